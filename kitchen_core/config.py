@@ -1,0 +1,185 @@
+"""Run configurations: typed fields with bounds and units, overrides from text, and errors in one line."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from kitchen_core.train.hashing import sha256_of_json
+
+RefRole = Literal["model", "dataset"]
+ConfigT = TypeVar("ConfigT", bound="RunConfig")
+
+
+class ConfigError(ValueError):
+    """A configuration that can't be right; the message is one line for the user."""
+
+
+def setting(default: Any, description: str, *, unit: str = "", ref: RefRole | None = None, **bounds: Any) -> Any:
+    """A config field with what a launch form shows: description, unit and bounds (`ge`, `gt`, `le`, `lt`).
+
+    ref: the field holds a ref of that role; what it resolves to becomes an edge of the run's lineage.
+    """
+    extra: dict[str, Any] = {}
+    if unit:
+        extra["unit"] = unit
+    if ref:
+        extra["ref"] = ref
+    return Field(default, description=description, json_schema_extra=extra or None, **bounds)
+
+
+class RunConfig(BaseModel):
+    """What every workflow's config has. A workflow adds its own fields."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    model: str = setting("builtin:tiny", "The model to start from, as a ref", ref="model")
+    dataset: str = setting("builtin:arithmetic", "The data to train on, as a ref", ref="dataset")
+    seed: int = setting(0, "Every random choice of the run comes from it", ge=0)
+    device: Literal["auto", "cpu", "cuda"] = setting(
+        "auto", "Where to compute; auto takes the GPU if there is one"
+    )
+    threads: int | None = setting(
+        None, "CPU threads; left out: one for a tiny model, all cores for a larger one", ge=1
+    )
+    lora_rank: int | None = setting(
+        None,
+        "Rank of the low-rank adapter; 0 trains all weights; left out: 0 for a tiny model, 32 for a larger one",
+        ge=0,
+    )
+    micro_batch_size: int = setting(8, "Sequences in one backward pass", unit="sequences", ge=1)
+    sampling_batch_size: int = setting(64, "Completions decoded together", unit="sequences", ge=1)
+    save_every: int = setting(100, "Save a checkpoint every so many steps; 0: never", unit="steps", ge=0)
+    keep_checkpoints: int = setting(2, "How many checkpoints to keep on disk", ge=1)
+    register_as: str | None = setting(None, "Register the final model under this name")
+
+
+def config_hash(config: Mapping[str, Any]) -> str:
+    """SHA-256 over a resolved config."""
+    return sha256_of_json(dict(config))
+
+
+def with_overrides(config: ConfigT, overrides: Mapping[str, Any], source: str = "") -> ConfigT:
+    """A new config with `{dotted.key: value or text}` set. Raises ConfigError naming key, value, and what was expected."""
+    data = config.model_dump()
+    for key, value in overrides.items():
+        _set_dotted(type(config), data, key, value, source)
+    try:
+        return type(config).model_validate(data)
+    except ValidationError as error:
+        raise ConfigError(_one_line(type(config), error, source)) from None
+
+
+def parse_override(text: str) -> tuple[str, str]:
+    """`key=value` as a pair. Raises ConfigError."""
+    key, found, value = text.partition("=")
+    if not found or not key:
+        raise ConfigError(f"'{text}' is not of the form key=value")
+    return key.strip(), value.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class RefField:
+    """A config field that holds a ref."""
+
+    name: str
+    role: RefRole
+
+
+def ref_fields(config_type: type[BaseModel]) -> Iterator[RefField]:
+    """The fields of a config that hold refs, in order."""
+    for name, field in config_type.model_fields.items():
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and extra.get("ref") in ("model", "dataset"):
+            yield RefField(name, "model" if extra["ref"] == "model" else "dataset")
+
+
+def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
+    """ did you mean ...?  or nothing: for the end of an error message."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _set_dotted(model: type[BaseModel], data: dict[str, Any], key: str, value: Any, source: str) -> None:
+    head, _, rest = key.partition(".")
+    if head not in model.model_fields:
+        known = list(model.model_fields)
+        raise ConfigError(f"{_of(source)}unknown setting '{head}'{nearest(head, known) or _known(known)}")
+    if not rest:
+        data[head] = _parsed(value)
+        return
+    inner = model.model_fields[head].annotation
+    if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        raise ConfigError(f"{_of(source)}setting '{head}' has no part '{rest}'")
+    _set_dotted(inner, data[head], rest, value, source)
+
+
+def _parsed(value: Any) -> Any:
+    """Text from a command line as the JSON it spells, else as itself; `none` is null."""
+    if not isinstance(value, str):
+        return value
+    if value.lower() in ("none", "null"):
+        return None
+    if value[:1] in ("[", "{", '"'):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
+def _one_line(model: type[BaseModel], error: ValidationError, source: str) -> str:
+    first, *others = error.errors()
+    key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
+    field = model.model_fields.get(str(first["loc"][0])) if first["loc"] else None
+    unit = (field.json_schema_extra or {}).get("unit", "") if field and isinstance(field.json_schema_extra, dict) else ""
+    more = f" (and {len(others)} more)" if others else ""
+    expected = _expected(first) + (f" [{unit}]" if unit else "")
+    return f"{_of(source)}{key or 'config'}: given {_shown(first.get('input'))}, expected {expected}{more}"
+
+
+def _is_union_branch(part: Any) -> bool:
+    return isinstance(part, str) and part in {"int", "float", "str", "bool", "none"}
+
+
+def _expected(error: ErrorDetails) -> str:
+    context = error.get("ctx", {})
+    match error["type"]:
+        case "greater_than_equal":
+            return f"{context['ge']} or more"
+        case "greater_than":
+            return f"more than {context['gt']}"
+        case "less_than_equal":
+            return f"{context['le']} or less"
+        case "less_than":
+            return f"less than {context['lt']}"
+        case "int_parsing" | "int_type" | "int_from_float":
+            return "a whole number"
+        case "float_parsing" | "float_type":
+            return "a number"
+        case "bool_parsing" | "bool_type":
+            return "true or false"
+        case "string_type":
+            return "text"
+        case "literal_error":
+            return str(context["expected"])
+        case _:
+            return error["msg"].removeprefix("Value error, ")
+
+
+def _shown(value: Any) -> str:
+    return f"'{value}'" if isinstance(value, str) else str(value)
+
+
+def _of(source: str) -> str:
+    return f"{source}: " if source else ""
+
+
+def _known(names: list[str]) -> str:
+    return f"; known: {', '.join(names)}"

@@ -1,0 +1,1 @@
+"""Ports of the workflows, beside those of the training domain."""

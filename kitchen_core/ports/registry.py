@@ -1,0 +1,13 @@
+"""The registry port: named, versioned models."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class ModelRegistry(Protocol):
+    """Keeps model versions by name."""
+
+    def register(self, name: str, artifact_sha256: str, run_id: str) -> int:
+        """Add a version that points to a stored tree; returns its number, counted from 1."""
+        ...

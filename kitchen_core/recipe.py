@@ -1,0 +1,130 @@
+"""Recipes: a Python file that says what to train, by which workflow, with which numbers.
+
+Loading runs the user's code, so the daemon does it in a process of its own.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol
+
+from kitchen_core.config import ConfigError, RunConfig, nearest, with_overrides
+
+
+class RecipeError(ValueError):
+    """A recipe that can't be used; the message is one line and names the file, and the line where there is one."""
+
+
+class RecipeWorkflow(Protocol):
+    """What a recipe needs to know of a workflow."""
+
+    @property
+    def name(self) -> str:
+        """The workflow's name."""
+        ...
+
+    @property
+    def config(self) -> type[RunConfig]:
+        """The workflow's config model."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What to train. presets: named overrides of the config. requires: extras or tools that the recipe's own code needs."""
+
+    name: str
+    description: str
+    workflow: RecipeWorkflow
+    config: RunConfig
+    presets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    requires: tuple[str, ...] = ()
+
+    def resolved(self, preset: str | None, overrides: Mapping[str, Any]) -> RunConfig:
+        """The config with a preset and then overrides applied. Raises ConfigError."""
+        config = self.config
+        if preset is not None:
+            if preset not in self.presets:
+                known = ", ".join(self.presets) or "none"
+                hint = nearest(preset, list(self.presets)) or f"; this recipe has: {known}"
+                raise ConfigError(f"recipe {self.name}: unknown preset '{preset}'{hint}")
+            config = with_overrides(config, self.presets[preset], f"preset {preset}")
+        return with_overrides(config, overrides)
+
+
+@dataclass(frozen=True)
+class LoadedRecipe:
+    """A recipe and the files it was made of: its own and every module that it imports from its folder."""
+
+    recipe: Recipe
+    path: Path
+    files: tuple[Path, ...]
+
+
+def load_recipe(path: Path) -> LoadedRecipe:
+    """Import a recipe file. Raises RecipeError with file and line where its code fails."""
+    folder = path.resolve().parent
+    before = set(sys.modules)
+    sys.path.insert(0, str(folder))
+    try:
+        module = _imported(path.resolve())
+    finally:
+        sys.path.remove(str(folder))
+    recipe = getattr(module, "recipe", None)
+    if not isinstance(recipe, Recipe):
+        raise RecipeError(f"{path}: defines no `recipe = Recipe(...)`")
+    _check_recipe(recipe, path)
+    loaded = [sys.modules[name] for name in set(sys.modules) - before]
+    return LoadedRecipe(recipe, path.resolve(), _files_below(folder, path.resolve(), loaded))
+
+
+def _imported(path: Path) -> ModuleType:
+    if not path.is_file():
+        raise RecipeError(f"{path}: no such recipe file")
+    spec = importlib.util.spec_from_file_location(f"kitchen_recipe_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise RecipeError(f"{path}: not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as error:
+        raise RecipeError(f"{error.filename}:{error.lineno}: syntax error: {error.msg}") from None
+    except Exception as error:  # whatever the user's code raises is theirs to read
+        raise RecipeError(f"{_place(error, path)}: {type(error).__name__}: {error}") from None
+    return module
+
+
+def _place(error: Exception, path: Path) -> str:
+    """The deepest line of the recipe's folder that the error passed through."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if Path(frame.filename).is_relative_to(path.parent)]
+    return f"{own[-1].filename}:{own[-1].lineno}" if own else str(path)
+
+
+def _check_recipe(recipe: Recipe, path: Path) -> None:
+    if not isinstance(recipe.config, recipe.workflow.config):
+        raise RecipeError(
+            f"{path}: config is a {type(recipe.config).__name__}; "
+            f"workflow {recipe.workflow.name} reads a {recipe.workflow.config.__name__}"
+        )
+    for name in recipe.presets:
+        try:
+            recipe.resolved(name, {})
+        except ConfigError as error:
+            raise RecipeError(f"{path}: {error}") from None
+
+
+def _files_below(folder: Path, path: Path, modules: list[ModuleType]) -> tuple[Path, ...]:
+    files = {path}
+    for module in modules:
+        origin = getattr(module, "__file__", None)
+        if origin and Path(origin).resolve().is_relative_to(folder) and origin.endswith(".py"):
+            files.add(Path(origin).resolve())
+    return tuple(sorted(files))

@@ -1,0 +1,202 @@
+"""Refs: how configs name models and datasets, and how a name becomes content.
+
+Parsing is pure. Resolving asks the sources that it was given, hashes what it finds, checks the hash against the run's pin and
+reports the node, so that lineage is complete without any stage having to remember it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from kitchen_core.content import sha256_of_tree
+from kitchen_core.ports.sources import Builtins, StoredModel, StoredModels
+from kitchen_core.telemetry.ports import Node
+from kitchen_core.train.hashing import sha256_of_rows
+from kitchen_core.train.ports.datasets import DatasetReader
+from kitchen_core.train.ports.hub import ModelHub
+from kitchen_core.train.types import ModelSource, Row
+
+RefKind = Literal["builtin", "hf", "file", "run", "model", "artifact"]
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+_FORMS = (
+    "builtin:NAME, hf:ORG/NAME[@REVISION] or ORG/NAME, file:PATH or ./PATH, run:ID, model:NAME@VERSION, artifact:SHA256"
+)
+
+
+class RefError(ValueError):
+    """A ref that can't be read or leads nowhere; the message is one line for the user."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """A parsed ref. selector: what stands behind the `@`, if anything."""
+
+    kind: RefKind
+    name: str
+    selector: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.name}" + (f"@{self.selector}" if self.selector else "")
+
+
+def parse_ref(text: str) -> Ref:
+    """Read a ref. Raises RefError naming the forms that there are."""
+    if text.startswith(("./", "../", "/", "~")) or text in (".", ".."):
+        return Ref("file", text)
+    kind, colon, rest = text.partition(":")
+    if not colon and _HUB_NAME.fullmatch(text):
+        return _with_selector("hf", text)
+    if not rest:
+        raise RefError(f"'{text}' is not a ref; write {_FORMS}")
+    match kind:
+        case "file":
+            return Ref("file", rest)
+        case "builtin":
+            return Ref("builtin", rest)
+        case "artifact":
+            return Ref("artifact", rest)
+        case "hf" | "run" | "model":
+            return _with_selector(kind, rest)
+        case _:
+            raise RefError(f"'{text}': unknown kind of ref '{kind}'; write {_FORMS}")
+
+
+def absolute(text: str, folder: Path) -> str:
+    """The ref with a local path made absolute against `folder`; other refs as they are."""
+    ref = parse_ref(text)
+    if ref.kind != "file":
+        if ref.kind == "hf" and (folder / ref.name).exists() and not text.startswith("hf:"):
+            raise RefError(
+                f"'{text}' names a model or dataset on the hub, but ./{text} exists here; write ./{text} or hf:{text}"
+            )
+        return text
+    return f"file:{(folder / Path(ref.name).expanduser()).resolve()}"
+
+
+def _with_selector(kind: Literal["hf", "run", "model"], rest: str) -> Ref:
+    name, _, selector = rest.partition("@")
+    return Ref(kind, name, selector or None)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """A model that a ref led to, and its place in the lineage."""
+
+    source: ModelSource
+    node: Node
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedDataset:
+    """A dataset that a ref led to. test is None where the data brings no split of its own."""
+
+    ref: str
+    train: list[Row]
+    test: list[Row] | None
+    node: Node
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the canonical rows."""
+        return self.node.sha256 or ""
+
+
+class Resolver:
+    """Turns refs into content.
+
+    pins: `{ref: sha256}` that earlier attempts or the submission have fixed; content that differs is refused. on_resolved is
+    told each node with the role that it was asked for.
+    """
+
+    def __init__(
+        self,
+        *,
+        builtins: Builtins,
+        stored: StoredModels,
+        reader: Callable[[], DatasetReader],
+        hub: Callable[[], ModelHub],
+        pins: dict[str, str],
+        on_resolved: Callable[[str, Node, str], None],
+    ) -> None:
+        self._builtins = builtins
+        self._stored = stored
+        self._reader = reader
+        self._hub = hub
+        self._pins = pins
+        self._on_resolved = on_resolved
+
+    async def model(self, text: str, role: str = "model") -> ResolvedModel:
+        """The model that a ref names. Raises RefError or a port's error."""
+        resolved = await self._model(parse_ref(text))
+        self._report(text, resolved.node, role)
+        return resolved
+
+    async def dataset(self, text: str, role: str = "dataset") -> ResolvedDataset:
+        """The rows that a ref names. Raises RefError or a port's error."""
+        train, test, name = await self._rows(parse_ref(text))
+        if not train:
+            raise RefError(f"dataset {text} has no rows")
+        sha256 = sha256_of_rows([*train, *(test or [])])
+        node = Node(f"artifact:{sha256}", "dataset", name, sha256)
+        self._report(text, node, role)
+        return ResolvedDataset(text, train, test, node)
+
+    def _report(self, text: str, node: Node, role: str) -> None:
+        pinned = self._pins.get(text)
+        if pinned is not None and pinned != node.sha256:
+            raise RefError(
+                f"{text} has changed since this run was submitted (sha256 {pinned[:12]} then, {str(node.sha256)[:12]} now); "
+                "put the old content back, or submit a new run"
+            )
+        self._on_resolved(text, node, role)
+
+    async def _model(self, ref: Ref) -> ResolvedModel:
+        match ref.kind:
+            case "builtin":
+                try:
+                    return _base_model(self._builtins.model_folder(ref.name), str(ref), str(ref))
+                except ValueError as error:
+                    raise RefError(str(error)) from None
+            case "file":
+                return _base_model(Path(ref.name), Path(ref.name).name, None)
+            case "hf":
+                fetched = await self._hub().fetch_model(ref.name, ref.selector)
+                return _base_model(fetched.folder, f"{ref.name}@{fetched.commit}", ref.name)
+            case "run":
+                return await self._from_store(self._stored.of_run(ref.name))
+            case "artifact":
+                return await self._from_store(self._stored.of_artifact(ref.name))
+            case "model":
+                return await self._from_store(self._stored.of_registry(ref.name, ref.selector or "latest"))
+
+    async def _from_store(self, stored: StoredModel) -> ResolvedModel:
+        node = Node(f"artifact:{stored.sha256}", "model", stored.name, stored.sha256)
+        if stored.base is None:
+            return ResolvedModel(ModelSource(f"artifact:{stored.sha256}", stored.path), node)
+        base = await self._model(parse_ref(stored.base))
+        while base.source.adapter is not None:  # an adapter that was continued belongs to the first base
+            raise RefError(f"{stored.name} is an adapter on an adapter, which can't be loaded")
+        return ResolvedModel(ModelSource(base.source.name, base.source.folder, stored.path), node)
+
+    async def _rows(self, ref: Ref) -> tuple[list[Row], list[Row] | None, str]:
+        match ref.kind:
+            case "builtin":
+                try:
+                    train = self._builtins.dataset_rows(ref.name, "train")
+                    return train, self._builtins.dataset_rows(ref.name, "test"), str(ref)
+                except ValueError as error:
+                    raise RefError(str(error)) from None
+            case "file":
+                return await self._reader().read(Path(ref.name)), None, Path(ref.name).name
+            case _:
+                raise RefError(f"a dataset can't be read from '{ref}'; use a file or builtin: data")
+
+
+def _base_model(folder: Path, name: str, public_name: str | None) -> ResolvedModel:
+    sha256 = sha256_of_tree(folder)
+    node = Node(f"artifact:{sha256}", "model", name, sha256)
+    return ResolvedModel(ModelSource(public_name or f"sha256:{sha256}", folder), node)

@@ -1,0 +1,1 @@
+"""The training domain: types, ports, renderers, losses, schedules. No SDK and no I/O."""

@@ -1,0 +1,44 @@
+"""From rendered conversations to training datums, and how a batch's tokens are weighed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+
+from kitchen_core.train.renderers import Rendered
+from kitchen_core.train.types import Datum
+
+Reduction = Literal["token", "example"]
+
+
+def datum_from_rendered(rendered: Rendered, max_length: int) -> Datum:
+    """One datum `[seq - 1]`, cut on the right to `max_length` tokens; trained tokens weigh 1, the rest 0."""
+    tokens = np.asarray(rendered.tokens[:max_length], dtype=np.int64)
+    weights = np.asarray(rendered.trained[:max_length], dtype=np.float32)
+    return Datum(tokens=tokens[:-1], targets=tokens[1:], weights=weights[1:])
+
+
+def reduce_weights(datums: Sequence[Datum], reduction: Reduction) -> list[Datum]:
+    """The batch with weights that sum to 1, so that the summed loss is a mean.
+
+    `token`: every trained token of the batch counts the same. `example`: every example counts the same, however long its answer.
+    """
+    total = sum(float(datum.weights.sum()) for datum in datums)
+    if reduction == "token":
+        return [replace(datum, weights=datum.weights / np.float32(total)) for datum in datums]
+    return [
+        replace(datum, weights=datum.weights / np.float32(datum.weights.sum() * len(datums)))
+        for datum in datums
+    ]
+
+
+def mean_nll(logprobs: Sequence[np.ndarray], datums: Sequence[Datum]) -> float:
+    """Mean negative log-likelihood in nats over the trained tokens: -sum(w * lp) / sum(w)."""
+    weighted = sum(
+        float(np.dot(lp.astype(np.float64), datum.weights.astype(np.float64)))
+        for lp, datum in zip(logprobs, datums, strict=True)
+    )
+    return -weighted / sum(float(datum.weights.sum()) for datum in datums)

@@ -1,0 +1,1 @@
+"""The ports: one protocol a module. Stages call them, adapters implement them."""

@@ -1,0 +1,34 @@
+"""The sampling port: completions with logprobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kitchen_core.train.types import FloatArray, Sample, SamplingParams
+
+
+class SamplingClient(Protocol):
+    """Samples from one version of a model's weights."""
+
+    @property
+    def version(self) -> int:
+        """Optimizer steps behind the weights that are sampled."""
+        ...
+
+    async def sample(
+        self, prompts: Sequence[Sequence[int]], params: SamplingParams, n: int = 1
+    ) -> list[list[Sample]]:
+        """`n` completions of each prompt, `[prompts][n]`. All prompts of a call are decoded together where the backend can.
+
+        Raises StaleSampler when the weights have moved on.
+        """
+        ...
+
+    async def compute_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
+        """Each sequence's token logprobs: `[seq - 1]` values, the first token has none."""
+        ...
+
+    async def close(self) -> None:
+        """Give back what the sampler holds."""
+        ...

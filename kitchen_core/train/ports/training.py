@@ -1,0 +1,95 @@
+"""The training port: the primitives that every recipe is made of.
+
+A compute call returns an awaitable handle at once, so that callers can pipeline. Calls execute in the order in which they were
+made, and `save_state` contains everything that was submitted before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from kitchen_core.train.ports.sampling import SamplingClient
+from kitchen_core.train.ports.tokenizer import Tokenizer
+from kitchen_core.train.types import (
+    AdamParams,
+    Datum,
+    ForwardResult,
+    LossSpec,
+    OptimResult,
+    SessionSpec,
+)
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    CustomLoss = Callable[[Sequence[Datum], Sequence[Tensor]], tuple[Tensor, dict[str, float]]]
+    """From the datums and their target logprobs (each `[seq]`, with gradient) to a scalar loss and metrics."""
+
+
+class TrainingSession(Protocol):
+    """One model in training."""
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's own tokenizer."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over what the session was started from: weights, adapter settings, seed."""
+        ...
+
+    def forward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
+        """Loss and target logprobs, without a gradient."""
+        ...
+
+    def forward_backward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
+        """Loss and target logprobs; the gradient of the summed loss is added to what has accumulated."""
+        ...
+
+    def forward_backward_custom(
+        self, datums: Sequence[Datum], loss_fn: CustomLoss
+    ) -> Awaitable[ForwardResult]:
+        """As `forward_backward`, with a loss written in torch over all datums at once."""
+        ...
+
+    def optim_step(self, adam: AdamParams) -> Awaitable[OptimResult]:
+        """One AdamW step on the accumulated gradient, which is then cleared."""
+        ...
+
+    def save_state(self, folder: Path) -> Awaitable[None]:
+        """Write trained weights and optimizer state into an empty folder, for `load_state`."""
+        ...
+
+    def load_state(self, folder: Path) -> Awaitable[None]:
+        """Put back what `save_state` wrote. Raises InvalidRequest where it does not fit this session."""
+        ...
+
+    def export(self, folder: Path) -> Awaitable[None]:
+        """Write the model for others to load: a Hugging Face folder, or a PEFT adapter where one was trained.
+
+        Tokenizer and chat template go with it. Equal weights give equal bytes.
+        """
+        ...
+
+    def reference(self) -> SamplingClient:
+        """The model as the session was started, before any training."""
+        ...
+
+    def sampler(self, kind: Literal["live", "snapshot"]) -> SamplingClient:
+        """`live` shares the weights and goes stale with the next optimizer step; `snapshot` keeps its own version."""
+        ...
+
+    async def close(self) -> None:
+        """Wait for what was submitted, then free the model."""
+        ...
+
+
+class TrainingClient(Protocol):
+    """Starts training sessions."""
+
+    async def start_session(self, spec: SessionSpec) -> TrainingSession:
+        """Load the model. Raises NotFound, InvalidRequest or Unsupported, each with a hint."""
+        ...
