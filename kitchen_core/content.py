@@ -7,6 +7,8 @@ from pathlib import Path
 
 from kitchen_core.train.hashing import sha256_of_json
 
+MODEL_FILES = frozenset({".safetensors", ".json", ".jinja", ".txt", ".model"})
+
 
 def sha256_of_file(path: Path) -> str:
     """SHA-256 over a file's bytes."""
@@ -15,16 +17,17 @@ def sha256_of_file(path: Path) -> str:
 
 
 def tree_manifest(folder: Path) -> dict[str, str]:
-    """`{relative path: sha256}` of every file below a folder. Raises ValueError on a symbolic link."""
-    manifest: dict[str, str] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_symlink():
-            raise ValueError(f"{path} is a symbolic link; a tree holds files only")
-        if path.is_file():
-            manifest[path.relative_to(folder).as_posix()] = sha256_of_file(path)
-    return manifest
+    """`{relative path: sha256}` of every file below a folder."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): sha256_of_file(path) for path in files}
 
 
 def sha256_of_tree(folder: Path) -> str:
     """A tree's hash: SHA-256 over the canonical JSON of its manifest."""
     return sha256_of_json(tree_manifest(folder))
+
+
+def sha256_of_model(folder: Path) -> str:
+    """A model folder's hash: as a tree's, over the files that a model is loaded from and nothing else that lies there."""
+    files = sorted(path for path in folder.iterdir() if path.suffix in MODEL_FILES)
+    return sha256_of_json({path.name: sha256_of_file(path) for path in files})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kitchen_core.content import sha256_of_tree
+from kitchen_core.content import sha256_of_model
 from kitchen_core.ports.sources import Builtins, StoredModel, StoredModels
 from kitchen_core.telemetry.ports import Node
 from kitchen_core.train.hashing import sha256_of_rows
@@ -177,9 +177,8 @@ class Resolver:
         node = Node(f"artifact:{stored.sha256}", "model", stored.name, stored.sha256)
         if stored.base is None:
             return ResolvedModel(ModelSource(f"artifact:{stored.sha256}", stored.path), node)
+        # An adapter that continued another one contains it, so only the first base is left to find.
         base = await self._model(parse_ref(stored.base))
-        while base.source.adapter is not None:  # an adapter that was continued belongs to the first base
-            raise RefError(f"{stored.name} is an adapter on an adapter, which can't be loaded")
         return ResolvedModel(ModelSource(base.source.name, base.source.folder, stored.path), node)
 
     async def _rows(self, ref: Ref) -> tuple[list[Row], list[Row] | None, str]:
@@ -197,6 +196,6 @@ class Resolver:
 
 
 def _base_model(folder: Path, name: str, public_name: str | None) -> ResolvedModel:
-    sha256 = sha256_of_tree(folder)
+    sha256 = sha256_of_model(folder)
     node = Node(f"artifact:{sha256}", "model", name, sha256)
     return ResolvedModel(ModelSource(public_name or f"sha256:{sha256}", folder), node)

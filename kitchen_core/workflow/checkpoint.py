@@ -1,0 +1,104 @@
+"""Checkpoints: everything that a run needs to go on in another process as if it had not stopped.
+
+A checkpoint is a tree: `session/` (weights and optimizer, written by the adapter) and `state.json` (steps done, loop cursors, durable
+keys, and the content hashes of rebuilt ones). Random streams are functions of seed, name and step, so there is no generator state to
+keep; metrics and events are found by the step.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from kitchen_core.workflow.context import RunContext
+from kitchen_core.workflow.state import RunState, content_hash
+
+STATE_FILE = "state.json"
+
+
+class ResumeError(RuntimeError):
+    """The run can't go on from its checkpoint; the message says why."""
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """A state value that has more to it than JSON: it writes itself into a folder of the checkpoint."""
+
+    async def save_state(self, folder: Path) -> None:
+        """Write everything into an empty folder."""
+        ...
+
+    async def load_state(self, folder: Path) -> None:
+        """Put back what was written."""
+        ...
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What `state.json` holds. step: optimizer steps done. cursors: the next item of each loop."""
+
+    step: int
+    cursors: Mapping[str, int]
+    durable: Mapping[str, Any]
+    rebuilt: Mapping[str, str]
+    stateful: tuple[str, ...]
+
+
+async def save_checkpoint(ctx: RunContext) -> str:
+    """Write and store a checkpoint of the run as it stands between two steps; returns its SHA-256."""
+    folder = ctx.scratch / f"checkpoint-{ctx.step}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    stateful = {k: v for k, v in ctx.state.rebuilt().items() if isinstance(v, Stateful)}
+    for key, value in stateful.items():
+        (folder / key).mkdir()
+        await value.save_state(folder / key)
+    checkpoint = Checkpoint(
+        step=ctx.step,
+        cursors=dict(ctx.cursors),
+        durable=ctx.state.durable(),
+        rebuilt=rebuilt_hashes(ctx.state),
+        stateful=tuple(stateful),
+    )
+    (folder / STATE_FILE).write_text(json.dumps(asdict(checkpoint), sort_keys=True))
+    ctx.telemetry.flush()
+    record = ctx.log.store_tree(folder, f"checkpoints/{ctx.step:06d}", step=ctx.step)
+    ctx.log.save_checkpoint(record, ctx.step, {"size_bytes": record.size_bytes})
+    return record.sha256
+
+
+def read_checkpoint(folder: Path) -> Checkpoint:
+    """What a checkpoint tree holds beside its sessions. Raises ResumeError where it is not one."""
+    try:
+        return Checkpoint(**json.loads((folder / STATE_FILE).read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise ResumeError(f"the checkpoint {folder} can't be read: {error}") from None
+
+
+def rebuilt_hashes(state: RunState) -> dict[str, str]:
+    """The content hash of every rebuilt key."""
+    return {key: content_hash(key, value) for key, value in state.rebuilt().items()}
+
+
+def check_rebuilt(checkpoint: Checkpoint, state: RunState) -> None:
+    """Raise ResumeError where a rebuilt key came out different from when the checkpoint was taken."""
+    for key, value in state.rebuilt().items():
+        then = checkpoint.rebuilt.get(key)
+        if then is not None and then != content_hash(key, value):
+            raise ResumeError(
+                f"'{key}' is not what it was when the checkpoint was taken, so the run can't go on exactly; "
+                "put back what has changed, or start anew with `kitchen retry`"
+            )
+
+
+async def restore(ctx: RunContext, checkpoint: Checkpoint, folder: Path) -> None:
+    """Put the run where the checkpoint was taken, once its rebuilt keys have been made again."""
+    check_rebuilt(checkpoint, ctx.state)
+    for key in checkpoint.stateful:
+        await ctx.state[key].load_state(folder / key)
+    ctx.step = checkpoint.step
+    ctx.cursors = dict(checkpoint.cursors)

@@ -1,0 +1,151 @@
+"""What a run works with: its config, state, ports, refs, telemetry, and the questions it is asked from outside."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+from kitchen_core.config import RunConfig
+from kitchen_core.ports.registry import ModelRegistry
+from kitchen_core.refs import Resolver
+from kitchen_core.telemetry.emitter import Telemetry
+from kitchen_core.telemetry.ports import RunLog
+from kitchen_core.telemetry.schema import EventKind, Intent
+from kitchen_core.train.ports.adapter import PortName
+from kitchen_core.workflow.progress import Progress
+from kitchen_core.workflow.stage import Stage
+from kitchen_core.workflow.state import RunState, StateView
+
+T = TypeVar("T")
+
+
+class Interrupted(Exception):  # noqa: N818 - not a failure
+    """The run was asked to stop; `intent` is None where only the process was."""
+
+    def __init__(self, intent: Intent | None) -> None:
+        super().__init__(f"asked to {intent}" if intent else "asked to stop")
+        self.intent = intent
+
+
+class Connector(Protocol):
+    """Gives the adapter that serves a port."""
+
+    def connect(self, port: PortName) -> Any:
+        """The port's implementation, made once."""
+        ...
+
+
+@dataclass
+class RunContext:
+    """One run in one process. step counts optimizer steps done; only the step loop advances it."""
+
+    config: RunConfig
+    log: RunLog
+    telemetry: Telemetry
+    connector: Connector
+    resolver: Resolver
+    registry: ModelRegistry
+    scratch: Path
+    state: RunState = field(default_factory=RunState)
+    step: int = 0
+    total_steps: int | None = None
+    cursors: dict[str, int] = field(default_factory=dict)
+    progress: Progress = field(default_factory=Progress)
+    stop_asked: Callable[[], bool] = lambda: False
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.log.run_id
+
+    def check_interrupted(self) -> None:
+        """Raise Interrupted if the run was asked to stop. Called at every handle and stage boundary."""
+        if self.stop_asked():
+            raise Interrupted(self.log.intent())
+
+
+class StageContext:
+    """A run as one stage sees it: the state is limited to what the stage declared."""
+
+    def __init__(self, run: RunContext, stage: Stage) -> None:
+        self._run = run
+        self._stage = stage
+        self.state = StateView(run.state, stage)
+
+    @property
+    def config(self) -> Any:
+        """The run's config, of the workflow's own type."""
+        return self._run.config
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self._run.run_id
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps done."""
+        return self._run.step
+
+    @property
+    def total_steps(self) -> int | None:
+        """Steps that the run will have, once the step loop has begun."""
+        return self._run.total_steps
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """For metrics; `event` fills in stage and step."""
+        return self._run.telemetry
+
+    @property
+    def resolver(self) -> Resolver:
+        """Turns refs into models and data, and records lineage."""
+        return self._run.resolver
+
+    @property
+    def registry(self) -> ModelRegistry:
+        """Named model versions."""
+        return self._run.registry
+
+    @property
+    def log(self) -> RunLog:
+        """For artifacts."""
+        return self._run.log
+
+    @property
+    def run(self) -> RunContext:
+        """The whole run, for the stages that save it."""
+        return self._run
+
+    def port(self, name: PortName) -> Any:
+        """The adapter that serves a port. Only ports that the stage declared."""
+        if name not in self._stage.ports:
+            raise ValueError(f"stage {self._stage.name} uses port '{name}' without declaring it")
+        return self._run.connector.connect(name)
+
+    def event(self, kind: EventKind, measurements: dict[str, float] | None = None, **metadata: Any) -> None:
+        """Append an event of this stage at this step."""
+        self.telemetry.event(
+            kind, stage=self._stage.name, step=self.step, measurements=measurements, **metadata
+        )
+
+    async def wait(self, handle: Awaitable[T]) -> T:
+        """A handle's result; cancellation acts before and after it."""
+        self._run.check_interrupted()
+        result = await handle
+        self._run.check_interrupted()
+        return result
+
+    def scratch_folder(self, name: str) -> Path:
+        """A new empty folder beside the artifact store, for what will be stored or dropped."""
+        folder = self._run.scratch / f"{name.replace('/', '-')}-{self.step}"
+        folder.mkdir(parents=True)
+        return folder
+
+
+async def in_thread(function: Callable[..., T], *args: Any) -> T:
+    """Run what would hold up the event loop in a thread."""
+    return await asyncio.to_thread(function, *args)

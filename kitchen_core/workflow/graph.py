@@ -1,0 +1,224 @@
+"""A workflow as data: a tree of nodes that can be drawn, and checked without running."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from kitchen_core.config import RunConfig
+from kitchen_core.train.ports.adapter import PortName
+from kitchen_core.workflow.stage import Keeping, Stage
+
+if TYPE_CHECKING:
+    from kitchen_core.workflow.context import RunContext
+
+
+class GraphError(ValueError):
+    """A workflow that can't work; found before anything runs."""
+
+
+@dataclass(frozen=True)
+class StageNode:
+    """One stage."""
+
+    stage: Stage
+
+
+@dataclass(frozen=True)
+class LoopNode:
+    """The body once for each item of the state key `over`, which has a length and is read by index.
+
+    The item is the state key `item`. prefetch: how many items a thread of its own prepares ahead; 0 reads each when its turn comes.
+    counts_steps: each turn is one optimizer step, and checkpoints are taken between turns.
+    """
+
+    name: str
+    over: str
+    item: str
+    body: tuple[Node, ...]
+    prefetch: int
+    counts_steps: bool
+
+
+@dataclass(frozen=True)
+class Predicate:
+    """A condition on the run, with the words that a drawing shows."""
+
+    label: str
+    holds: Callable[[RunContext], bool]
+
+
+@dataclass(frozen=True)
+class WhenNode:
+    """The body, if the predicate holds."""
+
+    predicate: Predicate
+    body: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class ParallelNode:
+    """Branches that run at the same time, at most `max_concurrency` of them."""
+
+    branches: tuple[tuple[Node, ...], ...]
+    max_concurrency: int
+
+
+Node: TypeAlias = StageNode | LoopNode | WhenNode | ParallelNode
+
+
+@dataclass(frozen=True)
+class Workflow:
+    """A name, the config model that its recipes fill in, and the tree."""
+
+    name: str
+    description: str
+    config: type[RunConfig]
+    body: tuple[Node, ...]
+
+    @property
+    def ports(self) -> tuple[PortName, ...]:
+        """Every port that some stage needs, in order of first use."""
+        return tuple(dict.fromkeys(port for stage in stages_of(self.body) for port in stage.ports))
+
+
+def stage(made: Stage) -> StageNode:
+    """Place a stage."""
+    return StageNode(made)
+
+
+def loop(name: str, *body: Node, over: str, item: str, counts_steps: bool = False) -> LoopNode:
+    """Run the body for each item of a state key."""
+    return LoopNode(name, over, item, body, prefetch=0, counts_steps=counts_steps)
+
+
+def stream(
+    name: str, *body: Node, over: str, item: str, prefetch: int = 2, counts_steps: bool = False
+) -> LoopNode:
+    """As `loop`, with the next items prepared in a thread while the body works."""
+    if prefetch < 1:
+        raise GraphError(f"stream {name}: prefetch is {prefetch}, expected 1 or more")
+    return LoopNode(name, over, item, body, prefetch=prefetch, counts_steps=counts_steps)
+
+
+def when(predicate: Predicate, *body: Node) -> WhenNode:
+    """Run the body if a predicate holds."""
+    return WhenNode(predicate, body)
+
+
+def parallel(*branches: Node | tuple[Node, ...], max_concurrency: int = 4) -> ParallelNode:
+    """Run branches at the same time."""
+    if max_concurrency < 1:
+        raise GraphError(f"parallel: max_concurrency is {max_concurrency}, expected 1 or more")
+    each = tuple(branch if isinstance(branch, tuple) else (branch,) for branch in branches)
+    return ParallelNode(each, max_concurrency)
+
+
+def every(setting: str) -> Predicate:
+    """True at each multiple of a config setting, counted in steps, step 0 included; 0 turns it off."""
+
+    def holds(ctx: RunContext) -> bool:
+        cadence = getattr(ctx.config, setting)
+        return bool(cadence) and ctx.step % cadence == 0
+
+    return Predicate(f"every {setting} steps", holds)
+
+
+def is_set(setting: str) -> Predicate:
+    """True when a config setting has a value."""
+    return Predicate(f"{setting} is set", lambda ctx: bool(getattr(ctx.config, setting)))
+
+
+def stages_of(nodes: tuple[Node, ...]) -> Iterator[Stage]:
+    """Every stage of a tree, in order."""
+    for node in nodes:
+        match node:
+            case StageNode(stage=placed):
+                yield placed
+            case LoopNode(body=body) | WhenNode(body=body):
+                yield from stages_of(body)
+            case ParallelNode(branches=branches):
+                for branch in branches:
+                    yield from stages_of(branch)
+
+
+def check(workflow: Workflow) -> None:
+    """Refuse a tree that can't work: an unknown node, a read that nothing before it writes, two step counters.
+
+    Raises GraphError naming the stage and the key.
+    """
+    steps = [node for node in _loops(workflow.body) if node.counts_steps]
+    if len(steps) > 1:
+        names = " and ".join(node.name for node in steps)
+        raise GraphError(f"workflow {workflow.name}: {names} both count steps; only one loop can")
+    _check_body(workflow.name, workflow.body, {})
+
+
+def _loops(nodes: tuple[Node, ...]) -> Iterator[LoopNode]:
+    for node in nodes:
+        match node:
+            case LoopNode(body=body):
+                yield node
+                yield from _loops(body)
+            case WhenNode(body=body):
+                yield from _loops(body)
+            case ParallelNode(branches=branches):
+                for branch in branches:
+                    yield from _loops(branch)
+            case _:
+                continue
+
+
+Written: TypeAlias = dict[str, Keeping]
+
+
+def _check_body(where: str, nodes: tuple[Node, ...], written: Written) -> Written:
+    """The keys written after the nodes, given those written before."""
+    for node in nodes:
+        written = written | _check_node(where, node, written)
+    return written
+
+
+def _check_node(where: str, node: Node, written: Written) -> Written:
+    match node:
+        case StageNode(stage=placed):
+            for key in placed.reads:
+                if key not in written:
+                    raise GraphError(
+                        f"workflow {where}: stage {placed.name} reads '{key}', which no earlier stage writes"
+                    )
+            return dict(placed.writes)
+        case LoopNode(name=name, over=over, item=item, body=body):
+            if over not in written:
+                raise GraphError(
+                    f"workflow {where}: loop {name} goes over '{over}', which no earlier stage writes"
+                )
+            inside = _check_body(where, body, written | {item: Keeping.REBUILT})
+            return _durable_of(inside)
+        case WhenNode(body=body):
+            _check_body(where, body, written)
+            return {}
+        case ParallelNode(branches=branches):
+            return _check_branches(where, branches, written)
+        case _:
+            raise GraphError(f"workflow {where}: {node!r} is not a node; use stage, loop, stream, when or parallel")
+
+
+def _durable_of(written: Written) -> Written:
+    """What a loop leaves behind: the keys of its last turn are gone, the durable ones stay."""
+    return {key: keeping for key, keeping in written.items() if keeping is Keeping.DURABLE}
+
+
+def _check_branches(
+    where: str, branches: tuple[tuple[Node, ...], ...], written: Written
+) -> Written:
+    added: Written = {}
+    for branch in branches:
+        _check_body(where, branch, written)
+        own = {key: kept for placed in stages_of(branch) for key, kept in placed.writes.items()}
+        both = own.keys() & added.keys()
+        if both:
+            raise GraphError(f"workflow {where}: two parallel branches write '{min(both)}'")
+        added |= own
+    return added
