@@ -1,7 +1,7 @@
 """Crucible Kitchen: post-training for language models on your own workstation.
 
-The library: a recipe names a workflow, the workflow places stages, a stage asks a port, an adapter answers, the store remembers.
-Importing it loads no torch.
+The library: a recipe names a workflow, the workflow places stages, a stage asks a port, an adapter
+answers, the store remembers. Importing it loads no torch.
 """
 
 from kitchen_core.config import RunConfig, setting

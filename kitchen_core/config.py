@@ -1,4 +1,6 @@
-"""Run configurations: typed fields with bounds and units, overrides from text, and errors in one line."""
+"""Run configurations: typed fields with bounds and units, overrides from text, and errors in one
+line.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,14 @@ class ConfigError(ValueError):
     """A configuration that can't be right; the message is one line for the user."""
 
 
-def setting(default: Any, description: str, *, unit: str = "", ref: RefRole | None = None, **bounds: Any) -> Any:
-    """A config field with what a launch form shows: description, unit and bounds (`ge`, `gt`, `le`, `lt`).
+def setting(
+    default: Any, description: str, *, unit: str = "", ref: RefRole | None = None, **bounds: Any
+) -> Any:
+    """A config field with what a launch form shows: description, unit and bounds (`ge`, `gt`, `le`,
+    `lt`).
 
-    ref: the field holds a ref of that role; what it resolves to becomes an edge of the run's lineage.
+    ref: the field holds a ref of that role; what it resolves to becomes an edge of the run's
+    lineage.
     """
     extra: dict[str, Any] = {}
     if unit:
@@ -55,7 +61,9 @@ class RunConfig(BaseModel):
     )
     micro_batch_size: int = setting(8, "Sequences in one backward pass", unit="sequences", ge=1)
     sampling_batch_size: int = setting(64, "Completions decoded together", unit="sequences", ge=1)
-    save_every: int = setting(100, "Save a checkpoint every so many steps; 0: never", unit="steps", ge=0)
+    save_every: int = setting(
+        100, "Save a checkpoint every so many steps; 0: never", unit="steps", ge=0
+    )
     keep_checkpoints: int = setting(2, "How many checkpoints to keep on disk", ge=1)
     register_as: str | None = setting(None, "Register the final model under this name")
 
@@ -66,7 +74,10 @@ def config_hash(config: Mapping[str, Any]) -> str:
 
 
 def with_overrides(config: ConfigT, overrides: Mapping[str, Any], source: str = "") -> ConfigT:
-    """A new config with `{dotted.key: value or text}` set. Raises ConfigError naming key, value, and what was expected."""
+    """A new config with `{dotted.key: value or text}` set.
+
+    Raises ConfigError naming key, value, and what was expected.
+    """
     data = config.model_dump()
     for key, value in overrides.items():
         _set_dotted(type(config), data, key, value, source)
@@ -101,16 +112,20 @@ def ref_fields(config_type: type[BaseModel]) -> Iterator[RefField]:
 
 
 def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    """ did you mean ...?  or nothing: for the end of an error message."""
+    """did you mean ...?  or nothing: for the end of an error message."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def _set_dotted(model: type[BaseModel], data: dict[str, Any], key: str, value: Any, source: str) -> None:
+def _set_dotted(
+    model: type[BaseModel], data: dict[str, Any], key: str, value: Any, source: str
+) -> None:
     head, _, rest = key.partition(".")
     if head not in model.model_fields:
         known = list(model.model_fields)
-        raise ConfigError(f"{_of(source)}unknown setting '{head}'{nearest(head, known) or _known(known)}")
+        raise ConfigError(
+            f"{_of(source)}unknown setting '{head}'{nearest(head, known) or _known(known)}"
+        )
     if not rest:
         data[head] = _parsed(value)
         return
@@ -138,7 +153,11 @@ def _one_line(model: type[BaseModel], error: ValidationError, source: str) -> st
     first, *others = error.errors()
     key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
     field = model.model_fields.get(str(first["loc"][0])) if first["loc"] else None
-    unit = (field.json_schema_extra or {}).get("unit", "") if field and isinstance(field.json_schema_extra, dict) else ""
+    unit = (
+        (field.json_schema_extra or {}).get("unit", "")
+        if field and isinstance(field.json_schema_extra, dict)
+        else ""
+    )
     more = f" (and {len(others)} more)" if others else ""
     expected = _expected(first) + (f" [{unit}]" if unit else "")
     return f"{_of(source)}{key or 'config'}: given {_shown(first.get('input'))}, expected {expected}{more}"

@@ -28,6 +28,8 @@ def sha256_of_tree(folder: Path) -> str:
 
 
 def sha256_of_model(folder: Path) -> str:
-    """A model folder's hash: as a tree's, over the files that a model is loaded from and nothing else that lies there."""
+    """A model folder's hash: as a tree's, over the files that a model is loaded from and nothing
+    else that lies there.
+    """
     files = sorted(path for path in folder.iterdir() if path.suffix in MODEL_FILES)
     return sha256_of_json({path.name: sha256_of_file(path) for path in files})

@@ -18,7 +18,9 @@ from kitchen_core.config import ConfigError, RunConfig, nearest, with_overrides
 
 
 class RecipeError(ValueError):
-    """A recipe that can't be used; the message is one line and names the file, and the line where there is one."""
+    """A recipe that can't be used; the message is one line and names the file, and the line
+    where there is one.
+    """
 
 
 class RecipeWorkflow(Protocol):
@@ -37,7 +39,11 @@ class RecipeWorkflow(Protocol):
 
 @dataclass(frozen=True)
 class Recipe:
-    """What to train. presets: named overrides of the config. requires: extras or tools that the recipe's own code needs."""
+    """What to train.
+
+    presets: named overrides of the config. requires: extras or tools that the recipe's own code
+    needs.
+    """
 
     name: str
     description: str
@@ -60,7 +66,9 @@ class Recipe:
 
 @dataclass(frozen=True)
 class LoadedRecipe:
-    """A recipe and the files it was made of: its own and every module that it imports from its folder."""
+    """A recipe and the files it was made of: its own and every module that it imports from its
+    folder.
+    """
 
     recipe: Recipe
     path: Path

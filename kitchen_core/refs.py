@@ -1,7 +1,8 @@
 """Refs: how configs name models and datasets, and how a name becomes content.
 
-Parsing is pure. Resolving asks the sources that it was given, hashes what it finds, checks the hash against the run's pin and
-reports the node, so that lineage is complete without any stage having to remember it.
+Parsing is pure. Resolving asks the sources that it was given, hashes what it finds, checks the hash
+against the run's pin and reports the node, so that lineage is complete without any stage having to
+remember it.
 """
 
 from __future__ import annotations
@@ -22,9 +23,7 @@ from kitchen_core.train.types import ModelSource, Row
 
 RefKind = Literal["builtin", "hf", "file", "run", "model", "artifact"]
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
-_FORMS = (
-    "builtin:NAME, hf:ORG/NAME[@REVISION] or ORG/NAME, file:PATH or ./PATH, run:ID, model:NAME@VERSION, artifact:SHA256"
-)
+_FORMS = "builtin:NAME, hf:ORG/NAME[@REVISION] or ORG/NAME, file:PATH or ./PATH, run:ID, model:NAME@VERSION, artifact:SHA256"
 
 
 class RefError(ValueError):
@@ -108,8 +107,8 @@ class ResolvedDataset:
 class Resolver:
     """Turns refs into content.
 
-    pins: `{ref: sha256}` that earlier attempts or the submission have fixed; content that differs is refused. on_resolved is
-    told each node with the role that it was asked for.
+    pins: `{ref: sha256}` that earlier attempts or the submission have fixed; content that differs
+    is refused. on_resolved is told each node with the role that it was asked for.
     """
 
     def __init__(
@@ -171,7 +170,9 @@ class Resolver:
             case "artifact":
                 return await self._from_store(self._stored.of_artifact(ref.name))
             case "model":
-                return await self._from_store(self._stored.of_registry(ref.name, ref.selector or "latest"))
+                return await self._from_store(
+                    self._stored.of_registry(ref.name, ref.selector or "latest")
+                )
 
     async def _from_store(self, stored: StoredModel) -> ResolvedModel:
         node = Node(f"artifact:{stored.sha256}", "model", stored.name, stored.sha256)

@@ -11,7 +11,10 @@ from kitchen_core.train.types import Row
 
 @dataclass(frozen=True, slots=True)
 class StoredModel:
-    """A model tree in the artifact store. base: the pinned ref of the model that an adapter tree belongs to, if it is one."""
+    """A model tree in the artifact store.
+
+    base: the pinned ref of the model that an adapter tree belongs to, if it is one.
+    """
 
     sha256: str
     path: Path

@@ -1,7 +1,8 @@
-"""Emitting a run's telemetry: metrics in batches, stage records folded, so that the log costs next to nothing.
+"""Emitting a run's telemetry: metrics in batches, stage records folded, so that the log costs next
+to nothing.
 
-The first turn of a stage is recorded whole. In a hot loop the turns after it become one `stage.folded` a second, with count,
-total, shortest and longest. Failures are never folded.
+The first turn of a stage is recorded whole. In a hot loop the turns after it become one
+`stage.folded` a second, with count, total, shortest and longest. Failures are never folded.
 """
 
 from __future__ import annotations
@@ -42,7 +43,10 @@ class _Fold:
 
 
 class Telemetry:
-    """Where stages and the runner say what happens. Times are in seconds, steps are optimizer steps done."""
+    """Where stages and the runner say what happens.
+
+    Times are in seconds, steps are optimizer steps done.
+    """
 
     def __init__(self, sink: EventSink) -> None:
         self._sink = sink
@@ -91,7 +95,10 @@ class Telemetry:
             self._folds.setdefault(name, _Fold()).add(seconds, step)
         else:
             self.event(
-                EventKind.STAGE_COMPLETED, stage=name, step=step, measurements={"duration_s": seconds}
+                EventKind.STAGE_COMPLETED,
+                stage=name,
+                step=step,
+                measurements={"duration_s": seconds},
             )
         self._tick()
 

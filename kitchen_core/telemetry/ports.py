@@ -54,7 +54,10 @@ class EventSink(Protocol):
 
 
 class RunLog(EventSink, Protocol):
-    """Everything that a worker may write of its run. Each call raises StaleAttempt once the attempt was replaced."""
+    """Everything that a worker may write of its run.
+
+    Each call raises StaleAttempt once the attempt was replaced.
+    """
 
     run_id: str
     attempt: int
@@ -74,7 +77,9 @@ class RunLog(EventSink, Protocol):
         ...
 
     def store_file(self, source: Path, name: str, *, step: int | None = None) -> ArtifactRecord:
-        """Take a copy of a file into the artifact store, append `artifact.created`, and record run -> artifact."""
+        """Take a copy of a file into the artifact store, append `artifact.created`, and record
+        run -> artifact.
+        """
         ...
 
     def store_tree(self, source: Path, name: str, *, step: int | None = None) -> ArtifactRecord:

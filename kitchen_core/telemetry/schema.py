@@ -1,6 +1,7 @@
 """The words of a run's log: event kinds, run statuses, and the records that the store keeps.
 
-These are plain pydantic models, so that the store, the daemon's API, the client and the screens share one spelling.
+These are plain pydantic models, so that the store, the daemon's API, the client and the screens
+share one spelling.
 """
 
 from __future__ import annotations
@@ -45,8 +46,9 @@ class EventKind(StrEnum):
 class Event(BaseModel):
     """One thing that happened.
 
-    id is the store-wide cursor. seq counts a run's events without a gap from 1; it and run_id are null for what belongs to no
-    run. at is seconds since the epoch. step is the number of optimizer steps done when it happened.
+    id is the store-wide cursor. seq counts a run's events without a gap from 1; it and run_id are
+    null for what belongs to no run. at is seconds since the epoch. step is the number of optimizer
+    steps done when it happened.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -77,7 +79,10 @@ class NewEvent(BaseModel):
 
 
 class MetricPoint(BaseModel):
-    """One value of one series. value is null where it was not finite. id is the cursor among metrics."""
+    """One value of one series.
+
+    value is null where it was not finite. id is the cursor among metrics.
+    """
 
     model_config = ConfigDict(frozen=True)
 

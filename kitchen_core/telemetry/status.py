@@ -29,7 +29,9 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = MappingProxyType(
         RunStatus.COMPLETED: frozenset(),
     }
 )
-"""Failed and cancelled runs go back to the queue by `resume`; `retry` makes a new run and is no transition."""
+"""Failed and cancelled runs go back to the queue by `resume`; `retry` makes a new run and is no
+transition.
+"""
 
 STATUS_EVENTS: Mapping[RunStatus, EventKind] = MappingProxyType(
     {

@@ -14,7 +14,8 @@ from kitchen_core.train import rng
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The batches of a run, by index: each epoch shuffles anew, and an incomplete last batch is left out.
+    """The batches of a run, by index: each epoch shuffles anew, and an incomplete last batch is
+    left out.
 
     A set smaller than one batch gives one batch an epoch, of all its examples.
     """
@@ -59,9 +60,11 @@ def _shuffled(num_examples: int, seed: int, epoch: int) -> np.ndarray:
 
 
 def split_by_content(keys: Sequence[str], fraction: float) -> tuple[list[int], list[int]]:
-    """Indices for training and for testing: about `fraction` of the rows, chosen by each row's own hash.
+    """Indices for training and for testing: about `fraction` of the rows, chosen by each row's own
+    hash.
 
-    Equal rows fall on the same side, and a row keeps its side when others come or go. `keys` are the rows' canonical texts.
+    Equal rows fall on the same side, and a row keeps its side when others come or go. `keys` are
+    the rows' canonical texts.
     """
     threshold = int(fraction * 2**64)
     hashes = [int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big") for key in keys]

@@ -40,7 +40,10 @@ class Conversation:
 
 
 def conversations_from_rows(rows: Sequence[Row], source: str) -> list[Conversation]:
-    """Every row of a chat dataset (`messages`: a list of `{role, content}`), in order. Raises RowError."""
+    """Every row of a chat dataset (`messages`: a list of `{role, content}`), in order.
+
+    Raises RowError.
+    """
     return [_conversation(row, f"{source} row {i}") for i, row in enumerate(rows, start=1)]
 
 
@@ -65,7 +68,9 @@ def _message(turn: Any, where: str, index: int) -> Message:
         raise RowError(where, field, f"expected an object, found {_shown(turn)}")
     role, content = turn.get("role"), turn.get("content")
     if role not in ROLES:
-        raise RowError(where, f"{field}.role", f"expected one of {', '.join(ROLES)}, found {_shown(role)}")
+        raise RowError(
+            where, f"{field}.role", f"expected one of {', '.join(ROLES)}, found {_shown(role)}"
+        )
     if not isinstance(content, str):
         raise RowError(where, f"{field}.content", f"expected text, found {_shown(content)}")
     return Message(role, content)

@@ -15,7 +15,9 @@ Reduction = Literal["token", "example"]
 
 
 def datum_from_rendered(rendered: Rendered, max_length: int) -> Datum:
-    """One datum `[seq - 1]`, cut on the right to `max_length` tokens; trained tokens weigh 1, the rest 0."""
+    """One datum `[seq - 1]`, cut on the right to `max_length` tokens; trained tokens weigh 1,
+    the rest 0.
+    """
     tokens = np.asarray(rendered.tokens[:max_length], dtype=np.int64)
     weights = np.asarray(rendered.trained[:max_length], dtype=np.float32)
     return Datum(tokens=tokens[:-1], targets=tokens[1:], weights=weights[1:])
@@ -24,7 +26,8 @@ def datum_from_rendered(rendered: Rendered, max_length: int) -> Datum:
 def reduce_weights(datums: Sequence[Datum], reduction: Reduction) -> list[Datum]:
     """The batch with weights that sum to 1, so that the summed loss is a mean.
 
-    `token`: every trained token of the batch counts the same. `example`: every example counts the same, however long its answer.
+    `token`: every trained token of the batch counts the same. `example`: every example counts the
+    same, however long its answer.
     """
     total = sum(float(datum.weights.sum()) for datum in datums)
     if reduction == "token":

@@ -1,4 +1,6 @@
-"""Content hashes: the same content has the same SHA-256, wherever it lies and whatever it is called."""
+"""Content hashes: the same content has the same SHA-256, wherever it lies and whatever it is
+called.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ def sha256_of_json(value: Any) -> str:
 
 
 def sha256_of_rows(rows: Iterable[Any]) -> str:
-    """SHA-256 over a dataset's rows in order, a canonical JSON line each; the file format does not matter."""
+    """SHA-256 over a dataset's rows in order, a canonical JSON line each; the file format does
+    not matter.
+    """
     digest = hashlib.sha256()
     for row in rows:
         digest.update(canonical_json(row).encode())

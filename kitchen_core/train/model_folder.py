@@ -1,4 +1,6 @@
-"""What a model folder holds, read from its JSON and safetensors headers alone: no torch, no weights loaded."""
+"""What a model folder holds, read from its JSON and safetensors headers alone: no torch, no
+weights loaded.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ _MAX_HEADER_BYTES = 100_000_000
 class ModelFacts:
     """A model folder at a glance.
 
-    num_parameters: weights stored (tied ones once). bytes: size of the weight files. adapter_of: the base that a PEFT
-    adapter folder names, None for a whole model.
+    num_parameters: weights stored (tied ones once). bytes: size of the weight files. adapter_of:
+    the base that a PEFT adapter folder names, None for a whole model.
     """
 
     num_parameters: int
@@ -33,7 +35,8 @@ class ModelFacts:
 def inspect_model_folder(folder: Path) -> ModelFacts:
     """Check that a folder holds a model, or a PEFT adapter, that can be loaded, and say what it is.
 
-    Raises NotFound (a part is missing), InvalidRequest (a file is damaged) or Unsupported (it needs its own code).
+    Raises NotFound (a part is missing), InvalidRequest (a file is damaged) or Unsupported (it needs
+    its own code).
     """
     if not folder.is_dir():
         raise NotFound(
@@ -67,7 +70,9 @@ def _inspect_model(folder: Path) -> ModelFacts:
 def _inspect_adapter(folder: Path) -> ModelFacts:
     config = _read_json(folder / "adapter_config.json")
     weights = _require(
-        folder, "adapter_model.safetensors", "Save the adapter again as safetensors, without pickles."
+        folder,
+        "adapter_model.safetensors",
+        "Save the adapter again as safetensors, without pickles.",
     )
     return ModelFacts(
         num_parameters=_count_parameters(weights),
@@ -98,7 +103,9 @@ def _weight_files(folder: Path) -> list[Path]:
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         names = sorted(set(_read_json(index).get("weight_map", {}).values()))
-        return [_require(folder, name, "The download is incomplete; fetch it again.") for name in names]
+        return [
+            _require(folder, name, "The download is incomplete; fetch it again.") for name in names
+        ]
     if (folder / "model.safetensors").is_file():
         return [folder / "model.safetensors"]
     raise NotFound(
@@ -108,7 +115,10 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _count_parameters(path: Path) -> int:
-    """How many numbers a safetensors file holds, from its header. Raises InvalidRequest on a damaged file."""
+    """How many numbers a safetensors file holds, from its header.
+
+    Raises InvalidRequest on a damaged file.
+    """
     header, data_offset = _read_header(path)
     end = max((tensor["data_offsets"][1] for tensor in header.values()), default=0)
     if path.stat().st_size < data_offset + end:

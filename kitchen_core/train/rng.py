@@ -1,7 +1,8 @@
-"""Named random streams: every random choice of a run comes from its seed and a name, and from nothing else.
+"""Named random streams: every random choice of a run comes from its seed and a name, and from
+nothing else.
 
-A stream depends on what it is for ("shuffle", 3), never on how many numbers were drawn before. So a resumed run needs no
-generator state to go on as if it had not stopped.
+A stream depends on what it is for ("shuffle", 3), never on how many numbers were drawn before. So a
+resumed run needs no generator state to go on as if it had not stopped.
 """
 
 from __future__ import annotations

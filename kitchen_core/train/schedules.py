@@ -8,11 +8,14 @@ from typing import Literal
 LrSchedule = Literal["constant", "linear", "cosine"]
 
 
-def lr_multiplier(schedule: LrSchedule, step: int, total_steps: int, warmup_steps: int = 0) -> float:
+def lr_multiplier(
+    schedule: LrSchedule, step: int, total_steps: int, warmup_steps: int = 0
+) -> float:
     """The factor for 0-based `step` of `total_steps`.
 
-    After a linear warm-up to 1: `linear` is 1 - t and `cosine` is (1 + cos(pi t)) / 2, where t runs from 0 at the end of the
-    warm-up to 1 at `total_steps` (tinker-cookbook's `compute_schedule_lr_multiplier` with a warm-up before it).
+    After a linear warm-up to 1: `linear` is 1 - t and `cosine` is (1 + cos(pi t)) / 2, where t runs
+    from 0 at the end of the warm-up to 1 at `total_steps` (tinker-cookbook's
+    `compute_schedule_lr_multiplier` with a warm-up before it).
     """
     if step < warmup_steps:
         return (step + 1) / warmup_steps

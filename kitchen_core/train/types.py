@@ -1,7 +1,7 @@
 """The words of the field as plain data: what is trained on, sampled and returned.
 
-Shapes are written as `[seq]` (one sequence) or `[batch, seq]`. Arrays are numpy, so that this module costs
-no torch; an adapter turns them into what its backend wants.
+Shapes are written as `[seq]` (one sequence) or `[batch, seq]`. Arrays are numpy, so that this
+module costs no torch; an adapter turns them into what its backend wants.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ class Message:
 class Datum:
     """One training sequence, already shifted: position `i` of `tokens` predicts `targets[i]`.
 
-    tokens: [seq] what the model reads. targets: [seq] what it should say next. weights: [seq] how much each
-    prediction counts in the loss, zero where it does not. extra: further `[seq]` inputs that a loss names
-    (sampling logprobs, advantages).
+    tokens: [seq] what the model reads. targets: [seq] what it should say next. weights: [seq] how
+    much each prediction counts in the loss, zero where it does not. extra: further `[seq]` inputs
+    that a loss names (sampling logprobs, advantages).
     """
 
     tokens: IntArray
@@ -59,7 +59,10 @@ class Datum:
 
 @dataclass(frozen=True, slots=True)
 class LossSpec:
-    """A loss by name with its options; the backend computes it. Losses are sums over tokens and datums."""
+    """A loss by name with its options; the backend computes it.
+
+    Losses are sums over tokens and datums.
+    """
 
     name: LossName = "cross_entropy"
     options: Mapping[str, float] = field(default_factory=dict)
@@ -67,7 +70,9 @@ class LossSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForwardResult:
-    """What a forward pass gives: each datum's target logprobs `[seq]`, and metrics (`loss`, a sum)."""
+    """What a forward pass gives: each datum's target logprobs `[seq]`, and metrics (`loss`, a
+    sum).
+    """
 
     logprobs: list[FloatArray]
     metrics: dict[str, float]
@@ -87,7 +92,9 @@ class AdamParams:
 
 @dataclass(frozen=True, slots=True)
 class OptimResult:
-    """What an optimizer step gives: the new version (steps taken) and metrics (`grad_norm`, before clipping)."""
+    """What an optimizer step gives: the new version (steps taken) and metrics (`grad_norm`,
+    before clipping).
+    """
 
     version: int
     metrics: dict[str, float]
@@ -97,9 +104,9 @@ class OptimResult:
 class SamplingParams:
     """How to continue a prompt.
 
-    temperature 0 is greedy. `top_k` -1 and `top_p` 1 leave the distribution whole. `stop` holds token ids that
-    end a completion (and belong to it); empty means the tokenizer's end-of-sequence token. The same seed,
-    prompts and weights give the same samples.
+    temperature 0 is greedy. `top_k` -1 and `top_p` 1 leave the distribution whole. `stop` holds
+    token ids that end a completion (and belong to it); empty means the tokenizer's end-of-sequence
+    token. The same seed, prompts and weights give the same samples.
     """
 
     max_tokens: int
@@ -112,7 +119,9 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """One completion: its tokens `[completion]`, and each one's logprob under the model at temperature 1."""
+    """One completion: its tokens `[completion]`, and each one's logprob under the model at
+    temperature 1.
+    """
 
     tokens: list[int]
     logprobs: FloatArray
@@ -121,10 +130,11 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a model's weights are: a Hugging Face folder, and a PEFT adapter to start from where there is one.
+    """Where a model's weights are: a Hugging Face folder, and a PEFT adapter to start from where
+    there is one.
 
-    `name` is what the user would call the base (a hub name, else its content's hash): it goes into what is exported, so
-    it must not depend on this machine.
+    `name` is what the user would call the base (a hub name, else its content's hash): it goes into
+    what is exported, so it must not depend on this machine.
     """
 
     name: str
@@ -134,7 +144,9 @@ class ModelSource:
 
 @dataclass(frozen=True, slots=True)
 class LoraSpec:
-    """A low-rank adapter: `alpha` scales it by `alpha / rank`; `targets` names modules, or all linear ones."""
+    """A low-rank adapter: `alpha` scales it by `alpha / rank`; `targets` names modules, or all
+    linear ones.
+    """
 
     rank: int
     alpha: int = 32
@@ -145,8 +157,8 @@ class LoraSpec:
 class SessionSpec:
     """What a training session is started from. Everything here is fixed for the run's life.
 
-    lora: None trains all weights. micro_batch_size: datums in one backward pass. sampling_batch_size: completions decoded
-    together. threads: CPU threads of the compute thread.
+    lora: None trains all weights. micro_batch_size: datums in one backward pass.
+    sampling_batch_size: completions decoded together. threads: CPU threads of the compute thread.
     """
 
     model: ModelSource

@@ -1,1 +1,3 @@
-"""How a run is orchestrated: stages, the graph that places them, the context they work in, the runner, checkpoints."""
+"""How a run is orchestrated: stages, the graph that places them, the context they work in, the
+runner, checkpoints.
+"""

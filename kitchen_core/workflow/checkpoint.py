@@ -1,8 +1,9 @@
 """Checkpoints: everything that a run needs to go on in another process as if it had not stopped.
 
-A checkpoint is a tree: `session/` (weights and optimizer, written by the adapter) and `state.json` (steps done, loop cursors, durable
-keys, and the content hashes of rebuilt ones). Random streams are functions of seed, name and step, so there is no generator state to
-keep; metrics and events are found by the step.
+A checkpoint is a tree: `session/` (weights and optimizer, written by the adapter) and `state.json`
+(steps done, loop cursors, durable keys, and the content hashes of rebuilt ones). Random streams are
+functions of seed, name and step, so there is no generator state to keep; metrics and events are
+found by the step.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ class ResumeError(RuntimeError):
 
 @runtime_checkable
 class Stateful(Protocol):
-    """A state value that has more to it than JSON: it writes itself into a folder of the checkpoint."""
+    """A state value that has more to it than JSON: it writes itself into a folder of the
+    checkpoint.
+    """
 
     async def save_state(self, folder: Path) -> None:
         """Write everything into an empty folder."""
@@ -48,8 +51,12 @@ class Checkpoint:
     stateful: tuple[str, ...]
 
 
-async def save_checkpoint(ctx: RunContext) -> str:
-    """Write and store a checkpoint of the run as it stands between two steps; returns its SHA-256."""
+async def save_checkpoint(ctx: RunContext) -> None:
+    """Write and store a checkpoint of the run as it stands between two turns, unless that has
+    been done at this step.
+    """
+    if ctx.checkpoint_step == ctx.step:
+        return
     folder = ctx.scratch / f"checkpoint-{ctx.step}"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -68,7 +75,7 @@ async def save_checkpoint(ctx: RunContext) -> str:
     ctx.telemetry.flush()
     record = ctx.log.store_tree(folder, f"checkpoints/{ctx.step:06d}", step=ctx.step)
     ctx.log.save_checkpoint(record, ctx.step, {"size_bytes": record.size_bytes})
-    return record.sha256
+    ctx.checkpoint_step = ctx.step
 
 
 def read_checkpoint(folder: Path) -> Checkpoint:
@@ -85,7 +92,9 @@ def rebuilt_hashes(state: RunState) -> dict[str, str]:
 
 
 def check_rebuilt(checkpoint: Checkpoint, state: RunState) -> None:
-    """Raise ResumeError where a rebuilt key came out different from when the checkpoint was taken."""
+    """Raise ResumeError where a rebuilt key came out different from when the checkpoint was
+    taken.
+    """
     for key, value in state.rebuilt().items():
         then = checkpoint.rebuilt.get(key)
         if then is not None and then != content_hash(key, value):
@@ -102,3 +111,4 @@ async def restore(ctx: RunContext, checkpoint: Checkpoint, folder: Path) -> None
         await ctx.state[key].load_state(folder / key)
     ctx.step = checkpoint.step
     ctx.cursors = dict(checkpoint.cursors)
+    ctx.checkpoint_step = checkpoint.step

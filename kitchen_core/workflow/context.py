@@ -1,8 +1,9 @@
-"""What a run works with: its config, state, ports, refs, telemetry, and the questions it is asked from outside."""
+"""What a run works with: its config, state, ports, refs, telemetry, and the questions it is
+asked from outside.
+"""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,16 +56,32 @@ class RunContext:
     cursors: dict[str, int] = field(default_factory=dict)
     progress: Progress = field(default_factory=Progress)
     stop_asked: Callable[[], bool] = lambda: False
+    checkpoint_step: int | None = None
 
     @property
     def run_id(self) -> str:
         """The run's id."""
         return self.log.run_id
 
+    @property
+    def in_steps(self) -> bool:
+        """Whether the step loop has begun, so that a checkpoint can be taken at the next
+        boundary.
+        """
+        return self.total_steps is not None and self.step < self.total_steps
+
     def check_interrupted(self) -> None:
-        """Raise Interrupted if the run was asked to stop. Called at every handle and stage boundary."""
-        if self.stop_asked():
-            raise Interrupted(self.log.intent())
+        """Raise Interrupted if the run was asked to stop. Called at every handle and stage
+        boundary.
+
+        A cancelled run stops here. One that shall go on later first reaches the end of its step,
+        where the runner saves it.
+        """
+        if not self.stop_asked():
+            return
+        intent = self.log.intent()
+        if intent is Intent.CANCEL or not self.in_steps:
+            raise Interrupted(intent)
 
 
 class StageContext:
@@ -126,7 +143,9 @@ class StageContext:
             raise ValueError(f"stage {self._stage.name} uses port '{name}' without declaring it")
         return self._run.connector.connect(name)
 
-    def event(self, kind: EventKind, measurements: dict[str, float] | None = None, **metadata: Any) -> None:
+    def event(
+        self, kind: EventKind, measurements: dict[str, float] | None = None, **metadata: Any
+    ) -> None:
         """Append an event of this stage at this step."""
         self.telemetry.event(
             kind, stage=self._stage.name, step=self.step, measurements=measurements, **metadata
@@ -144,8 +163,3 @@ class StageContext:
         folder = self._run.scratch / f"{name.replace('/', '-')}-{self.step}"
         folder.mkdir(parents=True)
         return folder
-
-
-async def in_thread(function: Callable[..., T], *args: Any) -> T:
-    """Run what would hold up the event loop in a thread."""
-    return await asyncio.to_thread(function, *args)

@@ -17,9 +17,12 @@ def _lines(nodes: tuple[Node, ...], indent: str) -> Iterator[str]:
         match node:
             case StageNode(stage=placed):
                 yield f"{indent}{placed.name}"
-            case LoopNode(name=name, over=over, body=body, prefetch=prefetch):
+            case LoopNode(name=name, over=over, body=body, between=between, prefetch=prefetch):
                 kind = f"stream (prefetch {prefetch})" if prefetch else "loop"
                 yield f"{indent}{kind} {name} over {over}"
+                if between:
+                    yield f"{indent}  between turns"
+                    yield from _lines(between, indent + "    ")
                 yield from _lines(body, indent + "  ")
             case WhenNode(predicate=predicate, body=body):
                 yield f"{indent}when {predicate.label}"

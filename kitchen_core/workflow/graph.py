@@ -29,16 +29,18 @@ class StageNode:
 class LoopNode:
     """The body once for each item of the state key `over`, which has a length and is read by index.
 
-    The item is the state key `item`. prefetch: how many items a thread of its own prepares ahead; 0 reads each when its turn comes.
-    counts_steps: each turn is one optimizer step, and checkpoints are taken between turns.
+    The item is the state key `item`. prefetch: how many items a thread of its own prepares ahead; 0
+    reads each when its turn comes. counts_steps: each turn is one optimizer step. between: what
+    runs before each turn, when nothing of a turn is in the state; the place for checkpoints.
     """
 
     name: str
     over: str
     item: str
     body: tuple[Node, ...]
-    prefetch: int
-    counts_steps: bool
+    between: tuple[Node, ...] = ()
+    prefetch: int = 0
+    counts_steps: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,18 +90,31 @@ def stage(made: Stage) -> StageNode:
     return StageNode(made)
 
 
-def loop(name: str, *body: Node, over: str, item: str, counts_steps: bool = False) -> LoopNode:
+def loop(
+    name: str,
+    *body: Node,
+    over: str,
+    item: str,
+    between: tuple[Node, ...] = (),
+    counts_steps: bool = False,
+) -> LoopNode:
     """Run the body for each item of a state key."""
-    return LoopNode(name, over, item, body, prefetch=0, counts_steps=counts_steps)
+    return LoopNode(name, over, item, body, between, counts_steps=counts_steps)
 
 
 def stream(
-    name: str, *body: Node, over: str, item: str, prefetch: int = 2, counts_steps: bool = False
+    name: str,
+    *body: Node,
+    over: str,
+    item: str,
+    between: tuple[Node, ...] = (),
+    prefetch: int = 2,
+    counts_steps: bool = False,
 ) -> LoopNode:
-    """As `loop`, with the next items prepared in a thread while the body works."""
+    """As `loop`, with the next items prepared in threads while the body works."""
     if prefetch < 1:
         raise GraphError(f"stream {name}: prefetch is {prefetch}, expected 1 or more")
-    return LoopNode(name, over, item, body, prefetch=prefetch, counts_steps=counts_steps)
+    return LoopNode(name, over, item, body, between, prefetch, counts_steps)
 
 
 def when(predicate: Predicate, *body: Node) -> WhenNode:
@@ -115,12 +130,15 @@ def parallel(*branches: Node | tuple[Node, ...], max_concurrency: int = 4) -> Pa
     return ParallelNode(each, max_concurrency)
 
 
-def every(setting: str) -> Predicate:
-    """True at each multiple of a config setting, counted in steps, step 0 included; 0 turns it off."""
+def every(setting: str, *, at_start: bool = False) -> Predicate:
+    """True at each multiple of a config setting, counted in steps; step 0 only if `at_start`.
+
+    A setting of 0 turns it off.
+    """
 
     def holds(ctx: RunContext) -> bool:
         cadence = getattr(ctx.config, setting)
-        return bool(cadence) and ctx.step % cadence == 0
+        return bool(cadence) and ctx.step % cadence == 0 and (at_start or ctx.step > 0)
 
     return Predicate(f"every {setting} steps", holds)
 
@@ -136,7 +154,10 @@ def stages_of(nodes: tuple[Node, ...]) -> Iterator[Stage]:
         match node:
             case StageNode(stage=placed):
                 yield placed
-            case LoopNode(body=body) | WhenNode(body=body):
+            case LoopNode(body=body, between=between):
+                yield from stages_of(between)
+                yield from stages_of(body)
+            case WhenNode(body=body):
                 yield from stages_of(body)
             case ParallelNode(branches=branches):
                 for branch in branches:
@@ -144,7 +165,8 @@ def stages_of(nodes: tuple[Node, ...]) -> Iterator[Stage]:
 
 
 def check(workflow: Workflow) -> None:
-    """Refuse a tree that can't work: an unknown node, a read that nothing before it writes, two step counters.
+    """Refuse a tree that can't work: an unknown node, a read that nothing before it writes, two
+    step counters.
 
     Raises GraphError naming the stage and the key.
     """
@@ -189,12 +211,13 @@ def _check_node(where: str, node: Node, written: Written) -> Written:
                         f"workflow {where}: stage {placed.name} reads '{key}', which no earlier stage writes"
                     )
             return dict(placed.writes)
-        case LoopNode(name=name, over=over, item=item, body=body):
+        case LoopNode(name=name, over=over, item=item, body=body, between=between):
             if over not in written:
                 raise GraphError(
                     f"workflow {where}: loop {name} goes over '{over}', which no earlier stage writes"
                 )
-            inside = _check_body(where, body, written | {item: Keeping.REBUILT})
+            before = _check_body(where, between, written)
+            inside = _check_body(where, body, before | {item: Keeping.REBUILT})
             return _durable_of(inside)
         case WhenNode(body=body):
             _check_body(where, body, written)
@@ -202,7 +225,9 @@ def _check_node(where: str, node: Node, written: Written) -> Written:
         case ParallelNode(branches=branches):
             return _check_branches(where, branches, written)
         case _:
-            raise GraphError(f"workflow {where}: {node!r} is not a node; use stage, loop, stream, when or parallel")
+            raise GraphError(
+                f"workflow {where}: {node!r} is not a node; use stage, loop, stream, when or parallel"
+            )
 
 
 def _durable_of(written: Written) -> Written:

@@ -1,20 +1,29 @@
 """Runs a workflow: walks the tree, turn by turn, and resumes it from a checkpoint.
 
-On a resume the stages before the step loop that write rebuilt keys run again, the others are skipped; at the loop, weights, step and
-cursors are put back and the next turn is the one that the checkpoint was taken before.
+On a resume the stages before the step loop that write rebuilt keys run again, the others are
+skipped; at the loop, weights, step and cursors are put back and the next turn is the one that the
+checkpoint was taken before.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kitchen_core.workflow.checkpoint import Checkpoint, read_checkpoint, restore
-from kitchen_core.workflow.context import RunContext, StageContext
+from kitchen_core.telemetry.ports import StaleAttempt
+from kitchen_core.workflow.checkpoint import (
+    Checkpoint,
+    ResumeError,
+    read_checkpoint,
+    restore,
+    save_checkpoint,
+)
+from kitchen_core.workflow.context import Interrupted, RunContext, StageContext
 from kitchen_core.workflow.graph import (
     LoopNode,
     Node,
@@ -90,7 +99,7 @@ class Runner:
                 case LoopNode():
                     await self._loop(node)
                 case WhenNode(predicate=predicate, body=body):
-                    if self._resume is None and predicate.holds(self._ctx):
+                    if predicate.holds(self._ctx):
                         await self._body(body, hot=hot)
                 case ParallelNode():
                     await self._parallel(node, hot=hot)
@@ -105,8 +114,9 @@ class Runner:
             with ctx.telemetry.stage(stage.name, ctx.step, hot=hot):
                 await stage.run(view)
                 view.state.check_written()
+        except (Interrupted, StaleAttempt, ResumeError, StageFailed):
+            raise
         except Exception as error:
-            _reraise_control_flow(error)
             self._done.append(stage)
             raise StageFailed(stage.name, error) from error
         if not hot:
@@ -119,11 +129,22 @@ class Runner:
             await self._begin_steps(len(items))
         first = ctx.cursors.get(node.name, 0)
         outside = ctx.state.keys()
-        async for index, item in _items(items, first, node.prefetch):
-            ctx.cursors[node.name] = index
-            ctx.state.put(node.item, item, Keeping.REBUILT)
-            await self._turn(node, outside)
+        async with aclosing(_items(items, first, node.prefetch)) as turns:
+            async for index, item in turns:
+                ctx.cursors[node.name] = index
+                await self._boundary(node)
+                ctx.state.put(node.item, item, Keeping.REBUILT)
+                await self._turn(node, outside)
         ctx.cursors[node.name] = len(items)
+
+    async def _boundary(self, node: LoopNode) -> None:
+        """Between two turns: what the workflow placed there, and leaving when asked, with
+        everything saved.
+        """
+        await self._body(node.between, hot=True)
+        if node.counts_steps and self._ctx.stop_asked():
+            await save_checkpoint(self._ctx)
+            raise Interrupted(self._ctx.log.intent())
 
     async def _begin_steps(self, total: int) -> None:
         ctx = self._ctx
@@ -172,17 +193,9 @@ class Runner:
                 logger.exception("rollback of stage %s failed", stage.name)
 
 
-def _reraise_control_flow(error: Exception) -> None:
-    """Let through what is no failure of the stage: an interruption, a replaced attempt, a failure of an inner one."""
-    from kitchen_core.telemetry.ports import StaleAttempt
-    from kitchen_core.workflow.checkpoint import ResumeError
-    from kitchen_core.workflow.context import Interrupted
-
-    if isinstance(error, (Interrupted, StaleAttempt, ResumeError, StageFailed)):
-        raise error
-
-
-async def _items(items: Sequence[Any], first: int, prefetch: int) -> AsyncIterator[tuple[int, Any]]:
+async def _items(
+    items: Sequence[Any], first: int, prefetch: int
+) -> AsyncGenerator[tuple[int, Any], None]:
     """The items from `first` on, each read in a thread up to `prefetch` turns ahead of its own."""
     if not prefetch:
         for index in range(first, len(items)):

@@ -1,4 +1,6 @@
-"""What a stage is: one step of a workflow, which says what it reads and writes and what it needs."""
+"""What a stage is: one step of a workflow, which says what it reads and writes and what it
+needs.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,8 @@ if TYPE_CHECKING:
 class Keeping(StrEnum):
     """How a key of the run state outlives the process.
 
-    DURABLE: JSON, saved in every checkpoint. REBUILT: made again by running the stage again, which must give the same content.
+    DURABLE: JSON, saved in every checkpoint. REBUILT: made again by running the stage again, which
+    must give the same content.
     """
 
     DURABLE = "durable"
@@ -35,8 +38,8 @@ class StageOptions(BaseModel):
 class Stage(ABC):
     """One step of a workflow.
 
-    A subclass names itself, its `Options`, the state keys that it reads and writes, and its ports. Stages orchestrate: they call
-    `train` for every algorithm and ports for everything outside.
+    A subclass names itself, its `Options`, the state keys that it reads and writes, and its ports.
+    Stages orchestrate: they call `train` for every algorithm and ports for everything outside.
     """
 
     name: ClassVar[str]

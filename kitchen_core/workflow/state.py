@@ -27,7 +27,10 @@ class RunState:
         return self._values[key]
 
     def put(self, key: str, value: Any, keeping: Keeping) -> None:
-        """Set a value. A durable one must be JSON; StateError otherwise, for a checkpoint would lose it."""
+        """Set a value.
+
+        A durable one must be JSON; StateError otherwise, for a checkpoint would lose it.
+        """
         if keeping is Keeping.DURABLE:
             _check_json(key, value)
         self._values[key] = value
@@ -81,11 +84,15 @@ class StateView:
         """Raise StateError where a declared key was left without a value."""
         missing = [key for key in self._stage.writes if key not in self._state]
         if missing:
-            raise StateError(f"stage {self._stage.name} declares '{missing[0]}' and did not write it")
+            raise StateError(
+                f"stage {self._stage.name} declares '{missing[0]}' and did not write it"
+            )
 
 
 def content_hash(key: str, value: Any) -> str:
-    """What tells whether a rebuilt value came out the same: its `fingerprint`, or the hash of its JSON."""
+    """What tells whether a rebuilt value came out the same: its `fingerprint`, or the hash of
+    its JSON.
+    """
     fingerprint = getattr(value, "fingerprint", None)
     if isinstance(fingerprint, str):
         return fingerprint

@@ -14,8 +14,9 @@ PORTS: tuple[PortName, ...] = get_args(PortName)
 class Adapter:
     """One outside system behind one or more ports.
 
-    ports: for each port that it serves, a factory that takes the manifest's options as keywords. secrets: environment names
-    that it needs before it can work. offline: whether it works without a network.
+    ports: for each port that it serves, a factory that takes the manifest's options as keywords.
+    secrets: environment names that it needs before it can work. offline: whether it works without a
+    network.
     """
 
     name: str

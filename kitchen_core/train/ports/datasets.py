@@ -12,5 +12,8 @@ class DatasetReader(Protocol):
     """Reads dataset files."""
 
     async def read(self, path: Path) -> list[Row]:
-        """All rows of a file in order. Raises NotFound, or InvalidRequest naming the file and the row."""
+        """All rows of a file in order.
+
+        Raises NotFound, or InvalidRequest naming the file and the row.
+        """
         ...

@@ -1,14 +1,18 @@
 """The one error family of every port.
 
-An adapter turns whatever its SDK raises into one of these, so that stages, retries and the screen need to know one
-vocabulary only. The message says what was asked and what came back; the hint says what the user can do.
+An adapter turns whatever its SDK raises into one of these, so that stages, retries and the screen
+need to know one vocabulary only. The message says what was asked and what came back; the hint says
+what the user can do.
 """
 
 from __future__ import annotations
 
 
 class PortError(Exception):
-    """A port failed. `asked` names the operation in a few words; `hint` tells the user what to do next."""
+    """A port failed.
+
+    `asked` names the operation in a few words; `hint` tells the user what to do next.
+    """
 
     retryable = False
 

@@ -19,5 +19,8 @@ class ModelHub(Protocol):
     """A hub of model repositories."""
 
     async def fetch_model(self, repo: str, revision: str | None = None) -> HubModel:
-        """Bring a model repository here, whole. Raises NotFound, AuthError, GatedError or Unavailable."""
+        """Bring a model repository here, whole.
+
+        Raises NotFound, AuthError, GatedError or Unavailable.
+        """
         ...

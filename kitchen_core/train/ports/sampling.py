@@ -19,7 +19,8 @@ class SamplingClient(Protocol):
     async def sample(
         self, prompts: Sequence[Sequence[int]], params: SamplingParams, n: int = 1
     ) -> list[list[Sample]]:
-        """`n` completions of each prompt, `[prompts][n]`. All prompts of a call are decoded together where the backend can.
+        """`n` completions of each prompt, `[prompts][n]`. All prompts of a call are decoded
+        together where the backend can.
 
         Raises StaleSampler when the weights have moved on.
         """

@@ -11,7 +11,9 @@ from kitchen_core.train.types import Message
 
 @dataclass(frozen=True, slots=True)
 class RenderedChat:
-    """A conversation as tokens `[seq]`; `assistant_mask` `[seq]` is None where the template marks nothing."""
+    """A conversation as tokens `[seq]`; `assistant_mask` `[seq]` is None where the template
+    marks nothing.
+    """
 
     tokens: list[int]
     assistant_mask: list[bool] | None
@@ -22,7 +24,9 @@ class Tokenizer(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over vocabulary, special tokens and chat template: equal tokenizers have equal ones."""
+        """SHA-256 over vocabulary, special tokens and chat template: equal tokenizers have equal
+        ones.
+        """
         ...
 
     @property
@@ -46,5 +50,8 @@ class Tokenizer(Protocol):
     def render_chat(
         self, messages: Sequence[Message], *, add_generation_prompt: bool = False
     ) -> RenderedChat:
-        """The conversation through the model's own template. Raises InvalidRequest where it refuses."""
+        """The conversation through the model's own template.
+
+        Raises InvalidRequest where it refuses.
+        """
         ...

@@ -1,7 +1,8 @@
 """The training port: the primitives that every recipe is made of.
 
-A compute call returns an awaitable handle at once, so that callers can pipeline. Calls execute in the order in which they were
-made, and `save_state` contains everything that was submitted before it.
+A compute call returns an awaitable handle at once, so that callers can pipeline. Calls execute in
+the order in which they were made, and `save_state` contains everything that was submitted before
+it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     CustomLoss = Callable[[Sequence[Datum], Sequence[Tensor]], tuple[Tensor, dict[str, float]]]
-    """From the datums and their target logprobs (each `[seq]`, with gradient) to a scalar loss and metrics."""
+    """From the datums and their target logprobs (each `[seq]`, with gradient) to a scalar loss
+    and metrics.
+    """
 
 
 class TrainingSession(Protocol):
@@ -46,7 +49,9 @@ class TrainingSession(Protocol):
         ...
 
     def forward_backward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
-        """Loss and target logprobs; the gradient of the summed loss is added to what has accumulated."""
+        """Loss and target logprobs; the gradient of the summed loss is added to what has
+        accumulated.
+        """
         ...
 
     def forward_backward_custom(
@@ -64,11 +69,15 @@ class TrainingSession(Protocol):
         ...
 
     def load_state(self, folder: Path) -> Awaitable[None]:
-        """Put back what `save_state` wrote. Raises InvalidRequest where it does not fit this session."""
+        """Put back what `save_state` wrote.
+
+        Raises InvalidRequest where it does not fit this session.
+        """
         ...
 
     def export(self, folder: Path) -> Awaitable[None]:
-        """Write the model for others to load: a Hugging Face folder, or a PEFT adapter where one was trained.
+        """Write the model for others to load: a Hugging Face folder, or a PEFT adapter where one
+        was trained.
 
         Tokenizer and chat template go with it. Equal weights give equal bytes.
         """
@@ -79,7 +88,9 @@ class TrainingSession(Protocol):
         ...
 
     def sampler(self, kind: Literal["live", "snapshot"]) -> SamplingClient:
-        """`live` shares the weights and goes stale with the next optimizer step; `snapshot` keeps its own version."""
+        """`live` shares the weights and goes stale with the next optimizer step; `snapshot`
+        keeps its own version.
+        """
         ...
 
     async def close(self) -> None:

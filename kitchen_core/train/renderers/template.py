@@ -1,8 +1,9 @@
 """The model's own chat template, with the assistant's tokens found in it.
 
-Where the template marks the assistant's spans (`{% generation %}`) the marks are taken; otherwise each answer is found by comparing
-the conversation before it (with the generation prompt) to the conversation after it. A template on which that comparison does not
-hold is refused: training on wrong spans is worse than not training.
+Where the template marks the assistant's spans (`{% generation %}`) the marks are taken; otherwise
+each answer is found by comparing the conversation before it (with the generation prompt) to the
+conversation after it. A template on which that comparison does not hold is refused: training on
+wrong spans is worse than not training.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ class Rendered:
 
 
 class TemplateRenderer:
-    """Renders through the tokenizer's own chat template; every assistant turn is trained, its end included."""
+    """Renders through the tokenizer's own chat template; every assistant turn is trained, its
+    end included.
+    """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         if not tokenizer.has_chat_template:
@@ -66,7 +69,12 @@ class TemplateRenderer:
         """The mask, each span stretched over the end-of-turn token that follows it."""
         trained = list(mask)
         for i in range(1, len(tokens)):
-            if mask[i - 1] and not mask[i] and tokens[i] in self._ends and tokens[i - 1] not in self._ends:
+            if (
+                mask[i - 1]
+                and not mask[i]
+                and tokens[i] in self._ends
+                and tokens[i - 1] not in self._ends
+            ):
                 trained[i] = True
         return trained
 
@@ -89,6 +97,8 @@ class TemplateRenderer:
         return prefix
 
     def _turn_end(self, tokens: list[int], start: int, end: int) -> int:
-        """Just after the turn's last end token; what a template puts behind it (a newline) is not the model's to say."""
+        """Just after the turn's last end token; what a template puts behind it (a newline) is
+        not the model's to say.
+        """
         ends = [i for i in range(start, end) if tokens[i] in self._ends]
         return ends[-1] + 1 if ends else end

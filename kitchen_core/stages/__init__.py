@@ -1,0 +1,1 @@
+"""The stages, a module a topic. They orchestrate: `train` computes, ports reach outside."""

@@ -1,0 +1,132 @@
+"""From conversations to batches of datums, and to the examples that evaluation asks the model
+about.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from kitchen_core.stages.data import ChatData
+from kitchen_core.train.batches import BatchPlan
+from kitchen_core.train.conversations import Conversation
+from kitchen_core.train.datums import datum_from_rendered
+from kitchen_core.train.hashing import sha256_of_json
+from kitchen_core.train.renderers import RenderError, TemplateRenderer
+from kitchen_core.train.types import Datum
+from kitchen_core.workflow.context import StageContext
+from kitchen_core.workflow.stage import Keeping, Stage
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The datums of one step, unweighted, and the epoch that they belong to."""
+
+    datums: list[Datum]
+    epoch: int
+
+
+class DatumBatches(Sequence[Batch]):
+    """The run's batches by index; an example is rendered when it is first needed."""
+
+    def __init__(
+        self, data: ChatData, renderer: TemplateRenderer, plan: BatchPlan, max_length: int
+    ) -> None:
+        self._conversations = data.train
+        self._renderer = renderer
+        self._plan = plan
+        self._max_length = max_length
+        self._rendered: dict[int, Datum] = {}
+        self.fingerprint = sha256_of_json(
+            [data.fingerprint, renderer.fingerprint, plan.fingerprint, max_length]
+        )
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, index: int) -> Batch:  # type: ignore[override]  # a step has no slices
+        return Batch([self._datum(i) for i in self._plan[index]], self._plan.epoch(index))
+
+    def _datum(self, i: int) -> Datum:
+        if i not in self._rendered:
+            self._rendered[i] = rendered_datum(
+                self._conversations[i], self._renderer, self._max_length
+            )
+        return self._rendered[i]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What evaluation measures on.
+
+    prompts: token ids `[prompt]` of each, answers: the text expected of it.
+    """
+
+    datums: list[Datum]
+    prompts: list[list[int]]
+    answers: list[str]
+    fingerprint: str
+
+
+class BuildDatums(Stage):
+    """Plan the batches and prepare the held-out examples."""
+
+    name = "BuildDatums"
+    reads = ("dataset", "renderer")
+    writes = MappingProxyType({"batches": Keeping.REBUILT, "held_out": Keeping.REBUILT})
+
+    async def run(self, ctx: StageContext) -> None:
+        """Writes `batches`: DatumBatches, and `held_out`: HeldOut."""
+        config = ctx.config
+        data: ChatData = ctx.state["dataset"]
+        renderer: TemplateRenderer = ctx.state["renderer"]
+        plan = BatchPlan(
+            num_examples=len(data.train),
+            batch_size=config.batch_size,
+            num_epochs=config.num_epochs,
+            max_steps=config.max_steps,
+            seed=config.seed,
+        )
+        ctx.state["batches"] = DatumBatches(data, renderer, plan, config.max_length)
+        ctx.state["held_out"] = await asyncio.to_thread(
+            held_out, data.test, renderer, config.max_length
+        )
+
+
+def rendered_datum(
+    conversation: Conversation, renderer: TemplateRenderer, max_length: int
+) -> Datum:
+    """The conversation as a datum.
+
+    Raises RenderError naming the row, also where nothing in it is trained.
+    """
+    try:
+        datum = datum_from_rendered(renderer.supervised(conversation.messages), max_length)
+    except RenderError as error:
+        raise RenderError(f"{conversation.where}: {error}") from None
+    if not datum.num_loss_tokens:
+        raise RenderError(
+            f"{conversation.where}: no token of it would be trained within max_length={max_length}; "
+            "raise max_length, or take the row out"
+        )
+    return datum
+
+
+def held_out(
+    conversations: list[Conversation], renderer: TemplateRenderer, max_length: int
+) -> HeldOut:
+    """Every held-out conversation, rendered for loss and for sampling."""
+    return HeldOut(
+        datums=[rendered_datum(each, renderer, max_length) for each in conversations],
+        prompts=[renderer.prompt(each.prompt) for each in conversations],
+        answers=[each.answer for each in conversations],
+        fingerprint=sha256_of_json(
+            [
+                renderer.fingerprint,
+                max_length,
+                [m.to_json() for c in conversations for m in c.messages],
+            ]
+        ),
+    )

@@ -1,0 +1,122 @@
+"""Measuring the model on held-out examples: the loss, and how often a sampled answer is exactly
+right.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from kitchen_core.stages.datums import HeldOut
+from kitchen_core.telemetry.schema import EventKind
+from kitchen_core.train import rng
+from kitchen_core.train.datums import mean_nll
+from kitchen_core.train.ports.training import TrainingSession
+from kitchen_core.train.renderers import TemplateRenderer
+from kitchen_core.train.types import LossSpec, Sample, SamplingParams
+from kitchen_core.workflow.context import StageContext
+from kitchen_core.workflow.stage import Keeping, Stage
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One held-out question as the model answered it."""
+
+    prompt: str
+    completion: str
+    expected: str
+    logprob: float
+
+    @property
+    def correct(self) -> bool:
+        """Whether the whole answer is the expected one."""
+        return self.completion.strip() == self.expected.strip()
+
+
+class Evaluate(Stage):
+    """Held-out loss, and exact match of sampled and of greedy answers."""
+
+    name = "Evaluate"
+    reads = ("session", "renderer", "held_out")
+    writes = MappingProxyType({"answers": Keeping.REBUILT})
+
+    async def run(self, ctx: StageContext) -> None:
+        """Writes `answers`: list[Answer], sampled at the config's temperature."""
+        held_out: HeldOut = ctx.state["held_out"]
+        ctx.state["answers"] = []
+        if not held_out.prompts:
+            return
+        nll = await self._nll(ctx, held_out)
+        sampled = await self._answers(ctx, held_out, ctx.config.temperature)
+        greedy = await self._answers(ctx, held_out, 0.0)
+        share, error = exact_match(sampled)
+        measured = {
+            "test/nll": nll,
+            "test/exact_match": share,
+            "test/exact_match_stderr": error,
+            "test/greedy_exact_match": exact_match(greedy)[0],
+        }
+        ctx.telemetry.metrics(ctx.step, measured)
+        ctx.event(EventKind.EVAL_COMPLETED, {**measured, "n": len(sampled)})
+        ctx.state["answers"] = sampled
+
+    async def _nll(self, ctx: StageContext, held_out: HeldOut) -> float:
+        session: TrainingSession = ctx.state["session"]
+        forward = await ctx.wait(session.forward(held_out.datums, LossSpec("cross_entropy")))
+        return mean_nll(forward.logprobs, held_out.datums)
+
+    async def _answers(
+        self, ctx: StageContext, held_out: HeldOut, temperature: float
+    ) -> list[Answer]:
+        session: TrainingSession = ctx.state["session"]
+        renderer: TemplateRenderer = ctx.state["renderer"]
+        params = SamplingParams(
+            max_tokens=ctx.config.max_tokens,
+            temperature=temperature,
+            seed=rng.seed_for(ctx.config.seed, "evaluate", ctx.step),
+            stop=renderer.stop,
+        )
+        sampler = session.sampler("live")
+        groups = await ctx.wait(sampler.sample(held_out.prompts, params))
+        return [
+            _answer(renderer, prompt, group[0], expected)
+            for prompt, group, expected in zip(
+                held_out.prompts, groups, held_out.answers, strict=True
+            )
+        ]
+
+
+class LogSamples(Stage):
+    """Record a few answers, so that a person can read what the model does."""
+
+    name = "LogSamples"
+    reads = ("answers",)
+
+    async def run(self, ctx: StageContext) -> None:
+        """One `sample.logged` event an answer; the same questions every time."""
+        for index, answer in enumerate(ctx.state["answers"][: ctx.config.log_samples]):
+            ctx.event(
+                EventKind.SAMPLE_LOGGED,
+                {"logprob": answer.logprob},
+                index=index,
+                prompt=answer.prompt,
+                completion=answer.completion,
+                expected=answer.expected,
+                correct=answer.correct,
+            )
+
+
+def exact_match(answers: list[Answer]) -> tuple[float, float]:
+    """The share of right answers, and its standard error sqrt(p (1 - p) / n)."""
+    share = sum(answer.correct for answer in answers) / len(answers)
+    return share, math.sqrt(share * (1 - share) / len(answers))
+
+
+def _answer(renderer: TemplateRenderer, prompt: list[int], sample: Sample, expected: str) -> Answer:
+    return Answer(
+        prompt=renderer.text(prompt),
+        completion=renderer.text(sample.tokens),
+        expected=expected,
+        logprob=float(sample.logprobs.sum()),
+    )

@@ -1,0 +1,56 @@
+"""Starting the model: a training session, its tokenizer, and the renderer that speaks its chat
+form.
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from kitchen_core.train import rng
+from kitchen_core.train.ports.training import TrainingClient
+from kitchen_core.train.renderers import TemplateRenderer
+from kitchen_core.train.types import LoraSpec, SessionSpec
+from kitchen_core.workflow.context import StageContext
+from kitchen_core.workflow.stage import Keeping, Stage
+
+
+class InitSession(Stage):
+    """Resolve the model and start a training session on it."""
+
+    name = "InitSession"
+    writes = MappingProxyType({"session": Keeping.REBUILT})
+    ports = ("training_client",)
+
+    async def run(self, ctx: StageContext) -> None:
+        """Writes `session`: TrainingSession."""
+        config = ctx.config
+        resolved = await ctx.wait(ctx.resolver.model(config.model))
+        client: TrainingClient = ctx.port("training_client")
+        spec = SessionSpec(
+            model=resolved.source,
+            lora=LoraSpec(config.lora_rank) if config.lora_rank else None,
+            seed=rng.seed_for(config.seed, "session"),
+            device=config.device,
+            threads=config.threads,
+            micro_batch_size=config.micro_batch_size,
+            sampling_batch_size=config.sampling_batch_size,
+        )
+        ctx.state["session"] = await ctx.wait(client.start_session(spec))
+
+    async def rollback(self, ctx: StageContext, error: BaseException) -> None:
+        """Free the model."""
+        session = ctx.state.get("session")
+        if session is not None:
+            await session.close()
+
+
+class InitTokenizer(Stage):
+    """Take the session's tokenizer and the renderer for its chat template."""
+
+    name = "InitTokenizer"
+    reads = ("session",)
+    writes = MappingProxyType({"renderer": Keeping.REBUILT})
+
+    async def run(self, ctx: StageContext) -> None:
+        """Writes `renderer`: TemplateRenderer."""
+        ctx.state["renderer"] = TemplateRenderer(ctx.state["session"].tokenizer)

@@ -1,0 +1,106 @@
+"""One optimizer step: gradient, update, and what there is to say about it.
+
+The first two only submit work and hand on its handles, so that a backend can pipeline them;
+LogMetrics waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from kitchen_core.stages.datums import Batch
+from kitchen_core.train.datums import mean_nll, reduce_weights
+from kitchen_core.train.schedules import lr_multiplier
+from kitchen_core.train.types import AdamParams, ForwardResult, LossSpec, OptimResult
+from kitchen_core.workflow.context import StageContext
+from kitchen_core.workflow.stage import Keeping, Stage
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A forward-backward pass under way, and when it was asked for (seconds, monotonic)."""
+
+    handle: Awaitable[ForwardResult]
+    at: float
+
+
+@dataclass(frozen=True)
+class Update:
+    """An optimizer step under way, and its learning rate."""
+
+    handle: Awaitable[OptimResult]
+    learning_rate: float
+
+
+class ForwardBackward(Stage):
+    """Submit the batch's forward and backward pass."""
+
+    name = "ForwardBackward"
+    reads = ("session", "batch")
+    writes = MappingProxyType({"submitted": Keeping.REBUILT})
+
+    async def run(self, ctx: StageContext) -> None:
+        """Writes `submitted`: Submitted."""
+        batch: Batch = ctx.state["batch"]
+        datums = reduce_weights(batch.datums, ctx.config.reduction)
+        started = time.perf_counter()
+        handle = ctx.state["session"].forward_backward(datums, LossSpec("cross_entropy"))
+        ctx.state["submitted"] = Submitted(handle, started)
+
+
+class OptimStep(Stage):
+    """Submit the optimizer step at the scheduled learning rate."""
+
+    name = "OptimStep"
+    reads = ("session", "submitted")
+    writes = MappingProxyType({"update": Keeping.REBUILT})
+
+    async def run(self, ctx: StageContext) -> None:
+        """Writes `update`: Update."""
+        config = ctx.config
+        factor = lr_multiplier(
+            config.lr_schedule, ctx.step, ctx.total_steps or 1, config.warmup_steps
+        )
+        adam = AdamParams(
+            learning_rate=config.learning_rate * factor,
+            weight_decay=config.weight_decay,
+            grad_clip_norm=config.grad_clip_norm,
+        )
+        ctx.state["update"] = Update(ctx.state["session"].optim_step(adam), adam.learning_rate)
+
+
+class LogMetrics(Stage):
+    """Wait for the step and record its metrics."""
+
+    name = "LogMetrics"
+    reads = ("batch", "submitted", "update")
+
+    async def run(self, ctx: StageContext) -> None:
+        """Metrics are named as tinker-cookbook names them; a step's are those of the weights
+        before it.
+        """
+        batch: Batch = ctx.state["batch"]
+        submitted: Submitted = ctx.state["submitted"]
+        update: Update = ctx.state["update"]
+        forward = await ctx.wait(submitted.handle)
+        optim = await ctx.wait(update.handle)
+        seconds = time.perf_counter() - submitted.at
+        tokens = sum(len(datum) for datum in batch.datums)
+        ctx.telemetry.metrics(
+            ctx.step,
+            {
+                "train_mean_nll": mean_nll(forward.logprobs, batch.datums),
+                "learning_rate": update.learning_rate,
+                "epoch": batch.epoch,
+                "progress": (ctx.step + 1) / (ctx.total_steps or 1),
+                "num_sequences": len(batch.datums),
+                "num_tokens": tokens,
+                "num_loss_tokens": sum(datum.num_loss_tokens for datum in batch.datums),
+                **{f"optim/{name}": value for name, value in optim.metrics.items()},
+                "time/step_s": seconds,
+                "time/tokens_per_s": tokens / seconds,
+            },
+        )
