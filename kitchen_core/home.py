@@ -1,0 +1,108 @@
+"""Where everything lies: the kitchen's home folder and what is in it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+SOCKET_PATH_LIMIT = (
+    107  # bytes, without the closing NUL: what a Unix socket address can hold on Linux
+)
+
+
+@dataclass(frozen=True)
+class Home:
+    """One kitchen. Two homes share nothing."""
+
+    root: Path
+
+    @classmethod
+    def find(cls, environ: dict[str, str] | None = None) -> Home:
+        """`$KITCHEN_HOME`, else the user's data folder."""
+        given = (os.environ if environ is None else environ).get("KITCHEN_HOME")
+        if given:
+            return cls(Path(given).expanduser().resolve())
+        return cls(platformdirs.user_data_path("crucible-kitchen").resolve())
+
+    @property
+    def database(self) -> Path:
+        """The run store's file."""
+        return self.root / "kitchen.db"
+
+    @property
+    def runtime(self) -> Path:
+        """Socket and locks; mode 0700."""
+        return self.root / "run"
+
+    @property
+    def daemon_file(self) -> Path:
+        """JSON that names the daemon's socket, pid, start time and boot id."""
+        return self.root / "daemon.json"
+
+    @property
+    def daemon_lock(self) -> Path:
+        """Held by the one daemon of this home."""
+        return self.runtime / "daemon.lock"
+
+    @property
+    def daemon_log(self) -> Path:
+        """What the daemon says."""
+        return self.root / "logs" / "daemon.log"
+
+    @property
+    def recipes(self) -> Path:
+        """The user's own recipes."""
+        return self.root / "recipes"
+
+    @property
+    def secrets(self) -> Path:
+        """`NAME=value` lines with keys; mode 0600."""
+        return self.root / "secrets.env"
+
+    @property
+    def scratch(self) -> Path:
+        """Files on their way into the store, on the same filesystem."""
+        return self.root / "scratch"
+
+    @property
+    def socket(self) -> Path:
+        """The daemon's socket; a short path with a hash of the home where the usual one is too
+        long.
+        """
+        usual = self.runtime / "kitchen.sock"
+        if len(os.fsencode(usual)) <= SOCKET_PATH_LIMIT:
+            return usual
+        digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
+        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        return Path(base) / f"kitchen-{os.getuid()}-{digest}" / "kitchen.sock"
+
+    def run_folder(self, run_id: str) -> Path:
+        """A run's logs and locks."""
+        return self.root / "runs" / run_id
+
+    def attempt_log(self, run_id: str, attempt: int) -> Path:
+        """What an attempt's worker printed."""
+        return self.run_folder(run_id) / f"attempt-{attempt}.log"
+
+    def attempt_lock(self, run_id: str, attempt: int) -> Path:
+        """Held by the attempt's worker for as long as it lives."""
+        return self.run_folder(run_id) / f"attempt-{attempt}.lock"
+
+    def make(self) -> None:
+        """Create the folders, private to the user."""
+        for folder in (
+            self.root,
+            self.runtime,
+            self.socket.parent,
+            self.daemon_log.parent,
+            self.scratch,
+            self.recipes,
+        ):
+            folder.mkdir(parents=True, exist_ok=True)
+        for folder in (self.runtime, self.socket.parent):
+            folder.chmod(0o700)

@@ -1,0 +1,224 @@
+"""The daemon's client library: typed calls over the Unix socket."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx2
+from pydantic import BaseModel, TypeAdapter
+
+from kitchen_core.home import Home
+from kitchen_core.telemetry.schema import Event
+from kitchen_daemon.models import (
+    ArtifactInfo,
+    Check,
+    DaemonStatus,
+    Launch,
+    Lineage,
+    Plan,
+    Problem,
+    RecipeDetail,
+    RecipeSummary,
+    RunInfo,
+    StreamItem,
+)
+
+M = TypeVar("M", bound=BaseModel)
+CALL_TIMEOUT_S = 60.0
+KEEP_ALIVE_S = (
+    30.0  # a stream that says nothing for longer than this is lost: the daemon pings every 10 s
+)
+
+
+class Unreachable(ConnectionError):  # noqa: N818 - named by the condition
+    """No daemon answers on this home."""
+
+
+class Refused(ValueError):  # noqa: N818
+    """The daemon refused the request; `status` is the HTTP status."""
+
+    def __init__(self, status: int, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.status = status
+        self.message = problem.message
+        self.hint = problem.hint
+
+
+class Client:
+    """A connection to the daemon of one home. Runs are named by id, unique prefix or name."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+        self._http = httpx2.Client(
+            transport=httpx2.HTTPTransport(uds=str(home.socket)),
+            base_url="http://kitchen",
+            timeout=CALL_TIMEOUT_S,
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._http.close()
+
+    def status(self) -> DaemonStatus:
+        """The daemon, at a glance."""
+        return self._one(DaemonStatus, "GET", "/status")
+
+    def doctor(self) -> list[Check]:
+        """What works here and what is missing."""
+        return self._many(Check, "GET", "/doctor")
+
+    def shutdown(self) -> None:
+        """Stop the daemon; workers go on."""
+        self._call("POST", "/shutdown")
+
+    def recipes(self) -> list[RecipeSummary]:
+        """All recipes, shipped and own."""
+        return self._many(RecipeSummary, "GET", "/recipes")
+
+    def recipe(self, name: str) -> RecipeDetail:
+        """One recipe whole, by name or path."""
+        return self._one(RecipeDetail, "GET", "/recipe", params={"name": name})
+
+    def plan(self, launch: Launch) -> Plan:
+        """What a launch would do."""
+        return self._one(Plan, "POST", "/plans", json=launch.model_dump())
+
+    def launch(self, launch: Launch) -> RunInfo:
+        """Queue a run."""
+        return self._one(RunInfo, "POST", "/runs", json=launch.model_dump())
+
+    def runs(
+        self, *, status: str | None = None, recipe: str | None = None, limit: int | None = None
+    ) -> list[RunInfo]:
+        """Runs, newest first."""
+        params = {"status": status, "recipe": recipe, "limit": limit}
+        return self._many(RunInfo, "GET", "/runs", params=_given(params))
+
+    def run(self, run: str) -> RunInfo:
+        """One run."""
+        return self._one(RunInfo, "GET", f"/runs/{run}")
+
+    def cancel(self, run: str) -> RunInfo:
+        """Ask a run to end."""
+        return self._one(RunInfo, "POST", f"/runs/{run}/cancel")
+
+    def pause(self, run: str) -> RunInfo:
+        """Ask a run to save itself and stop for now."""
+        return self._one(RunInfo, "POST", f"/runs/{run}/pause")
+
+    def resume(self, run: str, *, replace: bool = False) -> RunInfo:
+        """Queue a run that stopped, to go on from its last checkpoint; `replace` a worker that
+        does not respond.
+        """
+        return self._one(RunInfo, "POST", f"/runs/{run}/resume", params={"replace": replace})
+
+    def retry(self, run: str) -> RunInfo:
+        """Queue a new run with the same revision, config and pins."""
+        return self._one(RunInfo, "POST", f"/runs/{run}/retry")
+
+    def events(self, run: str, *, after_seq: int = 0, limit: int | None = None) -> list[Event]:
+        """A run's events in order."""
+        params = {"after_seq": after_seq, "limit": limit}
+        return self._many(Event, "GET", f"/runs/{run}/events", params=_given(params))
+
+    def metrics(
+        self, run: str, names: list[str] | None = None
+    ) -> dict[str, list[list[float | None]]]:
+        """Series as `{name: [[step, value], ...]}`."""
+        return self._call("GET", f"/runs/{run}/metrics", params={"name": names or []}).json()
+
+    def chart(self, run: str, name: str, points: int) -> list[list[float | None]]:
+        """A series in at most `points` buckets: `[first step, last step, min, max, last]` each."""
+        return self._call(
+            "GET", f"/runs/{run}/chart", params={"name": name, "points": points}
+        ).json()
+
+    def artifacts(self, run: str) -> list[ArtifactInfo]:
+        """What a run made."""
+        return self._many(ArtifactInfo, "GET", f"/runs/{run}/artifacts")
+
+    def log(self, run: str, *, lines: int | None = None) -> list[str]:
+        """What the run's workers printed, the last `lines` of it."""
+        return self._call("GET", f"/runs/{run}/log", params=_given({"lines": lines})).json()
+
+    def lineage(self, node: str) -> Lineage:
+        """Everything upstream and downstream of a run or an artifact."""
+        return self._one(Lineage, "GET", f"/lineage/{node}")
+
+    def stream(self, run: str | None = None, *, cursor: str | None = None) -> Iterator[StreamItem]:
+        """Live items after `cursor` (all from the beginning without one), of one run or of
+        everything.
+
+        Ends when the daemon goes away (Unreachable is raised then); continue with the last item's
+        cursor.
+        """
+        params = _given({"run": run})
+        headers = {"Last-Event-ID": cursor} if cursor else {}
+        timeout = httpx2.Timeout(CALL_TIMEOUT_S, read=KEEP_ALIVE_S)
+        try:
+            with self._http.stream(
+                "GET", "/stream", params=params, headers=headers, timeout=timeout
+            ) as response:
+                if response.status_code >= 400:
+                    response.read()
+                    _raise_refusal(response)
+                yield from _items(response)
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from None
+
+    def _call(self, method: str, path: str, **kwargs: Any) -> httpx2.Response:
+        try:
+            response = self._http.request(method, path, **kwargs)
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from None
+        if response.status_code >= 400:
+            _raise_refusal(response)
+        return response
+
+    def _one(self, model: type[M], method: str, path: str, **kwargs: Any) -> M:
+        return model.model_validate_json(self._call(method, path, **kwargs).content)
+
+    def _many(self, model: type[M], method: str, path: str, **kwargs: Any) -> list[M]:
+        adapter = TypeAdapter(list[model])
+        return adapter.validate_json(self._call(method, path, **kwargs).content)
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        return Unreachable(f"no daemon answers at {self.home.socket} ({error})")
+
+
+def _given(params: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in params.items() if value is not None}
+
+
+def _raise_refusal(response: httpx2.Response) -> None:
+    try:
+        problem = Problem.model_validate_json(response.content)
+    except ValueError:
+        problem = Problem(
+            message=f"the daemon answered {response.status_code}: {response.text[:200]}"
+        )
+    raise Refused(response.status_code, problem)
+
+
+def _items(response: httpx2.Response) -> Iterator[StreamItem]:
+    """Server-sent events as items: each is an `id:` line, a `data:` line and an empty one."""
+    cursor = ""
+    for line in response.iter_lines():
+        if line.startswith("id: "):
+            cursor = line[4:]
+        elif line.startswith("data: "):
+            yield StreamItem(cursor=cursor, **json.loads(line[6:]))

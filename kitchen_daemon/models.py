@@ -1,0 +1,190 @@
+"""What goes over the socket. Shared by the daemon, its client, the command line and the screens."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kitchen_core.telemetry.schema import Event, MetricPoint, RunError, RunStatus
+
+
+class Model(BaseModel):
+    """The base of all API models: unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Launch(Model):
+    """A run to be queued.
+
+    recipe: a name or the absolute path of a file. overrides: `{dotted.key: text or value}`, refs to
+    files absolute. after: runs to wait for. Higher priority runs first.
+    """
+
+    recipe: str
+    preset: str | None = None
+    overrides: dict[str, Any] = Field(default_factory=dict)
+    manifest: str = "dev"
+    adapters: dict[str, str] = Field(default_factory=dict)
+    name: str | None = None
+    after: list[str] = Field(default_factory=list)
+    priority: int = 0
+
+
+class Plan(Model):
+    """What a launch would do: the answer to a dry run."""
+
+    recipe: str
+    description: str
+    workflow: str
+    preset: str | None
+    manifest: str
+    config: dict[str, Any]
+    config_hash: str
+    recipe_revision: str
+    pins: dict[str, str]
+    adapters: dict[str, str]
+    after: list[str]
+    drawing: list[str]
+
+
+class ProgressInfo(Model):
+    """Steps done, steps in all, seconds left."""
+
+    step: int = 0
+    total_steps: int | None = None
+    eta_s: float | None = None
+
+
+class ArtifactInfo(Model):
+    """A file or tree that a run made. path: where it lies on this machine."""
+
+    sha256: str
+    name: str
+    kind: Literal["file", "tree"]
+    size_bytes: int
+    path: str
+    step: int | None
+    created_at: float
+
+
+class RunInfo(Model):
+    """Everything about a run but its events and series. Times are seconds since the epoch."""
+
+    id: str
+    name: str | None
+    recipe: str
+    workflow: str
+    status: RunStatus
+    reason: str | None
+    preset: str | None
+    manifest: str
+    adapters: dict[str, str]
+    seed: int
+    config: dict[str, Any]
+    config_hash: str
+    recipe_revision: str
+    pins: dict[str, str]
+    attempt: int
+    priority: int
+    after: list[str]
+    retry_of: str | None
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    progress: ProgressInfo
+    metrics: dict[str, float | None]
+    error: RunError | None
+    parents: list[str]
+    artifacts: list[ArtifactInfo]
+
+
+class LineageNode(Model):
+    """A run, or content: a dataset, a model, a recipe revision, an artifact."""
+
+    id: str
+    kind: str
+    name: str
+    sha256: str | None = None
+
+
+class LineageEdge(Model):
+    """`to` came out of `from`."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    source: str = Field(alias="from")
+    target: str = Field(alias="to")
+    role: str
+
+
+class Lineage(Model):
+    """Everything upstream and downstream of one node."""
+
+    nodes: list[LineageNode]
+    edges: list[LineageEdge]
+
+
+class RecipeSummary(Model):
+    """A recipe as a list shows it. error: why its newest version can't be launched."""
+
+    name: str
+    path: str
+    description: str = ""
+    workflow: str = ""
+    presets: list[str] = Field(default_factory=list)
+    shipped: bool = False
+    error: str | None = None
+
+
+class RecipeDetail(RecipeSummary):
+    """A recipe whole. config_schema: JSON schema of its config, with units and bounds."""
+
+    config: dict[str, Any] = Field(default_factory=dict)
+    config_schema: dict[str, Any] = Field(default_factory=dict)
+    preset_values: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    drawing: list[str] = Field(default_factory=list)
+    stages: list[dict[str, Any]] = Field(default_factory=list)
+    files: list[str] = Field(default_factory=list)
+
+
+class DaemonStatus(Model):
+    """The daemon, at a glance."""
+
+    version: str
+    pid: int
+    home: str
+    socket: str
+    started_at: float
+    standby_ready: bool
+    running: list[str]
+    queued: list[str]
+    schema_version: str
+
+
+class Check(Model):
+    """One thing that `kitchen doctor` looked at."""
+
+    name: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+
+class Problem(Model):
+    """Why a request was refused: one line, and what to do."""
+
+    message: str
+    hint: str = ""
+
+
+class StreamItem(Model):
+    """One item of a live stream.
+
+    Exactly one of the two is set. cursor: the `Last-Event-ID` that continues after it.
+    """
+
+    cursor: str
+    event: Event | None = None
+    metrics: list[MetricPoint] | None = None
