@@ -1,0 +1,94 @@
+"""What every training backend refuses before it computes, in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
+from kitchen_core.train.types import Datum, IntArray, LossSpec, SamplingParams
+
+
+def check_loss(loss: LossSpec) -> None:
+    """Only `cross_entropy` is built in, and it has no options."""
+    if loss.name != "cross_entropy":
+        raise Unsupported(
+            f"there is no loss {loss.name!r}",
+            hint="Use cross_entropy, or forward_backward_custom with a loss of your own.",
+        )
+    if loss.options:
+        raise InvalidRequest(
+            f"cross_entropy takes no options, got {sorted(loss.options)}", hint="Leave them out."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What token sequences a model can read: ids below `vocab_size`, at most `max_length` of them."""
+
+    vocab_size: int
+    max_length: int
+
+    def check_datums(self, datums: Sequence[Datum]) -> None:
+        """At least one datum; each not empty, of one length, and within the limits."""
+        if not datums:
+            raise InvalidRequest(
+                "no datums were given", hint="Skip the step when a batch is empty."
+            )
+        for index, datum in enumerate(datums):
+            sizes = {len(datum.tokens), len(datum.targets), len(datum.weights)}
+            if len(sizes) != 1 or 0 in sizes:
+                raise InvalidRequest(
+                    f"datum {index} has {len(datum.tokens)} tokens, {len(datum.targets)} targets "
+                    f"and {len(datum.weights)} weights",
+                    hint="All three need the same length, at least 1.",
+                )
+            self._check(f"datum {index}", datum.tokens)
+            self._check(f"the targets of datum {index}", datum.targets)
+
+    def check_sequences(self, what: str, sequences: Sequence[Sequence[int]]) -> None:
+        """Each sequence is not empty and within the limits. `what` names one of them."""
+        for index, sequence in enumerate(sequences):
+            if len(sequence) == 0:
+                raise InvalidRequest(
+                    f"{what} {index} is empty", hint="Start it with at least one token."
+                )
+            self._check(f"{what} {index}", sequence)
+
+    def _check(self, what: str, tokens: Sequence[int] | IntArray) -> None:
+        if len(tokens) > self.max_length:
+            raise InvalidRequest(
+                f"{what} has {len(tokens)} tokens, the model's context is {self.max_length}",
+                hint="Lower max_length.",
+            )
+        low, high = int(np.min(tokens)), int(np.max(tokens))
+        if low < 0 or high >= self.vocab_size:
+            raise InvalidRequest(
+                f"{what} holds the token id {low if low < 0 else high}, the vocabulary has "
+                f"{self.vocab_size}",
+                hint="Tokenize with the model's own tokenizer.",
+            )
+
+
+def check_sampling(params: SamplingParams, n: int) -> None:
+    """Sampling parameters are in their bounds."""
+    bounds = (
+        ("n", n, n >= 1, "at least 1"),
+        ("max_tokens", params.max_tokens, params.max_tokens >= 1, "at least 1"),
+        ("temperature", params.temperature, params.temperature >= 0, "0 (greedy) or more"),
+        ("top_k", params.top_k, params.top_k == -1 or params.top_k >= 1, "-1 (all) or at least 1"),
+        ("top_p", params.top_p, 0 < params.top_p <= 1, "above 0 and at most 1"),
+    )
+    for name, value, fits, expected in bounds:
+        if not fits:
+            raise InvalidRequest(f"{name} is {value}", hint=f"It must be {expected}.")
+
+
+def make_empty_folder(folder: Path) -> None:
+    """Create a folder to write into; one with something in it is refused."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise InvalidRequest(f"{folder} is not empty", hint="Give a folder of its own to write to.")

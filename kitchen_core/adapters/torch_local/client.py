@@ -1,0 +1,46 @@
+"""The training client: starts sessions. Light to import; torch comes with the first session."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from kitchen_core.train.model_folder import inspect_model_folder
+from kitchen_core.train.ports.errors import InvalidRequest
+from kitchen_core.train.types import ModelSource, SessionSpec
+
+if TYPE_CHECKING:
+    from kitchen_core.adapters.torch_local.session import TorchSession
+
+
+class TorchLocal:
+    """Training sessions on this machine's CPU or GPU."""
+
+    async def start_session(self, spec: SessionSpec) -> TorchSession:
+        """Load the model. Raises NotFound, InvalidRequest or Unsupported, each with a hint."""
+        await asyncio.to_thread(_check_source, spec.model)
+        session_module = await asyncio.to_thread(_import_session)
+        return await session_module.TorchSession.start(spec)
+
+
+def _import_session():  # noqa: ANN202 - a module
+    from kitchen_core.adapters.torch_local import session
+
+    return session
+
+
+def _check_source(source: ModelSource) -> None:
+    """Refuse what can't be loaded before anything slow happens."""
+    base = inspect_model_folder(source.folder)
+    if base.adapter_of is not None:
+        raise InvalidRequest(
+            f"{source.folder} is an adapter of {base.adapter_of}, not a whole model",
+            hint="Give the base model as the model and this folder as its adapter.",
+        )
+    if source.adapter is None:
+        return
+    if inspect_model_folder(source.adapter).adapter_of is None:
+        raise InvalidRequest(
+            f"{source.adapter} is a whole model, not an adapter",
+            hint="Give it as the model itself, without an adapter.",
+        )

@@ -1,0 +1,26 @@
+"""What torch raises, in the words of the error family."""
+
+from __future__ import annotations
+
+import torch
+
+from kitchen_core.train.ports.errors import InvalidRequest, PortError
+
+_OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+def translate(error: Exception) -> Exception:
+    """A PortError for whatever went wrong; an OSError (a full disk, say) stays as it is."""
+    if isinstance(error, OSError):
+        return error
+    text = str(error)
+    if isinstance(error, torch.OutOfMemoryError | MemoryError) or any(
+        words in text.lower() for words in _OUT_OF_MEMORY
+    ):
+        first_line = text.splitlines()[0] if text else "no details"
+        return InvalidRequest(
+            f"the device ran out of memory ({first_line})",
+            hint="Lower micro_batch_size (training) or sampling_batch_size (sampling), "
+            "or train with LoRA.",
+        )
+    return PortError(f"{type(error).__name__}: {text}")

@@ -1,0 +1,241 @@
+"""One model in training: the primitives, each on the session's compute thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from kitchen_core.adapters.checks import check_loss
+from kitchen_core.adapters.compute_thread import ComputeThread
+from kitchen_core.adapters.torch_local.decoding import Decoder
+from kitchen_core.adapters.torch_local.export import export_model
+from kitchen_core.adapters.torch_local.failures import translate
+from kitchen_core.adapters.torch_local.fingerprint import fingerprint
+from kitchen_core.adapters.torch_local.forward import Passes
+from kitchen_core.adapters.torch_local.loading import LoadedModel, ModelView, load_model
+from kitchen_core.adapters.torch_local.optimizer import Optimizer
+from kitchen_core.adapters.torch_local.sampler import TorchSampler
+from kitchen_core.adapters.torch_local.state import load_state, save_state
+from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.torch_local.weights import Weights, copy_of, swapped
+from kitchen_core.train.ports.errors import PortError, StaleSampler
+from kitchen_core.train.types import (
+    AdamParams,
+    Datum,
+    ForwardResult,
+    LossSpec,
+    OptimResult,
+    SessionSpec,
+)
+
+if TYPE_CHECKING:
+    from kitchen_core.train.ports.training import CustomLoss
+
+
+class TorchSession:
+    """A model, its optimizer and its samplers. `TorchLocal.start_session` starts one.
+
+    `_version` counts the optimizer steps that were submitted and have not failed: what the weights
+    will be when the work queued so far is done. `_weight_changes` counts everything submitted that
+    moves the weights.
+    """
+
+    def __init__(
+        self,
+        spec: SessionSpec,
+        thread: ComputeThread,
+        loaded: LoadedModel,
+        tokenizer: HuggingFaceTokenizer,
+        identity: str,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.fingerprint = identity
+        self._spec = spec
+        self._thread = thread
+        self._loaded = loaded
+        self._optimizer = Optimizer(loaded.trained)
+        self._passes = Passes(loaded.model, loaded.device, spec.micro_batch_size)
+        self._decoder = Decoder(
+            loaded.model,
+            loaded.device,
+            batch_size=spec.sampling_batch_size,
+            max_length=loaded.limits.max_length,
+            default_stop=tokenizer.eos_token_ids,
+        )
+        self._loop = asyncio.get_running_loop()
+        self._version = 0
+        self._weight_changes = 0
+
+    @classmethod
+    async def start(cls, spec: SessionSpec) -> TorchSession:
+        """Load model and tokenizer on the session's own thread, and hash what it starts from beside it."""
+        thread = ComputeThread("training_client", "torch_local", translate)
+        hashing = asyncio.create_task(asyncio.to_thread(fingerprint, spec))
+        try:
+            loaded, tokenizer = await thread.submit(
+                "start_session",
+                lambda: (load_model(spec), HuggingFaceTokenizer(spec.model.folder)),
+            )
+            return cls(spec, thread, loaded, tokenizer, await hashing)
+        except BaseException:
+            hashing.cancel()
+            await thread.close(lambda: None)
+            raise
+
+    def forward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
+        """Loss and target logprobs, without a gradient."""
+
+        def work() -> ForwardResult:
+            check_loss(loss)
+            self._loaded.limits.check_datums(datums)
+            return self._passes.forward(datums)
+
+        return self._thread.submit("forward", work)
+
+    def forward_backward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
+        """Loss and target logprobs; the gradient of the summed loss is added to what has accumulated.
+
+        A call that fails half-way leaves no gradient at all.
+        """
+
+        def work() -> ForwardResult:
+            check_loss(loss)
+            self._loaded.limits.check_datums(datums)
+            with self._no_half_gradient():
+                return self._passes.forward_backward(datums)
+
+        return self._thread.submit("forward_backward", work)
+
+    def forward_backward_custom(
+        self, datums: Sequence[Datum], loss_fn: CustomLoss
+    ) -> Awaitable[ForwardResult]:
+        """As `forward_backward`, with a loss written in torch over all datums at once."""
+
+        def work() -> ForwardResult:
+            self._loaded.limits.check_datums(datums)
+            with self._no_half_gradient():
+                return self._passes.forward_backward_custom(datums, loss_fn)
+
+        return self._thread.submit("forward_backward_custom", work)
+
+    def optim_step(self, adam: AdamParams) -> Awaitable[OptimResult]:
+        """One AdamW step on the accumulated gradient, which is then cleared. Live samplers go stale at once."""
+        self._weight_changes += 1
+        self._version += 1
+
+        def work() -> OptimResult:
+            try:
+                return self._optimizer.step(adam)
+            except Exception:
+                self._correct_version(-1)
+                raise
+
+        return self._thread.submit("optim_step", work)
+
+    def save_state(self, folder: Path) -> Awaitable[None]:
+        """Write trained weights and optimizer state into an empty folder, for `load_state`.
+
+        A gradient that has not been stepped on is not part of it.
+        """
+        return self._thread.submit(
+            "save_state", lambda: save_state(folder, self._loaded.trained, self._optimizer)
+        )
+
+    def load_state(self, folder: Path) -> Awaitable[None]:
+        """Put back what `save_state` wrote. Raises NotFound, or InvalidRequest where it does not fit this session."""
+        self._weight_changes += 1
+
+        def work() -> None:
+            before = self._optimizer.steps
+            load_state(folder, self._loaded.trained, self._optimizer)
+            self._correct_version(self._optimizer.steps - before)
+
+        return self._thread.submit("load_state", work)
+
+    def export(self, folder: Path) -> Awaitable[None]:
+        """Write a Hugging Face folder, or a PEFT adapter where one was trained, into an empty folder."""
+        return self._thread.submit(
+            "export", lambda: export_model(folder, self._loaded.model, self._spec.model)
+        )
+
+    def reference(self) -> TorchSampler:
+        """The model as the session was started, before any training."""
+        return self._sampler(version=0, view=lambda: self._loaded.initial())
+
+    def sampler(self, kind: Literal["live", "snapshot"]) -> TorchSampler:
+        """`live` shares the weights and goes stale with the next optimizer step; `snapshot` keeps its own version."""
+        return self._live() if kind == "live" else self._snapshot()
+
+    async def close(self) -> None:
+        """Wait for what was submitted, then free the model."""
+        await self._thread.close(self._free)
+
+    def _live(self) -> TorchSampler:
+        taken_at, version = self._weight_changes, self._version
+
+        def check_fresh() -> None:
+            if self._weight_changes != taken_at:
+                raise StaleSampler(
+                    f"the weights have moved on since version {version}",
+                    port="sampling_client",
+                    adapter="torch_local",
+                    hint="Take a new sampler after each optimizer step, or a snapshot.",
+                )
+
+        return self._sampler(version=version, view=nullcontext, check_fresh=check_fresh)
+
+    def _snapshot(self) -> TorchSampler:
+        """Its copy is made in its turn on the compute thread: after what was submitted before, and nothing later."""
+        weights: Weights = {}
+        self._thread.submit("snapshot", lambda: weights.update(copy_of(self._loaded.trained)))
+
+        def view() -> AbstractContextManager[None]:
+            if not weights:
+                raise PortError("the snapshot is closed", hint="Take a new one.")
+            return swapped(self._loaded.trained, weights)
+
+        return self._sampler(version=self._version, view=view, release=weights.clear)
+
+    def _sampler(
+        self,
+        *,
+        version: int,
+        view: ModelView,
+        check_fresh: Callable[[], None] = lambda: None,
+        release: Callable[[], None] = lambda: None,
+    ) -> TorchSampler:
+        return TorchSampler(
+            version=version,
+            view=view,
+            thread=self._thread,
+            passes=self._passes,
+            decoder=self._decoder,
+            limits=self._loaded.limits,
+            check_fresh=check_fresh,
+            release=release,
+        )
+
+    @contextmanager
+    def _no_half_gradient(self) -> Iterator[None]:
+        """A pass that fails may have added a part of its gradient: then all of it is dropped."""
+        try:
+            yield
+        except Exception:
+            self._optimizer.clear_gradient()
+            raise
+
+    def _correct_version(self, by: int) -> None:
+        """Called on the compute thread; applied on the event loop before the handle is seen to be done."""
+
+        def correct() -> None:
+            self._version += by
+
+        self._loop.call_soon_threadsafe(correct)
+
+    def _free(self) -> None:
+        """Drop every tensor, also for those who still hold a sampler."""
+        self._loaded.model.to("meta")
+        del self._loaded, self._optimizer
