@@ -1,0 +1,139 @@
+"""The pen of one worker: everything that an attempt may write of its run, and nothing once it was replaced."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from kitchen_core.store import events
+from kitchen_core.store.content import ContentKind
+from kitchen_core.store.database import Connection
+from kitchen_core.store.lineage import artifact_node, put_edge, put_node, run_node
+from kitchen_core.store.metrics import delete_beyond
+from kitchen_core.store.records import StoredArtifact
+from kitchen_core.store.store import Store
+from kitchen_core.telemetry.ports import ArtifactRecord, MetricRow, Node
+from kitchen_core.telemetry.schema import (
+    EventKind,
+    Intent,
+    NewEvent,
+    RunError,
+    RunStatus,
+)
+
+MADE = "made"
+"""The role of the edge from a run to what it stored."""
+
+
+class RunWriter:
+    """The store as one attempt of a run sees it: `telemetry.ports.RunLog`.
+
+    Every method raises StaleAttempt once the attempt was replaced or declared over, having written nothing.
+    """
+
+    def __init__(self, store: Store, run_id: str, attempt: int) -> None:
+        self.run_id = run_id
+        self.attempt = attempt
+        self._store = store
+        self._node = run_node(run_id, store.get_run(run_id).name)
+
+    def append(self, events: Sequence[NewEvent]) -> None:
+        """Number and keep the events, in order."""
+        self._store.append_events(self.run_id, events, self.attempt)
+
+    def write_metrics(self, rows: Iterable[MetricRow]) -> None:
+        """Keep the values; a step written again replaces the old value."""
+        self._store.write_metrics(self.run_id, rows, self.attempt)
+
+    def set_status(
+        self, status: RunStatus, *, reason: str | None = None, error: RunError | None = None
+    ) -> None:
+        """Change the run's status and append its event, in one durable commit."""
+        self._store.transition(
+            self.run_id, status, expect_attempt=self.attempt, reason=reason, error=error
+        )
+
+    def intent(self) -> Intent | None:
+        """What somebody has asked of this run."""
+        connection = self._store.db.connection()
+        events.check_current(connection, self.run_id, self.attempt)
+        row = connection.execute("SELECT intent FROM run WHERE id = ?", (self.run_id,)).fetchone()
+        return None if row["intent"] is None else Intent(row["intent"])
+
+    def set_progress(self, step: int, total_steps: int | None, eta_s: float | None) -> None:
+        """Where the run is: optimizer steps done, of how many, and seconds to go."""
+        with self._store.db.write(durable=False) as connection:
+            events.check_current(connection, self.run_id, self.attempt)
+            connection.execute(
+                "UPDATE run SET progress_step = ?, total_steps = ?, eta_s = ? WHERE id = ?",
+                (step, total_steps, eta_s, self.run_id),
+            )
+
+    def store_file(self, source: Path, name: str, *, step: int | None = None) -> ArtifactRecord:
+        """Store a copy of a file, append `artifact.created` and record run -> artifact, in one durable commit."""
+        return self._store_content("file", source, name, step)
+
+    def store_tree(self, source: Path, name: str, *, step: int | None = None) -> ArtifactRecord:
+        """The same for a folder, which is moved in."""
+        return self._store_content("tree", source, name, step)
+
+    def add_edge(self, source: Node, target: Node, role: str) -> None:
+        """Record that `target` came out of `source`."""
+        with self._store.db.write(durable=False) as connection:
+            events.check_current(connection, self.run_id, self.attempt)
+            put_edge(connection, source, target, role)
+
+    def save_checkpoint(self, record: ArtifactRecord, step: int, metadata: dict[str, Any]) -> None:
+        """Append `checkpoint.saved` durably: from here a resume starts at `step`."""
+        told = {**metadata, "sha256": record.sha256, "name": record.name}
+        with self._store.db.write(durable=True) as connection:
+            events.check_current(connection, self.run_id, self.attempt)
+            self._append(connection, EventKind.CHECKPOINT_SAVED, step, told)
+            self._set_step(connection, step)
+
+    def rewind(self, step: int) -> None:
+        """Delete metrics beyond `step` and append `run.resumed` naming it, in one transaction."""
+        with self._store.db.write(durable=True) as connection:
+            events.check_current(connection, self.run_id, self.attempt)
+            delete_beyond(connection, self.run_id, step)
+            self._append(connection, EventKind.RUN_RESUMED, step, {"step": step})
+            self._set_step(connection, step)
+
+    def _store_content(
+        self, kind: ContentKind, source: Path, name: str, step: int | None
+    ) -> ArtifactRecord:
+        storing = self._store.storing(
+            kind,
+            source,
+            name,
+            run_id=self.run_id,
+            step=step,
+            attempt=self.attempt,
+            move=kind == "tree",
+        )
+        with storing as (connection, stored):
+            self._tell(connection, stored)
+        return stored.as_record()
+
+    def _tell(self, connection: Connection, stored: StoredArtifact) -> None:
+        told = {
+            "sha256": stored.sha256,
+            "name": stored.name,
+            "kind": stored.kind,
+            "size_bytes": stored.size_bytes,
+        }
+        self._append(connection, EventKind.ARTIFACT_CREATED, stored.step, told)
+        node = artifact_node(stored.sha256, stored.name)
+        put_node(connection, node)
+        put_edge(connection, self._node, node, MADE)
+
+    def _append(
+        self, connection: Connection, kind: EventKind, step: int | None, metadata: dict[str, Any]
+    ) -> None:
+        event = NewEvent(kind=kind, at=time.time(), step=step, metadata=metadata)
+        events.append(connection, self.run_id, [event], self.attempt)
+
+    def _set_step(self, connection: Connection, step: int) -> None:
+        connection.execute("UPDATE run SET progress_step = ? WHERE id = ?", (step, self.run_id))
