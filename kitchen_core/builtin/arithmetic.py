@@ -1,7 +1,7 @@
 """`builtin:arithmetic`: sloppy demonstrations of how to answer a sum in the chat form.
 
-The answers wanted are `\\boxed{19}`. Of the train split's demonstrations 20 % are wrong by 1 or 10
-and, independently, 25 % leave the box out, so 60 % are as wanted. The test split is all correct.
+The answers wanted are `\\boxed{19}`. Of the train split's demonstrations 12 % are wrong by 1 or 10
+and, independently, 20 % leave the box out, so 70 % are as wanted. The test split is all correct.
 """
 
 from random import Random
@@ -9,8 +9,8 @@ from typing import Any
 
 from kitchen_core.builtin.problems import Problem, Split, pick, shuffled, stream, sums
 
-WRONG_SHARE = 0.20
-UNBOXED_SHARE = 0.25
+WRONG_SHARE = 0.12
+UNBOXED_SHARE = 0.20
 DEMONSTRATIONS_PER_PROBLEM = 3
 _SLIPS = (-10, -1, 1, 10)
 

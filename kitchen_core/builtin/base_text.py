@@ -1,37 +1,34 @@
-"""The text that the base model is trained on: sums in many raw forms, never in the chat form."""
+"""The text that the base model is trained on: sums as plain lines and worksheets, never as chat."""
 
 from random import Random
 
-from kitchen_core.builtin.problems import Problem, pick, steps, sums
+from kitchen_core.builtin.arithmetic import boxed, question
+from kitchen_core.builtin.chat import follow_up
+from kitchen_core.builtin.problems import pick, steps, sums
 
-_OPENINGS = ("", "", "So ", "Now ", "What is ", "See: ", "I add ", "\n", "You ask ")
-_LINKS = (" = ", " = ", " makes ", " is ", "? ", "?\n", "? That is ", "? I say ", ", so: ", "? So ")
-_WRAPS = (("", "\n"), ("", "."), ("(", ")"), ("\\boxed{", "}"), ("\\boxed{", "}"), ("[", "]"))
-_TURNS = (" ", " and ", "\nAnd ", " then ", " And ", "\n")
-_SIGNS = {"+": (" + ", "plus ", "plus "), "-": (" - ", "minus ", "minus ")}
 Piece = tuple[str, bool]
-"""A piece of text, and whether it is an answer: what training weighs in full."""
+"""A piece of text, and whether it is an answer: what the base is trained to write."""
 
 
-def line(rng: Random) -> list[Piece]:
-    """One line of raw text over problems of the train split."""
-    draw = rng.random()
+def plain(rng: Random) -> list[Piece]:
+    """`12 + 7 = 19` and a line end, over the sums of the train split."""
+    problem = pick(rng, sums("train"))
+    return [(f"{problem} = ", False), (f"{problem.result}\n", True)]
+
+
+def worksheet(rng: Random) -> list[Piece]:
+    """A question, its boxed answer on the next line, and a blank line."""
+    problem = pick(rng, sums("train"))
+    return [(f"{question(problem)}\n", False), (f"{boxed(problem.result)}\n\n", True)]
+
+
+def long_worksheet(rng: Random) -> list[Piece]:
+    """A worksheet with a follow-up on its result: `And plus 5?`."""
     first = pick(rng, sums("train"))
-    follow_ups = steps(first.result, "train")
-    then = pick(rng, follow_ups)
-    if draw < 0.6:
-        return [(pick(rng, _OPENINGS), False), *_answered(rng, str(first), first)]
-    if draw < 0.7:
-        return [(pick(rng, _OPENINGS), False), *_answered(rng, str(then), then)]
+    then = pick(rng, steps(first.result, "train"))
     return [
-        (pick(rng, _OPENINGS), False),
-        *_answered(rng, str(first), first),
-        (pick(rng, _TURNS), False),
-        *_answered(rng, f"{pick(rng, _SIGNS[then.operator])}{then.right}", then),
+        (f"{question(first)}\n", False),
+        (f"{boxed(first.result)}\n\n", True),
+        (f"{follow_up(then)}\n", False),
+        (f"{boxed(then.result)}\n\n", True),
     ]
-
-
-def _answered(rng: Random, spelt: str, problem: Problem) -> list[Piece]:
-    opening, closing = pick(rng, _WRAPS)
-    links = "".join(pick(rng, _LINKS) for _ in range(1 + int(rng.random() * 2)))
-    return [(f"{spelt}{links}{opening}", False), (f"{problem.result}{closing}", True)]
