@@ -16,6 +16,7 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from kitchen_core.adapters.checks import make_empty_folder
+from kitchen_core.adapters.torch_local.quiet import quiet
 from kitchen_core.train.types import ModelSource
 
 _TOKENIZER_FILES = (
@@ -39,7 +40,8 @@ def export_model(folder: Path, model: nn.Module, source: ModelSource) -> None:
     if isinstance(model, PeftModel):
         _write_adapter(folder, model, source.name)
     elif isinstance(model, PreTrainedModel):
-        model.save_pretrained(folder)
+        with quiet():
+            model.save_pretrained(folder)
     for name in _TOKENIZER_FILES:
         if (source.folder / name).is_file():
             shutil.copyfile(source.folder / name, folder / name)

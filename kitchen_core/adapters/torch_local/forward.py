@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from kitchen_core.adapters.custom_loss import custom_gradients
 from kitchen_core.adapters.torch_local.loading import autocast
-from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_core.train.types import Datum, ForwardResult
 
 if TYPE_CHECKING:
@@ -48,18 +48,18 @@ class Passes:
         batches = list(self._micro_batches(datums))
         with torch.set_grad_enabled(len(batches) == 1):
             by_batch = [self.target_logprobs(batch) for batch in batches]
-        leaves = [
-            row.requires_grad_()
-            for batch, logprobs in zip(batches, by_batch, strict=True)
-            for row in _rows(logprobs.detach().cpu(), batch)
+        logprobs = [
+            row.numpy()
+            for batch, padded in zip(batches, by_batch, strict=True)
+            for row in _rows(padded.detach().cpu(), batch)
         ]
-        loss, metrics, gradients = _custom_gradients(loss_fn, datums, leaves)
+        metrics, gradients = custom_gradients(loss_fn, datums, logprobs)
         remaining = iter(gradients)
-        for batch, logprobs in zip(batches, by_batch, strict=True):
+        for batch, padded in zip(batches, by_batch, strict=True):
             gradient = self._padded([next(remaining) for _ in batch], torch.float32)
-            graph = logprobs if logprobs.requires_grad else self.target_logprobs(batch)
+            graph = padded if padded.requires_grad else self.target_logprobs(batch)
             graph.backward(gradient)
-        return ForwardResult([leaf.detach().numpy() for leaf in leaves], {"loss": loss, **metrics})
+        return ForwardResult(logprobs, metrics)
 
     def target_logprobs(self, batch: Sequence[Datum]) -> Tensor:
         """Each target's logprob, `[batch, seq]` in float32, padded on the right.
@@ -105,23 +105,3 @@ def _backward(loss: Tensor) -> None:
 def _rows(padded: Tensor, batch: Sequence[Datum]) -> list[Tensor]:
     """Each datum's own part of `[batch, seq]`, as a tensor of its own."""
     return [row[: len(datum)].clone() for row, datum in zip(padded, batch, strict=True)]
-
-
-def _custom_gradients(
-    loss_fn: CustomLoss, datums: Sequence[Datum], leaves: Sequence[Tensor]
-) -> tuple[float, dict[str, float], list[Tensor]]:
-    """The loss, its metrics, and its gradient by each datum's logprobs (zero where it does not depend on them)."""
-    try:
-        loss, metrics = loss_fn(datums, leaves)
-    except Exception as error:  # it is the recipe's own code: anything may come
-        raise InvalidRequest(
-            f"the loss function failed with {type(error).__name__}: {error}",
-            hint="Mend the loss function; the model and its gradient are as they were.",
-        ) from error
-    if loss.dim() != 0 or not loss.requires_grad:
-        raise InvalidRequest(
-            f"the loss has shape {list(loss.shape)} and requires_grad={loss.requires_grad}",
-            hint="Return a scalar that is computed from the logprobs.",
-        )
-    gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-    return loss.item(), metrics, list(gradients)

@@ -11,7 +11,6 @@ from typing import Any, cast
 import torch
 from torch import nn
 from transformers import AutoModelForCausalLM, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from kitchen_core.adapters.checks import Limits
 from kitchen_core.adapters.torch_local import lora
@@ -79,8 +78,6 @@ def load_base(spec: SessionSpec, device: torch.device) -> PreTrainedModel:
 
 
 def _from_folder(source: ModelSource, dtype: torch.dtype) -> PreTrainedModel:
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
     try:
         model, report = cast(Any, AutoModelForCausalLM.from_pretrained)(
             source.folder,

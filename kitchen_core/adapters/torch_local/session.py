@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING, Literal
 
 from kitchen_core.adapters.checks import check_loss
 from kitchen_core.adapters.compute_thread import ComputeThread
+from kitchen_core.adapters.fingerprint import fingerprint
 from kitchen_core.adapters.torch_local.decoding import Decoder
 from kitchen_core.adapters.torch_local.export import export_model
 from kitchen_core.adapters.torch_local.failures import translate
-from kitchen_core.adapters.torch_local.fingerprint import fingerprint
 from kitchen_core.adapters.torch_local.forward import Passes
 from kitchen_core.adapters.torch_local.loading import LoadedModel, ModelView, load_model
 from kitchen_core.adapters.torch_local.optimizer import Optimizer
+from kitchen_core.adapters.torch_local.quiet import quiet
 from kitchen_core.adapters.torch_local.sampler import TorchSampler
 from kitchen_core.adapters.torch_local.state import load_state, save_state
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.adapters.torch_local.weights import Weights, copy_of, swapped
-from kitchen_core.train.ports.errors import PortError, StaleSampler
+from kitchen_core.adapters.versions import Versions
+from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.types import (
     AdamParams,
     Datum,
@@ -36,12 +38,7 @@ if TYPE_CHECKING:
 
 
 class TorchSession:
-    """A model, its optimizer and its samplers. `TorchLocal.start_session` starts one.
-
-    `_version` counts the optimizer steps that were submitted and have not failed: what the weights
-    will be when the work queued so far is done. `_weight_changes` counts everything submitted that
-    moves the weights.
-    """
+    """A model, its optimizer and its samplers. `TorchLocal.start_session` starts one."""
 
     def __init__(
         self,
@@ -65,9 +62,7 @@ class TorchSession:
             max_length=loaded.limits.max_length,
             default_stop=tokenizer.eos_token_ids,
         )
-        self._loop = asyncio.get_running_loop()
-        self._version = 0
-        self._weight_changes = 0
+        self._versions = Versions("torch_local")
 
     @classmethod
     async def start(cls, spec: SessionSpec) -> TorchSession:
@@ -75,10 +70,7 @@ class TorchSession:
         thread = ComputeThread("training_client", "torch_local", translate)
         hashing = asyncio.create_task(asyncio.to_thread(fingerprint, spec))
         try:
-            loaded, tokenizer = await thread.submit(
-                "start_session",
-                lambda: (load_model(spec), HuggingFaceTokenizer(spec.model.folder)),
-            )
+            loaded, tokenizer = await thread.submit("start_session", lambda: _load(spec))
             return cls(spec, thread, loaded, tokenizer, await hashing)
         except BaseException:
             hashing.cancel()
@@ -123,14 +115,13 @@ class TorchSession:
 
     def optim_step(self, adam: AdamParams) -> Awaitable[OptimResult]:
         """One AdamW step on the accumulated gradient, which is then cleared. Live samplers go stale at once."""
-        self._weight_changes += 1
-        self._version += 1
+        self._versions.submit_step()
 
         def work() -> OptimResult:
             try:
                 return self._optimizer.step(adam)
             except Exception:
-                self._correct_version(-1)
+                self._versions.correct(-1)
                 raise
 
         return self._thread.submit("optim_step", work)
@@ -146,12 +137,12 @@ class TorchSession:
 
     def load_state(self, folder: Path) -> Awaitable[None]:
         """Put back what `save_state` wrote. Raises NotFound, or InvalidRequest where it does not fit this session."""
-        self._weight_changes += 1
+        self._versions.submit_change()
 
         def work() -> None:
             before = self._optimizer.steps
             load_state(folder, self._loaded.trained, self._optimizer)
-            self._correct_version(self._optimizer.steps - before)
+            self._versions.correct(self._optimizer.steps - before)
 
         return self._thread.submit("load_state", work)
 
@@ -174,18 +165,11 @@ class TorchSession:
         await self._thread.close(self._free)
 
     def _live(self) -> TorchSampler:
-        taken_at, version = self._weight_changes, self._version
-
-        def check_fresh() -> None:
-            if self._weight_changes != taken_at:
-                raise StaleSampler(
-                    f"the weights have moved on since version {version}",
-                    port="sampling_client",
-                    adapter="torch_local",
-                    hint="Take a new sampler after each optimizer step, or a snapshot.",
-                )
-
-        return self._sampler(version=version, view=nullcontext, check_fresh=check_fresh)
+        return self._sampler(
+            version=self._versions.current,
+            view=nullcontext,
+            check_fresh=self._versions.freshness(),
+        )
 
     def _snapshot(self) -> TorchSampler:
         """Its copy is made in its turn on the compute thread: after what was submitted before, and nothing later."""
@@ -197,7 +181,7 @@ class TorchSession:
                 raise PortError("the snapshot is closed", hint="Take a new one.")
             return swapped(self._loaded.trained, weights)
 
-        return self._sampler(version=self._version, view=view, release=weights.clear)
+        return self._sampler(version=self._versions.current, view=view, release=weights.clear)
 
     def _sampler(
         self,
@@ -227,15 +211,12 @@ class TorchSession:
             self._optimizer.clear_gradient()
             raise
 
-    def _correct_version(self, by: int) -> None:
-        """Called on the compute thread; applied on the event loop before the handle is seen to be done."""
-
-        def correct() -> None:
-            self._version += by
-
-        self._loop.call_soon_threadsafe(correct)
-
     def _free(self) -> None:
         """Drop every tensor, also for those who still hold a sampler."""
         self._loaded.model.to("meta")
         del self._loaded, self._optimizer
+
+
+def _load(spec: SessionSpec) -> tuple[LoadedModel, HuggingFaceTokenizer]:
+    with quiet():
+        return load_model(spec), HuggingFaceTokenizer(spec.model.folder)

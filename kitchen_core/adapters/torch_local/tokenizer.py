@@ -10,7 +10,6 @@ from typing import Any
 
 from jinja2 import TemplateError
 from transformers import AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
@@ -22,7 +21,6 @@ class HuggingFaceTokenizer:
     """The tokenizer of a model folder."""
 
     def __init__(self, folder: Path) -> None:
-        transformers_logging.set_verbosity_error()  # "sequence longer than ..." is the caller's to judge
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(
                 folder, local_files_only=True, trust_remote_code=False

@@ -23,6 +23,7 @@ class Adapter:
     summary: str
     ports: Mapping[PortName, Callable[..., Any]]
     secrets: tuple[str, ...] = ()
+    optional_secrets: tuple[str, ...] = ()
     offline: bool = True
     options: Mapping[str, str] = field(default_factory=dict)
     """Each manifest option that it knows, with a line on what it does."""

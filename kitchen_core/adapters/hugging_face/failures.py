@@ -1,0 +1,91 @@
+"""What huggingface_hub raises, in the words of the error family."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx2
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    HFValidationError,
+    OfflineModeIsEnabled,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from kitchen_core.train.ports.errors import (
+    AuthError,
+    GatedError,
+    InvalidRequest,
+    NotFound,
+    PortError,
+    RateLimited,
+    Timeout,
+    Unavailable,
+)
+
+
+@contextmanager
+def translated(asked: str, token_env: str) -> Iterator[None]:
+    """Turn every failure of the hub inside into a PortError that says what to do."""
+    try:
+        yield
+    except PortError as error:
+        raise _named(error, asked) from error.__cause__
+    except HFValidationError as error:
+        hint = "A hub name has the form ORG/NAME."
+        raise _named(InvalidRequest(str(error), hint=hint), asked) from error
+    except HfHubHTTPError as error:
+        raise _named(_from_answer(error, token_env), asked) from error
+    except httpx2.TimeoutException as error:
+        hint = "Try again later."
+        raise _named(Timeout("the hub did not answer in time", hint=hint), asked) from error
+    except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
+        hint = "Check the network, or give a model folder that is on this machine."
+        raise _named(Unavailable(f"can't reach the hub: {error}", hint=hint), asked) from error
+
+
+def _from_answer(error: HfHubHTTPError, token_env: str) -> PortError:
+    """The member of the family for an answer. Gated comes first: it is a kind of not-found there."""
+    if isinstance(error, GatedRepoError):
+        return GatedError(
+            "the repository is gated and you have not been let in",
+            hint=f"Ask for access on its page, and set {token_env} to a token of that account.",
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return NotFound(
+            "there is no such repository, or it is private",
+            hint=f"Check the name; for a private one set {token_env}.",
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return NotFound("there is no such revision", hint="Check the branch, tag or commit.")
+    status = error.response.status_code
+    if status in (401, 403):
+        return AuthError(
+            "the hub refused the token", hint=f"Set {token_env} to a valid access token."
+        )
+    if status == 404:
+        return NotFound("a file is missing from the repository", hint="Check the name.")
+    if status == 429:
+        return RateLimited(
+            "the hub asks to slow down",
+            retry_after=_seconds(error.response.headers.get("retry-after")),
+            hint=f"Wait a little; a token in {token_env} raises the limit.",
+        )
+    if status >= 500:
+        return Unavailable(f"the hub answers {status}", hint="Try again later.")
+    return InvalidRequest(f"the hub answers {status}: {error}", hint="Check the name.")
+
+
+def _seconds(header: str | None) -> float | None:
+    try:
+        return float(header) if header else None
+    except ValueError:  # a date: rare, and the policy's own waits will do
+        return None
+
+
+def _named(error: PortError, asked: str) -> PortError:
+    error.port, error.adapter, error.asked = "model_hub", "hugging_face", asked
+    return error

@@ -1,0 +1,204 @@
+"""Training sessions over a bigram table."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from kitchen_core.adapters.checks import Limits, check_loss
+from kitchen_core.adapters.compute_thread import ComputeThread
+from kitchen_core.adapters.fingerprint import fingerprint
+from kitchen_core.adapters.memory import files
+from kitchen_core.adapters.memory.bigram import Bigram, Table
+from kitchen_core.adapters.memory.sampler import MemorySampler
+from kitchen_core.adapters.memory.tokenizer import VOCAB_SIZE, ByteTokenizer
+from kitchen_core.adapters.versions import Versions
+from kitchen_core.train.model_folder import inspect_model_folder
+from kitchen_core.train.ports.errors import PortError
+from kitchen_core.train.types import (
+    AdamParams,
+    Datum,
+    ForwardResult,
+    LossSpec,
+    OptimResult,
+    SessionSpec,
+)
+
+if TYPE_CHECKING:
+    from kitchen_core.train.ports.training import CustomLoss
+
+_LIMITS = Limits(vocab_size=VOCAB_SIZE, max_length=4096)
+
+
+class MemoryTraining:
+    """Training sessions that cost nothing."""
+
+    async def start_session(self, spec: SessionSpec) -> MemorySession:
+        """Read the table. Raises NotFound or InvalidRequest, each with a hint."""
+        thread = ComputeThread("training_client", "memory", _translate)
+        try:
+            bigram = await thread.submit("start_session", lambda: _load(spec))
+            return MemorySession(spec, thread, bigram, await asyncio.to_thread(fingerprint, spec))
+        except BaseException:
+            await thread.close(lambda: None)
+            raise
+
+
+class MemorySession:
+    """One table in training. `MemoryTraining.start_session` starts one."""
+
+    def __init__(
+        self, spec: SessionSpec, thread: ComputeThread, bigram: Bigram, identity: str
+    ) -> None:
+        self.tokenizer = ByteTokenizer()
+        self.fingerprint = identity
+        self._spec = spec
+        self._thread = thread
+        self._bigram = bigram
+        self._initial = bigram.trained.copy()
+        self._versions = Versions("memory")
+
+    def forward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
+        """Loss and target logprobs, without a gradient."""
+        return self._thread.submit("forward", lambda: self._cross_entropy(datums, loss))
+
+    def forward_backward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
+        """Loss and target logprobs; the gradient of the summed loss is added to what has accumulated."""
+
+        def work() -> ForwardResult:
+            result = self._cross_entropy(datums, loss)
+            self._bigram.add_gradient(datums, [datum.weights for datum in datums])
+            return result
+
+        return self._thread.submit("forward_backward", work)
+
+    def forward_backward_custom(
+        self, datums: Sequence[Datum], loss_fn: CustomLoss
+    ) -> Awaitable[ForwardResult]:
+        """As `forward_backward`, with a loss written in torch over all datums at once."""
+
+        def work() -> ForwardResult:
+            from kitchen_core.adapters.custom_loss import (
+                custom_gradients,
+            )  # the one part with torch
+
+            logprobs = self._cross_entropy(datums, LossSpec()).logprobs
+            metrics, gradients = custom_gradients(loss_fn, datums, logprobs)
+            self._bigram.add_gradient(datums, [-gradient.numpy() for gradient in gradients])
+            return ForwardResult(logprobs, metrics)
+
+        return self._thread.submit("forward_backward_custom", work)
+
+    def optim_step(self, adam: AdamParams) -> Awaitable[OptimResult]:
+        """One AdamW step on the accumulated gradient, which is then cleared."""
+        self._versions.submit_step()
+
+        def work() -> OptimResult:
+            try:
+                return self._bigram.step(adam)
+            except PortError:
+                self._versions.correct(-1)
+                raise
+
+        return self._thread.submit("optim_step", work)
+
+    def save_state(self, folder: Path) -> Awaitable[None]:
+        """Write the trained table and its moments into an empty folder, for `load_state`."""
+        return self._thread.submit("save_state", lambda: files.save_state(folder, self._bigram))
+
+    def load_state(self, folder: Path) -> Awaitable[None]:
+        """Put back what `save_state` wrote. Raises NotFound, or InvalidRequest where it does not fit this session."""
+        self._versions.submit_change()
+
+        def work() -> None:
+            before = self._bigram.steps
+            files.load_state(folder, self._bigram)
+            self._versions.correct(self._bigram.steps - before)
+
+        return self._thread.submit("load_state", work)
+
+    def export(self, folder: Path) -> Awaitable[None]:
+        """Write a model folder, or an adapter folder where one was trained, into an empty folder."""
+        lora = self._spec.lora
+
+        def work() -> None:
+            if lora is None:
+                files.write_model(folder, self._bigram.trained)
+            else:
+                files.write_adapter(folder, self._bigram.trained, self._spec.model.name, lora)
+
+        return self._thread.submit("export", work)
+
+    def reference(self) -> MemorySampler:
+        """The model as the session was started, before any training."""
+        return self._sampler(0, lambda: self._whole(self._initial))
+
+    def sampler(self, kind: Literal["live", "snapshot"]) -> MemorySampler:
+        """`live` shares the weights and goes stale with the next optimizer step; `snapshot` keeps its own version."""
+        version = self._versions.current
+        if kind == "live":
+            return self._sampler(
+                version,
+                lambda: self._whole(self._bigram.trained),
+                check_fresh=self._versions.freshness(),
+            )
+        kept: list[Table] = []
+        self._thread.submit("snapshot", lambda: kept.append(self._bigram.trained.copy()))
+
+        def table() -> Table:
+            if not kept:
+                raise PortError("the snapshot is closed", hint="Take a new one.")
+            return self._whole(kept[0])
+
+        return self._sampler(version, table, release=kept.clear)
+
+    async def close(self) -> None:
+        """Wait for what was submitted."""
+        await self._thread.close(lambda: None)
+
+    def _sampler(
+        self,
+        version: int,
+        table: Callable[[], Table],
+        check_fresh: Callable[[], None] = lambda: None,
+        release: Callable[[], None] = lambda: None,
+    ) -> MemorySampler:
+        return MemorySampler(
+            version=version,
+            table=table,
+            thread=self._thread,
+            limits=_LIMITS,
+            default_stop=self.tokenizer.eos_token_ids,
+            check_fresh=check_fresh,
+            release=release,
+        )
+
+    def _cross_entropy(self, datums: Sequence[Datum], loss: LossSpec) -> ForwardResult:
+        check_loss(loss)
+        _LIMITS.check_datums(datums)
+        logprobs = [self._bigram.target_logprobs(datum) for datum in datums]
+        total = sum(
+            -float(np.dot(datum.weights, row)) for datum, row in zip(datums, logprobs, strict=True)
+        )
+        return ForwardResult(logprobs, {"loss": total})
+
+    def _whole(self, trained: Table) -> Table:
+        """The logits of a version of what is trained."""
+        return self._bigram.frozen + trained
+
+
+def _load(spec: SessionSpec) -> Bigram:
+    inspect_model_folder(spec.model.folder)
+    base = files.read_model(spec.model.folder)
+    adapter = files.read_adapter(spec.model, spec.lora)
+    if spec.lora is None:
+        return Bigram(frozen=np.zeros_like(base), trained=base + adapter)
+    return Bigram(frozen=base, trained=adapter)
+
+
+def _translate(error: Exception) -> Exception:
+    return error if isinstance(error, OSError) else PortError(f"{type(error).__name__}: {error}")

@@ -1,0 +1,49 @@
+"""From a manifest to living ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kitchen_core.adapters.manifest import Manifest, find_adapters
+from kitchen_core.adapters.retry import retrying
+from kitchen_core.train.ports.adapter import Adapter, PortName
+
+
+@dataclass(frozen=True, slots=True)
+class MissingSecret:
+    """An environment name that an adapter needs and that has no value."""
+
+    name: str
+    adapter: str
+    port: str
+
+
+class Wiring:
+    """Connects the ports of one manifest. `secrets` maps environment names to their values."""
+
+    def __init__(self, manifest: Manifest, secrets: Mapping[str, str]) -> None:
+        self._manifest = manifest
+        self._secrets = secrets
+
+    def connect(self, port: PortName) -> Any:
+        """An instance of the port's adapter; a remote one asks again as the manifest's retry policy says."""
+        choice = self._manifest.ports[port]
+        adapter = find_adapters()[choice.adapter]
+        client = adapter.ports[port](**choice.options, **self._secrets_of(adapter))
+        return client if adapter.offline else retrying(client, self._manifest.retry)
+
+    def _secrets_of(self, adapter: Adapter) -> dict[str, Mapping[str, str]]:
+        return {"secrets": self._secrets} if adapter.secrets or adapter.optional_secrets else {}
+
+
+def missing_secrets(manifest: Manifest, environ: Mapping[str, str]) -> list[MissingSecret]:
+    """What the manifest's adapters need and `environ` does not have, port by port."""
+    adapters = find_adapters()
+    return [
+        MissingSecret(secret, choice.adapter, port)
+        for port, choice in manifest.ports.items()
+        for secret in adapters[choice.adapter].secrets
+        if not environ.get(secret)
+    ]
