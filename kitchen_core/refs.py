@@ -7,23 +7,28 @@ remember it.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from kitchen_core.content import sha256_of_model
+from kitchen_core.content import sha256_of_file, sha256_of_model
 from kitchen_core.ports.sources import Builtins, StoredModel, StoredModels
 from kitchen_core.telemetry.ports import Node
 from kitchen_core.train.hashing import sha256_of_rows
+from kitchen_core.train.model_folder import inspect_model_folder
 from kitchen_core.train.ports.datasets import DatasetReader
 from kitchen_core.train.ports.hub import ModelHub
 from kitchen_core.train.types import ModelSource, Row
 
 RefKind = Literal["builtin", "hf", "file", "run", "model", "artifact"]
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
-_FORMS = "builtin:NAME, hf:ORG/NAME[@REVISION] or ORG/NAME, file:PATH or ./PATH, run:ID, model:NAME@VERSION, artifact:SHA256"
+_FORMS = (
+    "builtin:NAME, hf:ORG/NAME[@REVISION] or ORG/NAME, file:PATH or ./PATH, run:ID or "
+    "run:RECIPE@latest, model:NAME@VERSION, artifact:SHA256"
+)
 
 
 class RefError(ValueError):
@@ -107,8 +112,9 @@ class ResolvedDataset:
 class Resolver:
     """Turns refs into content.
 
-    pins: `{ref: sha256}` that earlier attempts or the submission have fixed; content that differs
-    is refused. on_resolved is told each node with the role that it was asked for.
+    pins: what mutable refs were fixed to at submission. A pin is either another ref, which is
+    followed instead, or the SHA-256 of the content, which must still be the same. on_resolved is
+    told each node with the role that it was asked for.
     """
 
     def __init__(
@@ -130,41 +136,50 @@ class Resolver:
 
     async def model(self, text: str, role: str = "model") -> ResolvedModel:
         """The model that a ref names. Raises RefError or a port's error."""
-        resolved = await self._model(parse_ref(text))
-        self._report(text, resolved.node, role)
+        ref, sha256 = self._pinned(text)
+        resolved = await self._model(ref)
+        _check_pin(text, sha256, resolved.node.sha256)
+        self._on_resolved(text, resolved.node, role)
         return resolved
 
     async def dataset(self, text: str, role: str = "dataset") -> ResolvedDataset:
         """The rows that a ref names. Raises RefError or a port's error."""
-        train, test, name = await self._rows(parse_ref(text))
+        ref, sha256 = self._pinned(text)
+        if ref.kind == "file":
+            _check_pin(text, sha256, await asyncio.to_thread(_file_sha256, text, ref))
+        train, test, name = await self._rows(ref)
         if not train:
             raise RefError(f"dataset {text} has no rows")
-        sha256 = sha256_of_rows([*train, *(test or [])])
-        node = Node(f"artifact:{sha256}", "dataset", name, sha256)
-        self._report(text, node, role)
+        content = await asyncio.to_thread(sha256_of_rows, [*train, *(test or [])])
+        if ref.kind != "file":
+            _check_pin(text, sha256, content)
+        node = Node(f"artifact:{content}", "dataset", name, content)
+        self._on_resolved(text, node, role)
         return ResolvedDataset(text, train, test, node)
 
-    def _report(self, text: str, node: Node, role: str) -> None:
-        pinned = self._pins.get(text)
-        if pinned is not None and pinned != node.sha256:
-            raise RefError(
-                f"{text} has changed since this run was submitted (sha256 {pinned[:12]} then, {str(node.sha256)[:12]} now); "
-                "put the old content back, or submit a new run"
-            )
-        self._on_resolved(text, node, role)
+    def _pinned(self, text: str) -> tuple[Ref, str | None]:
+        """The ref to follow, and the hash to hold its content against."""
+        pin = self._pins.get(text)
+        if pin is not None and ":" in pin:
+            return parse_ref(pin), None
+        return parse_ref(text), pin
 
     async def _model(self, ref: Ref) -> ResolvedModel:
         match ref.kind:
             case "builtin":
                 try:
-                    return _base_model(self._builtins.model_folder(ref.name), str(ref), str(ref))
+                    folder = self._builtins.model_folder(ref.name)
                 except ValueError as error:
                     raise RefError(str(error)) from None
+                return await asyncio.to_thread(_base_model, folder, str(ref), str(ref))
             case "file":
-                return _base_model(Path(ref.name), Path(ref.name).name, None)
+                folder = Path(ref.name)
+                inspect_model_folder(folder)
+                return await asyncio.to_thread(_base_model, folder, folder.name, None)
             case "hf":
                 fetched = await self._hub().fetch_model(ref.name, ref.selector)
-                return _base_model(fetched.folder, f"{ref.name}@{fetched.commit}", ref.name)
+                name = f"{ref.name}@{fetched.commit}"
+                return await asyncio.to_thread(_base_model, fetched.folder, name, ref.name)
             case "run":
                 return await self._from_store(self._stored.of_run(ref.name))
             case "artifact":
@@ -194,6 +209,22 @@ class Resolver:
                 return await self._reader().read(Path(ref.name)), None, Path(ref.name).name
             case _:
                 raise RefError(f"a dataset can't be read from '{ref}'; use a file or builtin: data")
+
+
+def _check_pin(text: str, pinned: str | None, now: str | None) -> None:
+    if pinned is not None and pinned != now:
+        raise RefError(
+            f"{text} has changed since this run was submitted "
+            f"(sha256 {pinned[:12]} then, {str(now)[:12]} now); "
+            "put the old content back, or submit a new run"
+        )
+
+
+def _file_sha256(text: str, ref: Ref) -> str:
+    try:
+        return sha256_of_file(Path(ref.name))
+    except OSError as error:
+        raise RefError(f"{text} can't be read: {error.strerror}") from None
 
 
 def _base_model(folder: Path, name: str, public_name: str | None) -> ResolvedModel:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx2
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 
 from kitchen_core.home import Home
 from kitchen_core.telemetry.schema import Event
@@ -193,8 +193,7 @@ class Client:
         return model.model_validate_json(self._call(method, path, **kwargs).content)
 
     def _many(self, model: type[M], method: str, path: str, **kwargs: Any) -> list[M]:
-        adapter = TypeAdapter(list[model])
-        return adapter.validate_json(self._call(method, path, **kwargs).content)
+        return [model.model_validate(item) for item in self._call(method, path, **kwargs).json()]
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(f"no daemon answers at {self.home.socket} ({error})")

@@ -23,8 +23,9 @@ DURABLE_KINDS = frozenset(STATUS_EVENTS.values()) | {
 """Events that must be on the disk before anybody acts on them."""
 
 _INSERT = """
-INSERT INTO event (run_id, seq, attempt, at, kind, stage, step, measurements, metadata)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO event
+  (run_id, seq, attempt, at, kind, stage, step, measurements, metadata, metric_mark)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 
@@ -115,17 +116,29 @@ def append(
 ) -> list[Event]:
     """Number and insert events within a transaction that the caller has begun and fenced."""
     seq = None if run_id is None else _last_seq(connection, run_id)
+    mark = _metric_mark(connection)
     kept: list[Event] = []
     for event in events:
         seq = None if seq is None else seq + 1
-        cursor = connection.execute(_INSERT, _columns(run_id, seq, attempt, event))
+        columns = _columns(run_id, seq, attempt, event)
+        cursor = connection.execute(_INSERT, (*columns, mark))
         assert cursor.lastrowid is not None
         kept.append(
             Event.model_construct(
-                id=cursor.lastrowid, run_id=run_id, seq=seq, attempt=attempt, **dict(event)
+                id=cursor.lastrowid,
+                run_id=run_id,
+                seq=seq,
+                attempt=attempt,
+                metric_mark=mark,
+                **dict(event),
             )
         )
     return kept
+
+
+def _metric_mark(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'metric'").fetchone()
+    return row[0] if row else 0
 
 
 def _last_seq(connection: sqlite3.Connection, run_id: str) -> int:

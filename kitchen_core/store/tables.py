@@ -82,7 +82,10 @@ class Attempt(Table, table=True):
 
 
 class Event(Table, table=True):
-    """What happened. id is never given twice: it is the cursor of every stream."""
+    """What happened. id is never given twice: it is the cursor of every stream.
+
+    metric_mark: the newest metric's id when it happened, which puts events and metrics in one order.
+    """
 
     __table_args__ = (UniqueConstraint("run_id", "seq"), {"sqlite_autoincrement": True})
 
@@ -96,6 +99,7 @@ class Event(Table, table=True):
     step: int | None
     measurements: str = Field(sa_type=Json)
     metadata_: str = Field(sa_column_kwargs={"name": "metadata"}, sa_type=Json)
+    metric_mark: int
 
 
 class Series(Table, table=True):

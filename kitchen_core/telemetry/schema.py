@@ -48,7 +48,8 @@ class Event(BaseModel):
 
     id is the store-wide cursor. seq counts a run's events without a gap from 1; it and run_id are
     null for what belongs to no run. at is seconds since the epoch. step is the number of optimizer
-    steps done when it happened.
+    steps done when it happened. metric_mark is the newest metric's id then, by which streams put
+    events and metrics in one order.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -63,6 +64,7 @@ class Event(BaseModel):
     step: int | None = None
     measurements: dict[str, float | None] = Field(default_factory=dict)
     metadata: dict[str, Any] = Field(default_factory=dict)
+    metric_mark: int = Field(default=0, exclude=True)
 
 
 class NewEvent(BaseModel):

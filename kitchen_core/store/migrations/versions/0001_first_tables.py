@@ -88,6 +88,7 @@ def _create_runs() -> None:
         sa.Column("step", sa.Integer(), nullable=True),
         sa.Column("measurements", sa.Text(), nullable=False),
         sa.Column("metadata", sa.Text(), nullable=False),
+        sa.Column("metric_mark", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["run_id"], ["run.id"]),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("run_id", "seq"),

@@ -1,0 +1,80 @@
+"""Reading a recipe for others: everything that a form, a list or a submission needs, as JSON.
+
+This runs the recipe's code, so the daemon calls it in a process of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from kitchen_core.config import ConfigError, RunConfig, ref_fields
+from kitchen_core.recipe import RecipeError, load_recipe
+from kitchen_core.workflow.drawing import draw
+from kitchen_core.workflow.graph import GraphError, Workflow, check
+from kitchen_core.workflows.registry import stage_schemas
+
+
+class RecipeReading(BaseModel):
+    """A recipe as read. config: its own values; resolved: with preset and overrides. refs: config key to role."""
+
+    name: str
+    path: str
+    description: str
+    workflow: str
+    presets: dict[str, dict[str, Any]]
+    requires: list[str]
+    ports: list[str]
+    config: dict[str, Any]
+    config_schema: dict[str, Any]
+    resolved: dict[str, Any]
+    refs: dict[str, str]
+    drawing: list[str]
+    stages: list[dict[str, Any]]
+    files: list[str]
+
+
+def read_recipe(
+    path: Path, preset: str | None = None, overrides: Mapping[str, Any] | None = None
+) -> RecipeReading:
+    """Load a recipe, check its workflow, and resolve its config. Raises RecipeError or ConfigError."""
+    loaded = load_recipe(path)
+    recipe = loaded.recipe
+    workflow = recipe.workflow
+    if not isinstance(workflow, Workflow):
+        raise RecipeError(f"{path}: workflow is a {type(workflow).__name__}, expected a Workflow")
+    try:
+        check(workflow)
+    except GraphError as error:
+        raise RecipeError(f"{path}: {error}") from None
+    try:
+        resolved = recipe.resolved(preset, overrides or {})
+    except ConfigError as error:
+        raise ConfigError(f"recipe {recipe.name}: {error}") from None
+    return RecipeReading(
+        name=recipe.name,
+        path=str(loaded.path),
+        description=recipe.description,
+        workflow=workflow.name,
+        presets={name: dict(values) for name, values in recipe.presets.items()},
+        requires=list(recipe.requires),
+        ports=list(workflow.ports),
+        config=recipe.config.model_dump(mode="json"),
+        config_schema=type(recipe.config).model_json_schema(),
+        resolved=resolved.model_dump(mode="json"),
+        refs={field.name: field.role for field in ref_fields(type(recipe.config))},
+        drawing=draw(workflow),
+        stages=stage_schemas(workflow),
+        files=[str(file.relative_to(loaded.path.parent)) for file in loaded.files],
+    )
+
+
+def load_for_run(path: Path, config: Mapping[str, Any]) -> tuple[Workflow, RunConfig]:
+    """The workflow and the frozen config of a run, from its pinned revision. Raises RecipeError."""
+    recipe = load_recipe(path).recipe
+    if not isinstance(recipe.workflow, Workflow):
+        raise RecipeError(f"{path}: workflow is no Workflow")
+    return recipe.workflow, type(recipe.config).model_validate(dict(config))

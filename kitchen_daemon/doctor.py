@@ -1,0 +1,99 @@
+"""What works here and what is missing, one line each."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import shutil
+from collections.abc import Iterator
+
+from kitchen_core.adapters.manifest import manifest_names, resolve_manifest
+from kitchen_core.adapters.wiring import missing_secrets
+from kitchen_core.home import Home
+from kitchen_core.store.migration import schema_version
+from kitchen_core.store.store import Store
+from kitchen_daemon.devices import gpus
+from kitchen_daemon.models import Check
+from kitchen_daemon.secrets import UnsafeSecrets, read_secrets
+from kitchen_daemon.shelf import Shelf
+
+LOW_DISK_BYTES = 5 * 1024**3
+PACKAGES = ("torch", "transformers", "peft", "sqlmodel", "textual")
+
+
+def examine(home: Home, store: Store, shelf: Shelf) -> Iterator[Check]:
+    """Look at everything."""
+    yield Check(name="python", ok=True, detail=platform.python_version())
+    yield _packages()
+    yield _device()
+    yield _disk(home)
+    yield Check(
+        name="store", ok=True, detail=f"{home.database} (schema {schema_version(home.database)})"
+    )
+    yield from _manifests(home)
+    yield _recipes(shelf)
+
+
+def _packages() -> Check:
+    found = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES]
+    return Check(name="packages", ok=True, detail=", ".join(found))
+
+
+def _device() -> Check:
+    found = gpus()
+    if not found:
+        detail = "CPU only; no NVIDIA driver answers"
+        return Check(
+            name="device", ok=True, detail=detail, hint="real models train slowly on a CPU"
+        )
+    names = [f"{gpu.name} ({gpu.memory_bytes / 1024**3:.0f} GiB)" for gpu in found]
+    if "+cpu" in importlib.metadata.version("torch"):
+        hint = "install a CUDA build of torch: pip install --force-reinstall torch"
+        return Check(
+            name="device",
+            ok=False,
+            detail=f"{', '.join(names)}, but torch is a CPU build",
+            hint=hint,
+        )
+    return Check(name="device", ok=True, detail=", ".join(names))
+
+
+def _disk(home: Home) -> Check:
+    free = shutil.disk_usage(home.root).free
+    low = free < LOW_DISK_BYTES
+    hint = "checkpoints of real models need several GiB each" if low else ""
+    return Check(
+        name="disk", ok=not low, detail=f"{free / 1024**3:.1f} GiB free at {home.root}", hint=hint
+    )
+
+
+def _manifests(home: Home) -> Iterator[Check]:
+    try:
+        secrets = read_secrets(home)
+    except UnsafeSecrets as error:
+        yield Check(name="secrets", ok=False, detail=str(error), hint=f"chmod 600 {home.secrets}")
+        return
+    for name in manifest_names(home.root):
+        try:
+            manifest = resolve_manifest(name, {}, home.root)
+        except ValueError as error:
+            yield Check(name=f"manifest {name}", ok=False, detail=str(error))
+            continue
+        missing = missing_secrets(manifest, secrets)
+        adapters = sorted({choice.adapter for choice in manifest.ports.values()})
+        hint = f"put them into {home.secrets}" if missing else ""
+        lacks = ", ".join(f"{secret.name} (for {secret.adapter})" for secret in missing)
+        yield Check(
+            name=f"manifest {name}",
+            ok=not missing,
+            detail=f"missing {lacks}" if missing else ", ".join(adapters),
+            hint=hint,
+        )
+
+
+def _recipes(shelf: Shelf) -> Check:
+    found = shelf.summaries()
+    broken = [recipe for recipe in found if recipe.error]
+    if broken:
+        return Check(name="recipes", ok=False, detail=str(broken[0].error), hint="kitchen recipes")
+    return Check(name="recipes", ok=True, detail=", ".join(recipe.name for recipe in found))

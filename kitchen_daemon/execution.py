@@ -1,0 +1,188 @@
+"""One run in one process: wire the ports, run the workflow, and say how it ended."""
+
+from __future__ import annotations
+
+import errno
+import logging
+import shutil
+import signal
+import sys
+import traceback
+from pathlib import Path
+
+from kitchen_core import builtin
+from kitchen_core.adapters.manifest import resolve_manifest
+from kitchen_core.adapters.wiring import Wiring
+from kitchen_core.home import Home
+from kitchen_core.refs import Resolver
+from kitchen_core.store.lineage import run_node
+from kitchen_core.store.records import RunRecord
+from kitchen_core.store.store import Store
+from kitchen_core.store.writer import RunWriter
+from kitchen_core.telemetry.emitter import Telemetry
+from kitchen_core.telemetry.ports import Node, StaleAttempt
+from kitchen_core.telemetry.schema import EventKind, Intent, RunError, RunStatus
+from kitchen_core.train.ports.errors import PortError
+from kitchen_core.workflow.context import Interrupted, RunContext
+from kitchen_core.workflow.runner import Runner, StageFailed
+from kitchen_core.workflows.reading import load_for_run
+from kitchen_daemon.logs import last_lines
+from kitchen_daemon.reserve import release_reserve
+from kitchen_daemon.secrets import read_secrets
+from kitchen_daemon.stored import StoredModels
+
+logger = logging.getLogger(__name__)
+
+ENDED = 0
+REPLACED = 3
+FULL = errno.ENOSPC
+
+
+async def execute_run(home: Home, run_id: str, attempt: int) -> int:
+    """Run to an end and record it; returns the exit code.
+
+    A replaced worker ends without a word to the store.
+    """
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    store = Store.open(home.root, migrate=False)
+    writer = RunWriter(store, run_id, attempt)
+    stop = _StopSignal()
+    signal.signal(signal.SIGTERM, stop.receive)
+    try:
+        await _run_and_record(home, store, writer, stop)
+    except StaleAttempt as error:
+        logger.warning("%s; this worker ends", error)
+        return REPLACED
+    finally:
+        store.close()
+    return ENDED
+
+
+async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _StopSignal) -> None:
+    scratch = home.scratch / f"{writer.run_id}-{writer.attempt}"
+    try:
+        writer.set_status(RunStatus.RUNNING)
+        await _run(home, store, writer, stop, scratch)
+        writer.set_status(RunStatus.COMPLETED)
+    except StaleAttempt:
+        raise
+    except Interrupted as interrupted:
+        _record_interruption(writer, interrupted.intent)
+    except (
+        Exception
+    ) as error:  # whatever went wrong is told to the user, with the traceback in the log
+        _record_failure(home, writer, error)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+async def _run(
+    home: Home, store: Store, writer: RunWriter, stop: _StopSignal, scratch: Path
+) -> None:
+    run = store.get_run(writer.run_id)
+    checkpoint = _rewind(store, writer) if writer.attempt > 1 else None
+    revision = store.get_revision(run.recipe_revision or "")
+    tree = store.find_artifact(revision.sha256).path
+    workflow, config = load_for_run(tree / Path(revision.source_path).name, run.config)
+    wiring = Wiring(resolve_manifest(run.manifest, run.adapters, home.root), read_secrets(home))
+    ctx = RunContext(
+        config=config,
+        log=writer,
+        telemetry=Telemetry(writer),
+        connector=wiring,
+        resolver=_resolver(store, writer, run, wiring),
+        registry=store,
+        scratch=scratch,
+        stop_asked=stop.asked,
+    )
+    await Runner(workflow, ctx).run(checkpoint)
+
+
+def _resolver(store: Store, writer: RunWriter, run: RunRecord, wiring: Wiring) -> Resolver:
+    node = run_node(run.id, run.name)
+
+    def on_resolved(ref: str, found: Node, role: str) -> None:
+        writer.add_edge(found, node, role)
+        logger.info("%s %s is %s (sha256 %s)", role, ref, found.name, found.sha256)
+
+    return Resolver(
+        builtins=builtin,
+        stored=StoredModels(store),
+        reader=lambda: wiring.connect("dataset_reader"),
+        hub=lambda: wiring.connect("model_hub"),
+        pins=run.pins,
+        on_resolved=on_resolved,
+    )
+
+
+def _rewind(store: Store, writer: RunWriter) -> Path | None:
+    """The newest checkpoint's folder, and the store as it was when that was taken; None starts
+    from the beginning.
+    """
+    saved = store.last_event(writer.run_id, EventKind.CHECKPOINT_SAVED)
+    if saved is None or saved.step is None:
+        writer.rewind(0)
+        return None
+    writer.rewind(saved.step)
+    return store.get_artifact(writer.run_id, saved.metadata["name"]).path
+
+
+class _StopSignal:
+    """Set by SIGTERM; the run looks at it at every boundary."""
+
+    def __init__(self) -> None:
+        self._received = False
+
+    def receive(self, number: int, frame: object) -> None:
+        self._received = True
+
+    def asked(self) -> bool:
+        return self._received
+
+
+def _record_interruption(writer: RunWriter, intent: Intent | None) -> None:
+    match intent:
+        case Intent.CANCEL:
+            writer.set_status(RunStatus.CANCELLED, reason="cancelled")
+        case Intent.PAUSE:
+            writer.set_status(
+                RunStatus.PAUSED, reason=f"go on with: kitchen resume {writer.run_id}"
+            )
+        case None:
+            reason = f"its worker was asked to end; go on with: kitchen resume {writer.run_id}"
+            writer.set_status(RunStatus.INTERRUPTED, reason=reason)
+
+
+def _record_failure(home: Home, writer: RunWriter, error: Exception) -> None:
+    traceback.print_exception(error)
+    sys.stderr.flush()
+    stage = error.stage if isinstance(error, StageFailed) else None
+    cause = error.error if isinstance(error, StageFailed) else error
+    if _is_full_disk(cause):
+        release_reserve(home)
+    told = RunError(
+        type=type(cause).__name__,
+        message=str(cause) or type(cause).__name__,
+        hint=_hint(home, cause),
+        stage=stage,
+        log_tail=last_lines(home.attempt_log(writer.run_id, writer.attempt)),
+    )
+    writer.set_status(RunStatus.FAILED, reason=told.message, error=told)
+
+
+def _hint(home: Home, error: Exception) -> str:
+    if isinstance(error, PortError):
+        return error.hint
+    if _is_full_disk(error):
+        return f"free some space on the disk of {home.root}, then: kitchen resume"
+    return ""
+
+
+def _is_full_disk(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno == FULL:
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -1,0 +1,108 @@
+"""The daemon whole: one lock, one store, one dispatcher, one socket."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from kitchen_core import __version__
+from kitchen_core.home import Home
+from kitchen_core.store.store import Store
+from kitchen_core.telemetry.schema import EventKind, NewEvent
+from kitchen_daemon import checking
+from kitchen_daemon.app import Kitchen, make_app
+from kitchen_daemon.dispatch import Dispatcher
+from kitchen_daemon.process import ProcessIdentity
+from kitchen_daemon.reserve import keep_reserve
+from kitchen_daemon.server import Server
+from kitchen_daemon.shelf import Shelf
+from kitchen_daemon.streams import ChangeFeed
+from kitchen_daemon.submission import Submissions
+
+logger = logging.getLogger(__name__)
+
+
+class AlreadyServed(RuntimeError):  # noqa: N818 - named by the condition
+    """Another daemon has this home."""
+
+
+def serve(home: Home) -> None:
+    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    home.make()
+    with _only_daemon(home):
+        keep_reserve(home)
+        checking.warm_up()
+        with Store.open(home.root) as store:
+            store.sweep_temporary()
+            asyncio.run(_serve(home, store))
+
+
+@contextmanager
+def _only_daemon(home: Home) -> Iterator[None]:
+    with home.daemon_lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyServed(
+                f"another daemon serves {home.root} already; "
+                "talk to it with `kitchen status`, or stop it with `kitchen down`"
+            ) from None
+        yield
+
+
+async def _serve(home: Home, store: Store) -> None:
+    started_at = time.time()
+    shelf = Shelf(home)
+    dispatcher = Dispatcher(home, store)
+    feed = ChangeFeed(store)
+    kitchen = Kitchen(
+        home=home,
+        store=store,
+        shelf=shelf,
+        submissions=Submissions(home, store, shelf),
+        dispatcher=dispatcher,
+        feed=feed,
+        started_at=started_at,
+    )
+    server = Server(make_app(kitchen), home.socket)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+    _announce(home, store, started_at)
+    dispatcher.adopt()
+    background = [asyncio.ensure_future(dispatcher.serve()), asyncio.ensure_future(feed.watch())]
+    try:
+        await server.serve()
+    finally:
+        for task in background:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+        home.daemon_file.unlink(missing_ok=True)
+
+
+def _announce(home: Home, store: Store, started_at: float) -> None:
+    """Say where this daemon is to be found, in a file and in the log of events."""
+    me = ProcessIdentity.of(os.getpid())
+    facts = {
+        "socket": str(home.socket),
+        "pid": me.pid,
+        "started_at": started_at,
+        "boot_id": me.boot_id,
+    }
+    written = home.daemon_file.with_suffix(".tmp")
+    written.write_text(json.dumps(facts))
+    written.replace(home.daemon_file)
+    store.append_events(
+        None,
+        [NewEvent(kind=EventKind.DAEMON_STARTED, at=started_at, metadata={"version": __version__})],
+    )
+    logger.info("serving %s at %s", home.root, home.socket)

@@ -1,0 +1,61 @@
+"""From the store's records to what the API tells."""
+
+from __future__ import annotations
+
+from kitchen_core.store.records import RunRecord, StoredArtifact
+from kitchen_core.store.store import Store
+from kitchen_daemon.models import (
+    ArtifactInfo,
+    Lineage,
+    LineageEdge,
+    LineageNode,
+    ProgressInfo,
+    RunInfo,
+)
+
+_SAME = set(RunInfo.model_fields) & set(RunRecord.model_fields)
+
+
+def run_info(store: Store, run: RunRecord) -> RunInfo:
+    """A run with its last values and artifacts."""
+    return RunInfo(
+        **run.model_dump(include=_SAME),
+        progress=ProgressInfo(step=run.progress_step, total_steps=run.total_steps, eta_s=run.eta_s),
+        metrics=store.last_values(run.id),
+        artifacts=[artifact_info(artifact) for artifact in store.list_artifacts(run.id)],
+    )
+
+
+def artifact_info(artifact: StoredArtifact) -> ArtifactInfo:
+    """An artifact with its place on this machine."""
+    return ArtifactInfo(
+        **artifact.model_dump(include=set(ArtifactInfo.model_fields) - {"path"}),
+        path=str(artifact.path),
+    )
+
+
+def lineage(store: Store, node: str) -> Lineage:
+    """The graph around a run or an artifact, named as a user names them.
+
+    Raises NotFound or Ambiguous.
+    """
+    nodes, edges = store.graph(_node_id(store, node))
+    return Lineage(
+        nodes=[LineageNode(id=n.id, kind=n.kind, name=n.name, sha256=n.sha256) for n in nodes],
+        edges=[
+            LineageEdge.model_validate({"from": e.source, "to": e.target, "role": e.role})
+            for e in edges
+        ],
+    )
+
+
+def _node_id(store: Store, text: str) -> str:
+    if text.startswith("artifact:"):
+        return text
+    try:
+        return f"run:{store.find_run(text.removeprefix('run:')).id}"
+    except LookupError as no_run:
+        try:
+            return f"artifact:{store.find_artifact(text).sha256}"
+        except LookupError:
+            raise no_run from None

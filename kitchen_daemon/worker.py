@@ -1,0 +1,62 @@
+"""The worker process: imports what is slow, waits for a run, executes it, ends.
+
+python -m kitchen_daemon.worker        (spawned by the daemon)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+from kitchen_daemon.lease import Lease, wait_for_lease
+from kitchen_daemon.workers import CONTROL_FD
+
+
+def main() -> None:
+    """Wait for a lease on the control socket, then run it; exit code 0 once the run's status
+    says how it went.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to whoever watches
+    _import_what_is_slow()
+    with socket.socket(fileno=int(os.environ.pop(CONTROL_FD))) as control:
+        lease = wait_for_lease(control)
+    if lease is not None:
+        sys.exit(execute(lease))
+
+
+def execute(lease: Lease) -> int:
+    """Run a lease in this process: its log file, its lock, its devices, then the run."""
+    from kitchen_core.home import Home
+    from kitchen_daemon.execution import execute_run
+
+    home = Home(lease.home)
+    _print_to(home.attempt_log(lease.run_id, lease.attempt))
+    with home.attempt_lock(lease.run_id, lease.attempt).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if lease.devices is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = lease.devices
+        return asyncio.run(execute_run(home, lease.run_id, lease.attempt))
+
+
+def _import_what_is_slow() -> None:
+    import kitchen_daemon.execution  # noqa: F401
+    from kitchen_core.adapters import torch_local
+
+    torch_local.warm_up()
+
+
+def _print_to(path: Path) -> None:
+    """Everything that is printed from here on, by C libraries too, goes to the run's log."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("ab") as log:
+        os.dup2(log.fileno(), sys.stdout.fileno())
+        os.dup2(log.fileno(), sys.stderr.fileno())
+
+
+if __name__ == "__main__":
+    main()
