@@ -71,13 +71,28 @@ class RunWriter:
                 (step, total_steps, eta_s, self.run_id),
             )
 
-    def store_file(self, source: Path, name: str, *, step: int | None = None) -> ArtifactRecord:
-        """Store a copy of a file, append `artifact.created` and record run -> artifact, in one durable commit."""
-        return self._store_content("file", source, name, step)
+    def store_file(
+        self, source: Path, name: str, *, step: int | None = None, made: bool = True
+    ) -> ArtifactRecord:
+        """Store a copy of a file and append `artifact.created`, in one durable commit.
 
-    def store_tree(self, source: Path, name: str, *, step: int | None = None) -> ArtifactRecord:
+        made: it is a result of the run, and the lineage says so.
+        """
+        return self._store_content("file", source, name, step, made)
+
+    def store_tree(
+        self, source: Path, name: str, *, step: int | None = None, made: bool = True
+    ) -> ArtifactRecord:
         """The same for a folder, which is moved in."""
-        return self._store_content("tree", source, name, step)
+        return self._store_content("tree", source, name, step, made)
+
+    def keep_newest(self, prefix: str, count: int) -> None:
+        """Remove the run's artifacts whose names begin with `prefix`, but for the newest `count`."""
+        events.check_current(self._store.db.connection(), self.run_id, self.attempt)
+        stored = self._store.list_artifacts(self.run_id)
+        named = [artifact for artifact in stored if artifact.name.startswith(prefix)]
+        for artifact in named[: max(0, len(named) - count)]:
+            self._store.remove_artifact(self.run_id, artifact.name)
 
     def add_edge(self, source: Node, target: Node, role: str) -> None:
         """Record that `target` came out of `source`."""
@@ -102,7 +117,7 @@ class RunWriter:
             self._set_step(connection, step)
 
     def _store_content(
-        self, kind: ContentKind, source: Path, name: str, step: int | None
+        self, kind: ContentKind, source: Path, name: str, step: int | None, made: bool
     ) -> ArtifactRecord:
         storing = self._store.storing(
             kind,
@@ -114,10 +129,10 @@ class RunWriter:
             move=kind == "tree",
         )
         with storing as (connection, stored):
-            self._tell(connection, stored)
+            self._tell(connection, stored, made)
         return stored.as_record()
 
-    def _tell(self, connection: Connection, stored: StoredArtifact) -> None:
+    def _tell(self, connection: Connection, stored: StoredArtifact, made: bool) -> None:
         told = {
             "sha256": stored.sha256,
             "name": stored.name,
@@ -125,9 +140,10 @@ class RunWriter:
             "size_bytes": stored.size_bytes,
         }
         self._append(connection, EventKind.ARTIFACT_CREATED, stored.step, told)
-        node = artifact_node(stored.sha256, stored.name)
-        put_node(connection, node)
-        put_edge(connection, self._node, node, MADE)
+        if made:
+            node = artifact_node(stored.sha256, stored.name)
+            put_node(connection, node)
+            put_edge(connection, self._node, node, MADE)
 
     def _append(
         self, connection: Connection, kind: EventKind, step: int | None, metadata: dict[str, Any]

@@ -76,14 +76,23 @@ class RunLog(EventSink, Protocol):
         """Where the run is; not an event."""
         ...
 
-    def store_file(self, source: Path, name: str, *, step: int | None = None) -> ArtifactRecord:
-        """Take a copy of a file into the artifact store, append `artifact.created`, and record
-        run -> artifact.
+    def store_file(
+        self, source: Path, name: str, *, step: int | None = None, made: bool = True
+    ) -> ArtifactRecord:
+        """Take a copy of a file into the artifact store and append `artifact.created`.
+
+        made: it is a result of the run, and the lineage says so; a checkpoint is none.
         """
         ...
 
-    def store_tree(self, source: Path, name: str, *, step: int | None = None) -> ArtifactRecord:
-        """The same for a folder. The source folder is moved in where it can be."""
+    def store_tree(
+        self, source: Path, name: str, *, step: int | None = None, made: bool = True
+    ) -> ArtifactRecord:
+        """The same for a folder, which is moved in where it can be."""
+        ...
+
+    def keep_newest(self, prefix: str, count: int) -> None:
+        """Remove the run's artifacts whose names begin with `prefix`, but for the newest `count`."""
         ...
 
     def add_edge(self, source: Node, target: Node, role: str) -> None:

@@ -19,6 +19,7 @@ from kitchen_core.workflow.context import RunContext
 from kitchen_core.workflow.state import RunState, content_hash
 
 STATE_FILE = "state.json"
+CHECKPOINTS = "checkpoints/"
 
 
 class ResumeError(RuntimeError):
@@ -73,8 +74,10 @@ async def save_checkpoint(ctx: RunContext) -> None:
     )
     (folder / STATE_FILE).write_text(json.dumps(asdict(checkpoint), sort_keys=True))
     ctx.telemetry.flush()
-    record = ctx.log.store_tree(folder, f"checkpoints/{ctx.step:06d}", step=ctx.step)
+    name = f"{CHECKPOINTS}{ctx.step:06d}"
+    record = ctx.log.store_tree(folder, name, step=ctx.step, made=False)
     ctx.log.save_checkpoint(record, ctx.step, {"size_bytes": record.size_bytes})
+    ctx.log.keep_newest(CHECKPOINTS, ctx.config.keep_checkpoints)
     ctx.checkpoint_step = ctx.step
 
 
