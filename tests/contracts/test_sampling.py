@@ -1,0 +1,288 @@
+"""What every sampling client does, whichever backend is behind it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kitchen_core.train.ports.errors import InvalidRequest, PortError, StaleSampler
+from kitchen_core.train.types import AdamParams, LossSpec, SamplingParams
+from tests.contracts.data import DATUMS, PROMPTS
+
+PARAMS = SamplingParams(max_tokens=12, seed=3)
+STEP = AdamParams(learning_rate=1e-2)
+
+
+async def step(session) -> None:
+    session.forward_backward(DATUMS, LossSpec())
+    await session.optim_step(STEP)
+
+
+def tokens(samples) -> list[list[list[int]]]:
+    return [[completion.tokens for completion in of_prompt] for of_prompt in samples]
+
+
+class TestSamples:
+    async def test_come_in_the_shape_that_was_asked_for(self, session):
+        samples = await session.sampler("live").sample(PROMPTS, PARAMS, n=2)
+        assert [len(of_prompt) for of_prompt in samples] == [2, 2, 2]
+        for of_prompt in samples:
+            for completion in of_prompt:
+                assert 1 <= len(completion.tokens) <= 12
+                assert len(completion.logprobs) == len(completion.tokens)
+
+    async def test_carry_the_logprobs_that_scoring_gives(self, session):
+        sampler = session.sampler("live")
+        samples = await sampler.sample(PROMPTS, PARAMS, n=2)
+        for prompt, of_prompt in zip(PROMPTS, samples, strict=True):
+            for completion in of_prompt:
+                [scored] = await sampler.compute_logprobs([[*prompt, *completion.tokens]])
+                expected = scored[len(prompt) - 1 :]
+                np.testing.assert_allclose(completion.logprobs, expected, atol=1e-4)
+
+    async def test_carry_untempered_logprobs_whatever_the_temperature(self, session):
+        sampler = session.sampler("live")
+        hot = SamplingParams(max_tokens=6, temperature=3.0, top_k=5, seed=1)
+        [[completion]] = await sampler.sample(PROMPTS[:1], hot)
+        [scored] = await sampler.compute_logprobs([[*PROMPTS[0], *completion.tokens]])
+        np.testing.assert_allclose(completion.logprobs, scored[len(PROMPTS[0]) - 1 :], atol=1e-4)
+
+    async def test_are_the_same_for_the_same_seed_and_others_for_another(self, session):
+        sampler = session.sampler("live")
+        first, again = [tokens(await sampler.sample(PROMPTS, PARAMS, n=3)) for _ in range(2)]
+        other = tokens(await sampler.sample(PROMPTS, SamplingParams(max_tokens=12, seed=4), n=3))
+        assert first == again
+        assert first != other
+
+    async def test_of_one_prompt_differ_from_each_other(self, session):
+        [completions] = await session.sampler("live").sample(PROMPTS[:1], PARAMS, n=8)
+        assert len({tuple(completion.tokens) for completion in completions}) > 4
+
+    async def test_do_not_depend_on_how_many_are_decoded_together(self, start):
+        results = []
+        for size in (1, 4, 64):
+            session = await start(sampling_batch_size=size)
+            results.append(tokens(await session.sampler("live").sample(PROMPTS, PARAMS, n=3)))
+        assert results[0] == results[1] == results[2]
+
+    async def test_at_temperature_zero_take_the_likeliest_token(self, session):
+        sampler = session.sampler("live")
+        greedy = SamplingParams(max_tokens=1, temperature=0.0)
+        [[completion]] = await sampler.sample(PROMPTS[:1], greedy)
+        candidates = [[*PROMPTS[0], token] for token in range(256)]
+        scores = [row[-1] for row in await sampler.compute_logprobs(candidates)]
+        assert completion.logprobs[0] == pytest.approx(max(scores), abs=1e-4)
+
+    async def test_with_top_k_1_are_greedy(self, session):
+        sampler = session.sampler("live")
+        greedy = SamplingParams(max_tokens=8, temperature=0.0)
+        narrow = SamplingParams(max_tokens=8, top_k=1, seed=9)
+        assert tokens(await sampler.sample(PROMPTS, greedy)) == tokens(
+            await sampler.sample(PROMPTS, narrow)
+        )
+
+    async def test_with_a_tiny_top_p_are_greedy(self, session):
+        sampler = session.sampler("live")
+        greedy = SamplingParams(max_tokens=8, temperature=0.0)
+        narrow = SamplingParams(max_tokens=8, top_p=1e-6, seed=9)
+        assert tokens(await sampler.sample(PROMPTS, greedy)) == tokens(
+            await sampler.sample(PROMPTS, narrow)
+        )
+
+    async def test_follow_the_models_distribution(self, session):
+        """500 draws of one token: the frequencies lie within sampling error of the probabilities."""
+        sampler = session.sampler("live")
+        prompt = PROMPTS[0]
+        draws = 500
+        params = SamplingParams(max_tokens=1, seed=0)
+        [completions] = await sampler.sample([prompt], params, n=draws)
+        scored = await sampler.compute_logprobs([[*prompt, token] for token in range(256)])
+        probabilities = np.exp([row[-1] for row in scored])
+        drawn = [c.tokens[0] for c in completions]
+        counts = np.bincount([t for t in drawn if t < 256], minlength=256)
+        likely = probabilities > 0.01
+        error = np.abs(counts / draws - probabilities)[likely]
+        assert (error < 5 * np.sqrt(probabilities[likely] / draws)).all()
+
+    async def test_end_with_the_stop_token_and_say_so(self, session):
+        sampler = session.sampler("live")
+        stop = tuple(range(0, 256, 2))
+        params = SamplingParams(max_tokens=60, seed=0, stop=stop)
+        for of_prompt in await sampler.sample(PROMPTS, params, n=4):
+            for completion in of_prompt:
+                assert completion.stop_reason == "stop"
+                assert completion.tokens[-1] in stop
+                assert not set(completion.tokens[:-1]) & set(stop)
+
+    async def test_that_run_out_of_tokens_say_so(self, session):
+        params = SamplingParams(max_tokens=3, seed=0, stop=(255,))
+        [[completion]] = await session.sampler("live").sample(PROMPTS[:1], params)
+        assert (len(completion.tokens), completion.stop_reason) == (3, "length")
+
+    async def test_stop_at_the_tokenizers_end_where_no_stop_is_given(self, session):
+        ends = session.tokenizer.eos_token_ids
+        params = SamplingParams(max_tokens=100, temperature=3.0, seed=0)
+        samples = await session.sampler("live").sample(PROMPTS, params, n=20)
+        flat = [completion for of_prompt in samples for completion in of_prompt]
+        stopped = [c for c in flat if c.stop_reason == "stop"]
+        assert stopped
+        assert all(c.tokens[-1] in ends and not set(c.tokens[:-1]) & set(ends) for c in stopped)
+
+
+class TestVersions:
+    async def test_live_shares_the_weights_and_goes_stale_with_a_step(self, session):
+        sampler = session.sampler("live")
+        assert sampler.version == 0
+        await sampler.sample(PROMPTS, PARAMS)
+        await step(session)
+        with pytest.raises(StaleSampler, match="version 0") as stale:
+            await sampler.sample(PROMPTS, PARAMS)
+        assert stale.value.hint
+        with pytest.raises(StaleSampler):
+            await sampler.compute_logprobs(PROMPTS)
+        assert session.sampler("live").version == 1
+
+    async def test_live_goes_stale_as_soon_as_the_step_is_submitted(self, session):
+        session.forward_backward(DATUMS, LossSpec())
+        sampler = session.sampler("live")
+        handle = session.optim_step(STEP)
+        with pytest.raises(StaleSampler):
+            await sampler.sample(PROMPTS, PARAMS)
+        await handle
+
+    async def test_live_stays_fresh_through_forward_and_backward(self, session):
+        sampler = session.sampler("live")
+        await session.forward_backward(DATUMS, LossSpec())
+        assert len(await sampler.sample(PROMPTS, PARAMS)) == 3
+
+    async def test_a_snapshot_keeps_its_weights_through_training(self, session):
+        await step(session)
+        snapshot = session.sampler("snapshot")
+        before = await snapshot.compute_logprobs(PROMPTS)
+        samples = tokens(await snapshot.sample(PROMPTS, PARAMS))
+        await step(session)
+        for one, other in zip(before, await snapshot.compute_logprobs(PROMPTS), strict=True):
+            np.testing.assert_array_equal(one, other)
+        assert tokens(await snapshot.sample(PROMPTS, PARAMS)) == samples
+        assert snapshot.version == 1
+        moved = await session.sampler("live").compute_logprobs(PROMPTS)
+        assert np.abs(moved[2] - before[2]).max() > 1e-3
+
+    async def test_a_snapshot_holds_what_was_submitted_before_it(self, session):
+        session.forward_backward(DATUMS, LossSpec())
+        session.optim_step(STEP)
+        snapshot = session.sampler("snapshot")
+        session.forward_backward(DATUMS, LossSpec())
+        scored = session.forward(DATUMS, LossSpec())
+        session.optim_step(STEP)
+        assert snapshot.version == 1
+        [row] = await snapshot.compute_logprobs([[*DATUMS[2].tokens, DATUMS[2].targets[-1]]])
+        np.testing.assert_allclose(row, (await scored).logprobs[2], atol=1e-5)
+
+    async def test_sampling_a_snapshot_does_not_disturb_training(self, start):
+        quiet, busy = await start(), await start()
+        await step(quiet)
+        await step(busy)
+        snapshot = busy.sampler("snapshot")
+        busy.forward_backward(DATUMS, LossSpec())
+        quiet.forward_backward(DATUMS, LossSpec())
+        await snapshot.sample(PROMPTS, PARAMS)
+        results = [(await s.optim_step(STEP)).metrics for s in (quiet, busy)]
+        assert results[0] == results[1]
+
+    async def test_a_closed_snapshot_refuses(self, session):
+        snapshot = session.sampler("snapshot")
+        await snapshot.sample(PROMPTS, PARAMS)
+        await snapshot.close()
+        with pytest.raises(PortError, match="closed"):
+            await snapshot.sample(PROMPTS, PARAMS)
+
+    async def test_a_failed_step_leaves_the_version(self, session):
+        with pytest.raises(InvalidRequest, match="no gradient"):
+            await session.optim_step(STEP)
+        assert session.sampler("live").version == 0
+
+
+class TestReference:
+    async def test_is_the_model_as_it_was_started(self, session):
+        initial = await session.sampler("live").compute_logprobs(PROMPTS)
+        await step(session)
+        reference = session.reference()
+        assert reference.version == 0
+        for one, other in zip(initial, await reference.compute_logprobs(PROMPTS), strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+    async def test_is_not_moved_by_a_loaded_state(self, start, tmp_path):
+        trained, resumed = await start(), await start()
+        initial = await resumed.sampler("live").compute_logprobs(PROMPTS)
+        await step(trained)
+        await trained.save_state(tmp_path / "state")
+        await resumed.load_state(tmp_path / "state")
+        for one, other in zip(
+            initial, await resumed.reference().compute_logprobs(PROMPTS), strict=True
+        ):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+    async def test_of_a_continued_adapter_is_that_adapter(self, backend, start, tmp_path):
+        if backend.spec.lora is None:
+            pytest.skip("makes no adapter")
+        from dataclasses import replace
+
+        first = await start()
+        await step(first)
+        await first.export(tmp_path / "adapter")
+        expected = await first.sampler("live").compute_logprobs(PROMPTS)
+        second = await start(model=replace(backend.spec.model, adapter=tmp_path / "adapter"))
+        await step(second)
+        for one, other in zip(
+            expected, await second.reference().compute_logprobs(PROMPTS), strict=True
+        ):
+            np.testing.assert_allclose(one, other, atol=1e-6)
+
+    async def test_leaves_the_session_training(self, session):
+        await session.reference().compute_logprobs(PROMPTS)
+        await step(session)
+        await session.reference().compute_logprobs(PROMPTS)
+        await step(session)
+        assert session.sampler("live").version == 2
+
+
+class TestScoring:
+    async def test_gives_one_value_less_than_tokens(self, session):
+        scored = await session.reference().compute_logprobs([[1], [1, 2], [1, 2, 3, 4]])
+        assert [len(row) for row in scored] == [0, 1, 3]
+
+    async def test_of_one_token_alone_is_empty(self, session):
+        [scored] = await session.reference().compute_logprobs([[1]])
+        assert scored.shape == (0,)
+
+    async def test_agrees_with_the_training_pass(self, session):
+        trained = (await session.forward(DATUMS, LossSpec())).logprobs
+        sequences = [[*datum.tokens, datum.targets[-1]] for datum in DATUMS]
+        scored = await session.sampler("live").compute_logprobs(sequences)
+        for one, other in zip(trained, scored, strict=True):
+            np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+class TestRefusals:
+    @pytest.mark.parametrize(
+        ("params", "what"),
+        [
+            (SamplingParams(max_tokens=0), "max_tokens is 0"),
+            (SamplingParams(max_tokens=1, temperature=-1.0), "temperature is -1"),
+            (SamplingParams(max_tokens=1, top_k=0), "top_k is 0"),
+            (SamplingParams(max_tokens=1, top_p=0.0), "top_p is 0"),
+        ],
+    )
+    async def test_name_the_parameter(self, session, params, what):
+        with pytest.raises(InvalidRequest, match=what) as refused:
+            await session.sampler("live").sample(PROMPTS, params)
+        assert refused.value.hint
+
+    async def test_an_empty_prompt_is_named(self, session):
+        with pytest.raises(InvalidRequest, match="prompt 1 is empty"):
+            await session.sampler("live").sample([[1], []], PARAMS)
+
+    async def test_a_token_outside_the_vocabulary_is_named(self, session):
+        with pytest.raises(InvalidRequest, match="1000000"):
+            await session.sampler("live").compute_logprobs([[1, 10**6]])
