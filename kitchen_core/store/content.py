@@ -133,27 +133,19 @@ class ContentStore:
     def _prepare_file(self, source: Path, workspace: Path) -> Content:
         _require_plain(source)
         copy = workspace / "file"
-        digest, size = hashlib.sha256(), 0
-        with source.open("rb") as reader, copy.open("xb") as writer:
-            while block := reader.read(_COPY_BYTES):
-                digest.update(block)
-                size += writer.write(block)
-            writer.flush()
-            os.fsync(writer.fileno())
-        return Content("file", digest.hexdigest(), size, copy)
+        sha256, size = _copied(source, copy)
+        return Content("file", sha256, size, copy)
 
     def _prepare_tree(self, source: Path, workspace: Path, move: bool) -> Content:
         _require_plain_tree(source)
         tree = workspace / "tree"
         if not (move and _renamed(source, tree)):
-            shutil.copytree(source, tree)
+            _copy_tree(source, tree)
             if move:
                 shutil.rmtree(source)
         manifest = tree_manifest(tree)
-        for path in manifest:
-            _sync(tree / path)
-        for folder, _, _ in os.walk(tree):
-            _sync(Path(folder))
+        for path in (tree, *tree.rglob("*")):
+            _sync(path)
         size = sum((tree / path).stat().st_size for path in manifest)
         return Content("tree", sha256_of_json(manifest), size, tree)
 
@@ -202,6 +194,29 @@ def _require_plain_tree(folder: Path) -> None:
             path.name.encode()
         except UnicodeEncodeError:
             raise NotStorable(f"{path!r} has a name that is not UTF-8") from None
+
+
+def _copied(source: Path, target: Path) -> tuple[str, int]:
+    """Copy a file onto the disk; the SHA-256 and size of what was copied."""
+    digest, size = hashlib.sha256(), 0
+    with source.open("rb") as reader, target.open("xb") as writer:
+        while block := reader.read(_COPY_BYTES):
+            digest.update(block)
+            size += writer.write(block)
+        writer.flush()
+        os.fsync(writer.fileno())
+    return digest.hexdigest(), size
+
+
+def _copy_tree(source: Path, target: Path) -> None:
+    """Copy a folder's files; unlike shutil.copytree it stops at the first error and says which it was."""
+    target.mkdir()
+    for path in sorted(source.rglob("*")):
+        copy = target / path.relative_to(source)
+        if path.is_dir():
+            copy.mkdir()
+        else:
+            _copied(path, copy)
 
 
 def _renamed(source: Path, target: Path) -> bool:

@@ -21,9 +21,9 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 
 BUSY_TIMEOUT_S = 10.0
 
-# Together these double the rate at which metrics are written, against SQLite's 2 MiB and 1,000.
+# Together these raise the rate at which metrics are written by half, against SQLite's 2 MiB and 1,000.
 _CACHE_KIB = 32 * 1024
-_CHECKPOINT_PAGES = 4_000
+_CHECKPOINT_PAGES = 10_000
 
 # What SQLite says when the file system takes no more: SQLITE_FULL for a full disk, the other two
 # for a quota, a file size limit and a full disk met while growing the shared-memory file.
