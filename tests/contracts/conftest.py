@@ -53,6 +53,7 @@ BACKENDS = {
     "memory-full": (MemoryTraining, _make_bigram, None),
     "memory-lora": (MemoryTraining, _make_bigram, LoraSpec(rank=4)),
 }
+LORA_BACKENDS = [name for name, (_, _, lora) in BACKENDS.items() if lora is not None]
 
 
 @pytest.fixture(scope="session", params=BACKENDS)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from kitchen_core.train.ports.errors import InvalidRequest, PortError, StaleSampler
 from kitchen_core.train.types import AdamParams, LossSpec, SamplingParams
+from tests.contracts.conftest import LORA_BACKENDS
 from tests.contracts.data import DATUMS, PROMPTS
 
 PARAMS = SamplingParams(max_tokens=12, seed=3)
@@ -223,11 +226,8 @@ class TestReference:
         ):
             np.testing.assert_allclose(one, other, atol=1e-6)
 
+    @pytest.mark.parametrize("backend", LORA_BACKENDS, indirect=True)
     async def test_of_a_continued_adapter_is_that_adapter(self, backend, start, tmp_path):
-        if backend.spec.lora is None:
-            pytest.skip("makes no adapter")
-        from dataclasses import replace
-
         first = await start()
         await step(first)
         await first.export(tmp_path / "adapter")

@@ -12,6 +12,7 @@ import torch
 
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound, PortError, Unsupported
 from kitchen_core.train.types import AdamParams, Datum, LoraSpec, LossSpec, ModelSource
+from tests.contracts.conftest import LORA_BACKENDS
 from tests.contracts.data import DATUMS, make_datum
 
 CROSS_ENTROPY = LossSpec()
@@ -84,7 +85,9 @@ class TestGradient:
         parts.forward_backward(DATUMS[:2], CROSS_ENTROPY)
         parts.forward_backward(DATUMS[2:], CROSS_ENTROPY)
         at_once, in_parts = await whole.optim_step(STEP), await parts.optim_step(STEP)
-        assert in_parts.metrics["grad_norm"] == pytest.approx(at_once.metrics["grad_norm"], rel=1e-5)
+        assert in_parts.metrics["grad_norm"] == pytest.approx(
+            at_once.metrics["grad_norm"], rel=1e-5
+        )
 
     async def test_is_cleared_by_a_step(self, session):
         session.forward_backward(DATUMS, CROSS_ENTROPY)
@@ -179,7 +182,7 @@ class TestOrder:
         assert versions == [1, 2, 3]
 
     async def test_the_event_loop_goes_on_meanwhile(self, session):
-        handle = asyncio.ensure_future(session.forward_backward(DATUMS * 20, CROSS_ENTROPY))
+        handle = asyncio.ensure_future(session.forward_backward(DATUMS * 6, CROSS_ENTROPY))
         turns = 0
         while not handle.done():
             await asyncio.sleep(0)
@@ -304,9 +307,8 @@ class TestStart:
             await start(model=ModelSource("x", tmp_path / "nowhere"))
         assert refused.value.hint
 
+    @pytest.mark.parametrize("backend", LORA_BACKENDS, indirect=True)
     async def test_an_adapter_of_another_rank_is_refused_with_both(self, backend, start, tmp_path):
-        if backend.spec.lora is None:
-            pytest.skip("trains all weights")
         await (await start()).export(tmp_path / "adapter")
         source = replace(backend.spec.model, adapter=tmp_path / "adapter")
         with pytest.raises(InvalidRequest) as refused:
@@ -314,9 +316,10 @@ class TestStart:
         assert "4" in refused.value.hint
         assert "16" in refused.value.hint
 
-    async def test_an_adapter_is_merged_where_all_weights_are_trained(self, backend, start, tmp_path):
-        if backend.spec.lora is None:
-            pytest.skip("makes no adapter")
+    @pytest.mark.parametrize("backend", LORA_BACKENDS, indirect=True)
+    async def test_an_adapter_is_merged_where_all_weights_are_trained(
+        self, backend, start, tmp_path
+    ):
         session = await start()
         await train(session, 3)
         await session.export(tmp_path / "adapter")
@@ -350,4 +353,3 @@ class TestRefusals:
     async def test_an_option_that_the_loss_does_not_have_is_refused(self, session):
         with pytest.raises(InvalidRequest, match="clip"):
             await session.forward(DATUMS, LossSpec(options={"clip": 1.0}))
-
