@@ -1,0 +1,3 @@
+"""What a person sees: the `kitchen` command line and the screens. Both only read and ask; the
+daemon does.
+"""

@@ -1,0 +1,79 @@
+"""The daemon: up, down, status, doctor."""
+
+from __future__ import annotations
+
+import typer
+
+from kitchen_tui.cli import daemon
+from kitchen_tui.cli.arguments import AsJson
+from kitchen_tui.cli.daemon import connected
+from kitchen_tui.cli.errors import Exit, Failure
+from kitchen_tui.cli.output import emit, emit_json, say, screen
+
+
+def up() -> None:
+    """Start the daemon, unless it runs. Other commands do so by themselves."""
+    from kitchen_core.home import Home
+
+    home = Home.find()
+    started = daemon.ensure_running(home)
+    say(f"The daemon {'is up' if started else 'runs already'} on {home.root}")
+
+
+def down() -> None:
+    """Stop the daemon. Runs that are under way go on."""
+    from kitchen_core.home import Home
+
+    if not daemon.answers(Home.find()):
+        say("No daemon runs.")
+        return
+    with connected(start=False) as client:
+        status = client.status()
+        client.shutdown()
+    if not daemon.wait_until_ended(status.pid):
+        raise Failure(
+            f"the daemon (pid {status.pid}) has not stopped", "try again", Exit.RUN_FAILED
+        )
+    say("The daemon has stopped.")
+    if status.running:
+        say(f"These runs go on: {', '.join(status.running)}")
+    if status.queued:
+        say(f"These wait until it is up again: {', '.join(status.queued)}")
+
+
+def status(as_json: AsJson = False) -> None:
+    """Say whether the daemon runs, and what it is doing. Does not start it."""
+    with connected(start=False) as client:
+        found = client.status()
+    if as_json:
+        emit_json(found)
+        return
+    from kitchen_tui.cli.views.style import facts
+    from kitchen_tui.format import date
+
+    screen().print(
+        facts(
+            [
+                ("daemon", f"{found.version}, pid {found.pid}, since {date(found.started_at)}"),
+                ("home", found.home),
+                ("socket", found.socket),
+                ("running", ", ".join(found.running) or "nothing"),
+                ("queued", ", ".join(found.queued) or "nothing"),
+                ("standby", "a worker is warm" if found.standby_ready else "warming up"),
+            ]
+        )
+    )
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Check what works here and name what is missing. Exits with 1 if something is."""
+    with connected() as client:
+        checks = client.doctor()
+    if as_json:
+        emit_json(checks)
+    for check in () if as_json else checks:
+        emit(f"{'✓' if check.ok else '✗'} {check.name}: {check.detail}")
+        if check.hint:
+            emit(f"  hint: {check.hint}")
+    if not all(check.ok for check in checks):
+        raise typer.Exit(Exit.RUN_FAILED)

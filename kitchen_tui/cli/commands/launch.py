@@ -1,0 +1,139 @@
+"""Launching runs, and asking things of them: run, cancel, resume, retry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kitchen_tui.cli import completion
+from kitchen_tui.cli.arguments import AsJson, RunName, Wait, Watch
+from kitchen_tui.cli.daemon import connected
+from kitchen_tui.cli.launching import pairs, recipe_argument, with_absolute_refs
+from kitchen_tui.cli.output import emit, emit_json, say, screen
+
+if TYPE_CHECKING:
+    from kitchen_daemon.client import Client
+    from kitchen_daemon.models import Launch, RunInfo
+
+RUN_EXAMPLES = """\b
+Examples:
+  kitchen run sl_basic --watch
+  kitchen run sl_basic max_steps=50 dataset=./mine.jsonl
+  kitchen run ./my_recipe.py --preset gpu --after sl_basic
+"""
+
+
+def run(
+    recipe: Annotated[
+        str,
+        typer.Argument(
+            metavar="RECIPE", help="A recipe's name or file.", autocompletion=completion.recipes
+        ),
+    ],
+    settings: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]", help="Settings that differ from the recipe's."),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="A preset of the recipe.", autocompletion=completion.presets
+        ),
+    ] = None,
+    manifest: Annotated[str, typer.Option(help="Which adapters to use: dev, test, prod.")] = "dev",
+    adapter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="PORT=NAME", help="Another adapter for one port."),
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
+    after: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="RUN", help="Wait for this run first.", autocompletion=completion.runs
+        ),
+    ] = None,
+    priority: Annotated[int, typer.Option(help="Higher runs first.")] = 0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check, show what would run, and stop.")
+    ] = False,
+    watch: Watch = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Queue a run of a recipe."""
+    recipe = recipe_argument(recipe)
+    given = pairs(settings or [], "key=value")
+    adapters = pairs(adapter or [], "PORT=NAME")
+    with connected() as client:
+        from kitchen_daemon.models import Launch
+
+        launch = Launch(
+            recipe=recipe,
+            preset=preset,
+            overrides=with_absolute_refs(client, recipe, given),
+            manifest=manifest,
+            adapters=adapters,
+            name=name,
+            after=after or [],
+            priority=priority,
+        )
+        if dry_run:
+            _show_plan(client, launch, as_json)
+        else:
+            _go_on_with(client, client.launch(launch), watch=watch, wait=wait, as_json=as_json)
+
+
+def retry(run: RunName, watch: Watch = False, wait: Wait = False, as_json: AsJson = False) -> None:
+    """Queue the same again: a new run with the same recipe revision, config and data."""
+    with connected() as client:
+        _go_on_with(client, client.retry(run), watch=watch, wait=wait, as_json=as_json)
+
+
+def resume(
+    run: RunName,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace a worker that does not respond.")
+    ] = False,
+    watch: Watch = False,
+    wait: Wait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Go on with a run that stopped, from its last checkpoint."""
+    with connected() as client:
+        resumed = client.resume(run, replace=replace)
+        _go_on_with(client, resumed, watch=watch, wait=wait, as_json=as_json)
+
+
+def cancel(run: RunName, as_json: AsJson = False) -> None:
+    """End a run. What it has saved stays."""
+    with connected() as client:
+        asked = client.cancel(run)
+        if as_json:
+            emit_json(asked)
+        elif asked.status.is_final:
+            emit(f"{asked.id}  {asked.status.value}")
+        else:
+            emit(f"{asked.id}  asked to stop; it ends after the step it is in")
+
+
+def _go_on_with(client: Client, queued: RunInfo, *, watch: bool, wait: bool, as_json: bool) -> None:
+    if watch or wait:
+        from kitchen_tui.cli.watching import stay
+
+        stay(client, queued, watch=watch, as_json=as_json)
+    elif as_json:
+        emit_json(queued)
+    else:
+        emit(f"{queued.id}  {queued.status.value}  {queued.name}")
+        say(f"watch it: kitchen watch {queued.id}")
+
+
+def _show_plan(client: Client, launch: Launch, as_json: bool) -> None:
+    plan = client.plan(launch)
+    if as_json:
+        emit_json(plan)
+    else:
+        from kitchen_tui.cli.views.plans import plan_page
+
+        screen().print(plan_page(plan))

@@ -1,0 +1,83 @@
+"""Following a run live, through restarts of the daemon: every item once, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from kitchen_core.telemetry.schema import EventKind
+from kitchen_daemon.client import Client, Unreachable
+from kitchen_daemon.models import StreamItem
+from kitchen_tui.cli.patience import attempts
+
+RECONNECT_SECONDS = 30.0
+RESTING = frozenset(
+    {
+        EventKind.RUN_COMPLETED,
+        EventKind.RUN_FAILED,
+        EventKind.RUN_CANCELLED,
+        EventKind.RUN_PAUSED,
+        EventKind.RUN_INTERRUPTED,
+    }
+)
+"""After these a run rests, unless somebody sends it on."""
+
+STATUS_KINDS = RESTING | {EventKind.RUN_QUEUED, EventKind.RUN_HELD, EventKind.RUN_RUNNING}
+
+T = TypeVar("T")
+
+
+class Follower:
+    """Reads what happens to one run. on_away is told True when the daemon goes, False when it is back."""
+
+    def __init__(self, client: Client, run_id: str, on_away: Callable[[bool], None]) -> None:
+        self._client = client
+        self._run_id = run_id
+        self._on_away = on_away
+        self._cursor: str | None = None
+
+    def ask(self, question: Callable[[], T]) -> T:
+        """A call that outlives a restart of the daemon. Raises Unreachable when it stays away."""
+        lost = Unreachable("the daemon went away")
+        for attempt, _ in enumerate(attempts(RECONNECT_SECONDS)):
+            try:
+                answer = question()
+            except Unreachable as error:
+                lost = error
+                self._on_away(True)
+                continue
+            if attempt:
+                self._on_away(False)
+            return answer
+        raise lost
+
+    def until_rest(self) -> Iterator[StreamItem]:
+        """Everything from the run's first event on, until it rests for good."""
+        for item in self._items():
+            yield item
+            if item.event and item.event.kind in RESTING:
+                rest = self._rest_after(item.event.seq or 0)
+                if rest is not None:
+                    yield from rest
+                    return
+
+    def _items(self) -> Iterator[StreamItem]:
+        """The stream, continued after its last item whenever it breaks."""
+        while True:
+            try:
+                for item in self._client.stream(self._run_id, cursor=self._cursor):
+                    self._cursor = item.cursor
+                    yield item
+            except Unreachable:
+                pass
+            self.ask(self._client.status)
+
+    def _rest_after(self, seq: int) -> list[StreamItem] | None:
+        """What still follows a resting event if it was the last of its kind, else None: a history
+        also holds the rests that somebody has ended.
+        """
+        later = self.ask(lambda: self._client.events(self._run_id, after_seq=seq))
+        run = self.ask(lambda: self._client.run(self._run_id))
+        if not run.status.is_at_rest or any(event.kind in RESTING for event in later):
+            return None
+        return [StreamItem(cursor=self._cursor or "", event=event) for event in later]

@@ -1,0 +1,89 @@
+"""What a watcher knows of a run: its facts, its series so far, its last evaluation and answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from threading import Lock
+
+from kitchen_core.telemetry.schema import Event, EventKind, MetricPoint
+from kitchen_daemon.models import RunInfo, StreamItem
+
+HEADLINES = (
+    "train_mean_nll",
+    "dpo_loss",
+    "env/all/reward/total",
+    "reward/total",
+    "loss",
+)
+"""The series that says most about a run's progress: the first of these that it has."""
+
+_SIDE_GROUPS = ("time/", "optim/", "test/")
+_SIDE_NAMES = frozenset(
+    {"learning_rate", "epoch", "progress", "num_sequences", "num_tokens", "num_loss_tokens"}
+)
+
+
+@dataclass
+class RunView:
+    """A run as its stream has told it so far.
+
+    A screen may draw it from another thread: whoever changes or reads it then holds the lock.
+    """
+
+    info: RunInfo
+    series: dict[str, dict[int, float | None]] = field(default_factory=dict)
+    stage: str | None = None
+    evaluation: Event | None = None
+    answers: dict[int, Event] = field(default_factory=dict)
+    away: bool = False
+    lock: Lock = field(default_factory=Lock, repr=False)
+
+    def take(self, item: StreamItem) -> None:
+        """Learn one item."""
+        for point in item.metrics or ():
+            self._take_point(point)
+        if item.event:
+            self._take_event(item.event)
+
+    @property
+    def headline(self) -> str | None:
+        """The name of the series to show."""
+        return headline(self.series)
+
+    def points(self, name: str) -> list[tuple[int, float | None]]:
+        """A series in order of steps."""
+        return sorted(self.series.get(name, {}).items())
+
+    def _take_point(self, point: MetricPoint) -> None:
+        self.series.setdefault(point.name, {})[point.step] = point.value
+
+    def _take_event(self, event: Event) -> None:
+        match event.kind:
+            case EventKind.STAGE_STARTED:
+                self.stage = event.stage
+            case EventKind.EVAL_COMPLETED:
+                self.evaluation = event
+            case EventKind.SAMPLE_LOGGED:
+                self._take_answer(event)
+            case EventKind.RUN_RESUMED:
+                self._rewind(event.step or 0)
+            case _:
+                pass
+
+    def _take_answer(self, event: Event) -> None:
+        if any(answer.step != event.step for answer in self.answers.values()):
+            self.answers.clear()
+        self.answers[event.metadata.get("index", 0)] = event
+
+    def _rewind(self, step: int) -> None:
+        """A resume writes again what lay beyond its checkpoint."""
+        for name, values in self.series.items():
+            self.series[name] = {at: value for at, value in values.items() if at <= step}
+
+
+def headline(names: Iterable[str]) -> str | None:
+    """The series that says most about a run: a known one, else the first that is no side show."""
+    known = list(names)
+    main = [name for name in known if name not in _SIDE_NAMES and not name.startswith(_SIDE_GROUPS)]
+    return next((name for name in (*HEADLINES, *main) if name in known), None)

@@ -1,0 +1,1 @@
+"""How things look: what the commands print for people."""

@@ -1,0 +1,79 @@
+"""What a launch would do, and what recipes there are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kitchen_daemon.models import Plan, RecipeDetail, RecipeSummary
+from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown
+from kitchen_tui.format import one_line
+
+
+def plan_page(plan: Plan) -> Group:
+    """A dry run's answer: what would run, with which config, and through which stages."""
+    return Group(*_plan(plan))
+
+
+def recipes_table(recipes: list[RecipeSummary], width: int) -> Table:
+    """Recipes, a line each; a broken one shows why."""
+    table = plain_table("recipe", "workflow", "presets")
+    if width < NARROW:
+        table = plain_table("recipe")
+    table.add_column("description", overflow="fold")
+    for recipe in recipes:
+        cells = [Text(recipe.name, style="bold"), recipe.workflow, ", ".join(recipe.presets)]
+        about = Text(recipe.error, style="red") if recipe.error else Text(recipe.description)
+        table.add_row(*cells[: len(table.columns) - 1], about)
+    return table
+
+
+def recipe_page(recipe: RecipeDetail) -> Group:
+    """One recipe: its settings with their meaning, its presets, its stages."""
+    return Group(*_recipe(recipe))
+
+
+def _plan(plan: Plan) -> Iterator[RenderableType]:
+    yield Text.assemble((plan.recipe, "bold"), f"  {plan.description}")
+    yield facts(
+        [
+            ("workflow", plan.workflow),
+            ("preset", plan.preset or "none"),
+            ("manifest", plan.manifest),
+            ("adapters", ", ".join(f"{port}={name}" for port, name in plan.adapters.items())),
+            *([("after", ", ".join(plan.after))] if plan.after else []),
+        ]
+    )
+    yield heading("Config")
+    yield facts((key, shown(value)) for key, value in plan.config.items())
+    yield from _drawing(plan.drawing)
+
+
+def _recipe(recipe: RecipeDetail) -> Iterator[RenderableType]:
+    yield Text.assemble((recipe.name, "bold"), f"  {recipe.description}")
+    yield facts([("workflow", recipe.workflow), ("file", recipe.path)])
+    yield heading("Settings")
+    yield facts(_settings(recipe))
+    for name, values in recipe.preset_values.items():
+        yield heading(f"Preset {name}")
+        yield facts((key, shown(value)) for key, value in values.items())
+    yield from _drawing(recipe.drawing)
+    yield Text(f"\nRun it: kitchen run {recipe.name} [KEY=VALUE]...", style="dim")
+
+
+def _settings(recipe: RecipeDetail) -> Iterator[tuple[str, Text]]:
+    properties: dict[str, Any] = recipe.config_schema.get("properties", {})
+    for key, value in recipe.config.items():
+        field = properties.get(key, {})
+        unit = f" {field['unit']}" if "unit" in field and value is not None else ""
+        description = one_line(field.get("description", ""), 200)
+        yield key, Text.assemble(f"{shown(value)}{unit}  ", (description, "dim"))
+
+
+def _drawing(lines: list[str]) -> Iterator[RenderableType]:
+    yield heading("Stages")
+    yield Text("\n".join(lines))

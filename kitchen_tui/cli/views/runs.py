@@ -1,0 +1,150 @@
+"""Many runs in a table, one run whole, and why one failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from kitchen_core.telemetry.schema import RunError
+from kitchen_daemon.models import ArtifactInfo, ProgressInfo, RunInfo
+from kitchen_tui.cli.run_view import headline
+from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown, status_text
+from kitchen_tui.format import age, date, duration, number, percent, size
+
+LOG_LINES = 10
+_WIDE = 100
+
+
+def runs_table(runs: list[RunInfo], width: int) -> Table:
+    """Runs, a line each; the narrower, the fewer columns."""
+    if width < NARROW:
+        table = plain_table("run", "status", "name")
+        for run in runs:
+            table.add_row(run.id, status_text(run.status), run.name)
+        return table
+    table = plain_table("run", "name", "status", "step", "left", "latest")
+    if width >= _WIDE:
+        table.add_column("created", no_wrap=True)
+    for run in runs:
+        cells: list[RenderableType] = [run.id, run.name or run.recipe, status_text(run.status)]
+        cells += [steps(run.progress), time_left(run), latest(run.metrics)]
+        table.add_row(*cells, *([age(run.created_at)] if width >= _WIDE else []))
+    return table
+
+
+def steps(progress: ProgressInfo) -> str:
+    """Steps done of steps in all."""
+    if progress.total_steps is None:
+        return str(progress.step) if progress.step else ""
+    return f"{progress.step}/{progress.total_steps}"
+
+
+def time_left(run: RunInfo) -> str:
+    """The time that a run still needs, as far as one can tell."""
+    return duration(run.progress.eta_s) if run.progress.eta_s and not run.status.is_at_rest else ""
+
+
+def seconds_taken(run: RunInfo) -> float | None:
+    """How long the run took, if it has begun and ended."""
+    if run.started_at is None or run.finished_at is None:
+        return None
+    return run.finished_at - run.started_at
+
+
+def latest(metrics: Mapping[str, float | None]) -> Text:
+    """The last value that says most: of the training, and of the last evaluation."""
+    parts: list[str] = []
+    name = headline(metrics)
+    if name:
+        parts.append(f"{_short(name)} {number(metrics[name])}")
+    if "test/exact_match" in metrics:
+        parts.append(f"right {percent(metrics['test/exact_match'])}")
+    return Text(", ".join(parts))
+
+
+def run_page(run: RunInfo, defaults: Mapping[str, Any] | None) -> Group:
+    """One run: where it stands, what differs from the recipe's defaults, what it measured and made.
+
+    defaults: the recipe's config, where it can still be read.
+    """
+    return Group(*_page(run, defaults))
+
+
+def failure(error: RunError) -> Group:
+    """Why a run failed: what, where, what to do, and the worker's last words."""
+    where = f" (in stage {error.stage})" if error.stage else ""
+    parts = [Text.assemble(("error: ", "bold red"), f"{error.type}: {error.message}{where}")]
+    if error.hint:
+        parts.append(Text.assemble(("hint: ", "bold"), error.hint))
+    tail = error.log_tail[-LOG_LINES:]
+    if tail:
+        parts.append(Text("the worker's last lines:", style="dim"))
+        parts += [Text(f"  {line}", style="dim") for line in tail]
+    return Group(*parts)
+
+
+def artifacts_table(artifacts: list[ArtifactInfo], width: int) -> Table:
+    """What a run made, a line each."""
+    table = plain_table("artifact", "sha256", "step", "size")
+    if width >= _WIDE:
+        table.add_column("path", overflow="fold")
+    for made in artifacts:
+        step = "" if made.step is None else str(made.step)
+        cells = [made.name, made.sha256[:12], step, size(made.size_bytes)]
+        table.add_row(*cells, *([made.path] if width >= _WIDE else []))
+    return table
+
+
+def _page(run: RunInfo, defaults: Mapping[str, Any] | None) -> Iterator[RenderableType]:
+    title = Text.assemble((run.name or run.recipe, "bold"), f"  {run.id}  ")
+    yield title.append_text(status_text(run.status))
+    if run.reason:
+        yield Text(run.reason)
+    if run.error:
+        yield failure(run.error)
+    yield facts(_facts(run))
+    yield heading(f"Config ({'as the recipe has it, but' if defaults else 'all of it'})")
+    yield facts(_changed(run.config, defaults or {}))
+    if run.metrics:
+        yield heading("Metrics (last values)")
+        yield facts((name, number(value)) for name, value in sorted(run.metrics.items()))
+    if run.artifacts:
+        yield heading("Artifacts")
+        yield facts((f"{made.name}  {size(made.size_bytes)}", made.path) for made in run.artifacts)
+
+
+def _facts(run: RunInfo) -> Iterator[tuple[str, str]]:
+    yield "recipe", f"{run.recipe} ({run.workflow}), preset {run.preset or 'none'}"
+    yield "manifest", ", ".join([run.manifest, *(f"{k}={v}" for k, v in run.adapters.items())])
+    yield "steps", steps(run.progress) or "none yet"
+    if time_left(run):
+        yield "time left", time_left(run)
+    if seconds_taken(run) is not None:
+        yield "took", duration(seconds_taken(run))
+    yield "created", date(run.created_at)
+    if run.attempt > 1:
+        yield "attempt", str(run.attempt)
+    if run.after:
+        yield "after", ", ".join(run.after)
+    if run.parents:
+        yield "parents", ", ".join(run.parents)
+    if run.retry_of:
+        yield "retry of", run.retry_of
+
+
+def _changed(
+    config: Mapping[str, Any], defaults: Mapping[str, Any]
+) -> Iterator[tuple[str, str | Text]]:
+    for key, value in config.items():
+        if key not in defaults:
+            yield key, shown(value)
+        elif defaults[key] != value:
+            yield key, Text.assemble(shown(value), (f"  (default {shown(defaults[key])})", "dim"))
+
+
+def _short(name: str) -> str:
+    return {"train_mean_nll": "nll"}.get(name, name.rsplit("/", 1)[-1])

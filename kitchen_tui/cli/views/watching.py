@@ -1,0 +1,116 @@
+"""A run as one watches it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from kitchen_core.telemetry.schema import Event
+from kitchen_tui.charts import line_chart
+from kitchen_tui.cli.run_view import RunView
+from kitchen_tui.cli.views.runs import steps, time_left
+from kitchen_tui.cli.views.style import NARROW, status_text
+from kitchen_tui.format import number, one_line, percent
+
+MOST_ANSWERS = 4
+_TALLEST_CHART = 12
+_SHORTEST_CHART = 5
+_LINES_AROUND_CHART = 12
+
+
+def watch_page(view: RunView, width: int, height: int) -> Group:
+    """Title, progress, the chart that says most, the last evaluation and its answers."""
+    return Group(*_page(view, width, height))
+
+
+def progress_words(view: RunView) -> str:
+    """Where the run stands, in one line."""
+    run = view.info
+    parts = [run.status.value]
+    if steps(run.progress):
+        parts.append(f"step {steps(run.progress)}")
+    elif view.stage:
+        parts.append(view.stage)
+    name = view.headline
+    if name:
+        parts.append(f"{name} {number(view.points(name)[-1][1])}")
+    if time_left(run):
+        parts.append(f"{time_left(run)} left")
+    if view.away:
+        parts.append("reconnecting…")
+    return "  ".join(parts)
+
+
+def evaluation_words(event: Event) -> str:
+    """An evaluation in one line."""
+    measured = event.measurements
+    parts = [f"step {event.step}"]
+    if "test/exact_match" in measured:
+        error = measured.get("test/exact_match_stderr")
+        parts.append(f"right {percent(measured['test/exact_match'])} ± {percent(error)}")
+    if "test/greedy_exact_match" in measured:
+        parts.append(f"greedy {percent(measured['test/greedy_exact_match'])}")
+    if "test/nll" in measured:
+        parts.append(f"nll {number(measured['test/nll'])}")
+    if len(parts) == 1:
+        parts += [f"{name} {number(value)}" for name, value in measured.items()]
+    return "  ".join(parts)
+
+
+def answer_text(event: Event, width: int) -> Text:
+    """A question and how the model answered it, in one line."""
+    told = event.metadata
+    right = bool(told.get("correct"))
+    prompt = one_line(str(told.get("prompt", "")), width // 2)
+    answer = one_line(str(told.get("completion", "")), width - len(prompt) - 5)
+    return Text.assemble(
+        ("✓ " if right else "✗ ", "green" if right else "red"), (prompt, "dim"), " → ", answer
+    )
+
+
+def _page(view: RunView, width: int, height: int) -> Iterator[RenderableType]:
+    run = view.info
+    title = Text.assemble((run.name or run.recipe, "bold"), f"  {run.id}  ")
+    title.append_text(status_text(run.status))
+    if view.away:
+        title.append("  reconnecting…", style="yellow")
+    yield title
+    if run.reason:
+        yield Text(run.reason, style="dim")
+    yield _progress(view, width)
+    yield from _chart(view, width, height)
+    if view.evaluation:
+        yield Text.assemble(("last evaluation  ", "dim"), evaluation_words(view.evaluation))
+    for index in sorted(view.answers)[:MOST_ANSWERS]:
+        yield answer_text(view.answers[index], width)
+
+
+def _progress(view: RunView, width: int) -> RenderableType:
+    progress = view.info.progress
+    if not progress.total_steps:
+        return Text(f"stage {view.stage}" if view.stage else "", style="dim")
+    words = Text(f"{steps(progress)}")
+    if time_left(view.info):
+        words.append(f"  {time_left(view.info)} left", style="dim")
+    if view.stage and width >= NARROW:
+        words.append(f"  {view.stage}", style="dim")
+    grid = Table.grid(padding=(0, 2), expand=True)
+    grid.add_column(ratio=1)
+    grid.add_column(no_wrap=True)
+    grid.add_row(ProgressBar(total=progress.total_steps, completed=progress.step), words)
+    return grid
+
+
+def _chart(view: RunView, width: int, height: int) -> Iterator[RenderableType]:
+    name = view.headline
+    if not name:
+        return
+    rows = min(_TALLEST_CHART, max(_SHORTEST_CHART, height - _LINES_AROUND_CHART))
+    points = view.points(name)
+    yield Text.assemble("\n", (name, "bold"), f"  {number(points[-1][1])}")
+    yield Text("\n".join(line_chart(points, width, rows)), no_wrap=True, style="cyan")
+    yield Text("")

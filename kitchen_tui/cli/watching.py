@@ -1,0 +1,117 @@
+"""Staying with a run until it rests, and saying how it ended."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import typer
+from rich.console import Console, RenderableType
+from rich.text import Text
+
+from kitchen_core.telemetry.schema import RunStatus
+from kitchen_daemon.client import Client
+from kitchen_daemon.models import RunInfo
+from kitchen_tui.cli.displays import Display, LineDisplay, LiveDisplay, Silence
+from kitchen_tui.cli.errors import Exit
+from kitchen_tui.cli.follow import STATUS_KINDS, Follower
+from kitchen_tui.cli.output import emit, emit_json, say, screen
+from kitchen_tui.cli.run_view import RunView
+from kitchen_tui.cli.views.runs import failure, seconds_taken
+from kitchen_tui.cli.views.watching import progress_words, watch_page
+from kitchen_tui.format import duration
+
+REFRESH_SECONDS = 0.5
+
+
+def stay(client: Client, run: RunInfo, *, watch: bool, as_json: bool) -> None:
+    """Watch a run, or wait for it, until it rests; then print it and exit as it ended."""
+    ended = accompany(client, run, watching(as_json) if watch else waiting())
+    if as_json:
+        emit_json(ended)
+    else:
+        print_end(ended)
+    raise typer.Exit(exit_code(ended))
+
+
+def accompany(client: Client, run: RunInfo, display: Display) -> RunInfo:
+    """Follow a run on a display until it rests. Ctrl-C leaves the run alone and exits."""
+    view = RunView(run)
+    display.begin(view)
+    try:
+        _follow(client, view, display)
+    except KeyboardInterrupt:
+        display.end()
+        say(f"\nThe run goes on. Look again: kitchen watch {run.id}")
+        say(f"Cancel it: kitchen cancel {run.id}")
+        raise typer.Exit(Exit.INTERRUPTED) from None
+    finally:
+        display.end()
+    return view.info
+
+
+def watching(as_json: bool) -> Display:
+    """The display of `watch`: a page on a terminal, lines elsewhere; beside JSON it goes to stderr."""
+    console = screen(stderr=as_json)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveDisplay(console, _page, keep=True)
+    return LineDisplay(say if as_json else emit)
+
+
+def waiting() -> Display:
+    """The display of `--wait`: one line on a terminal, nothing elsewhere."""
+    console = screen(stderr=True)
+    if sys.stderr.isatty() and not console.is_dumb_terminal:
+        return LiveDisplay(console, _line, keep=False)
+    return Silence()
+
+
+def print_end(run: RunInfo) -> None:
+    """How a run ended: a line to stdout; what went wrong to stderr."""
+    seconds = seconds_taken(run)
+    took = "" if seconds is None else f" after {duration(seconds)}"
+    emit(f"{run.id}  {run.status.value}{took}")
+    if run.error:
+        screen(stderr=True).print(failure(run.error))
+    elif run.reason:
+        say(run.reason)
+    if run.status in (RunStatus.PAUSED, RunStatus.INTERRUPTED, RunStatus.FAILED):
+        say(f"go on from its last checkpoint: kitchen resume {run.id}")
+
+
+def exit_code(run: RunInfo) -> Exit:
+    """Done only if the run completed."""
+    return Exit.DONE if run.status is RunStatus.COMPLETED else Exit.RUN_FAILED
+
+
+def _follow(client: Client, view: RunView, display: Display) -> None:
+    def on_away(away: bool) -> None:
+        if away != view.away:
+            view.away = away
+            display.show(None)
+
+    follower = Follower(client, view.info.id, on_away)
+
+    def refresh() -> None:
+        info = follower.ask(lambda: client.run(view.info.id))
+        with view.lock:
+            view.info = info
+
+    refreshed_at = 0.0
+    for item in follower.until_rest():
+        with view.lock:
+            view.take(item)
+        changed = item.event is not None and item.event.kind in STATUS_KINDS
+        if changed or time.monotonic() - refreshed_at >= REFRESH_SECONDS:
+            refresh()
+            refreshed_at = time.monotonic()
+        display.show(item)
+    refresh()
+
+
+def _page(view: RunView, console: Console) -> RenderableType:
+    return watch_page(view, console.width, console.height)
+
+
+def _line(view: RunView, console: Console) -> RenderableType:
+    return Text(progress_words(view), no_wrap=True, overflow="ellipsis")

@@ -1,0 +1,72 @@
+"""Numbers, times and sizes as people read them."""
+
+from __future__ import annotations
+
+import time
+
+NOTHING = "–"
+_SIZES = ("B", "kB", "MB", "GB", "TB")
+
+
+def number(value: float | None) -> str:
+    """Four significant digits; whole numbers whole."""
+    if value is None:
+        return NOTHING
+    if value == int(value) and abs(value) < 1e7:
+        return str(int(value))
+    return _short_exponent(f"{value:.4g}")
+
+
+def _short_exponent(text: str) -> str:
+    return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def percent(share: float | None) -> str:
+    """0.421 as 42.1 %."""
+    return NOTHING if share is None else f"{100 * share:.1f} %"
+
+
+def duration(seconds: float | None) -> str:
+    """The two largest units: 0.4s, 12s, 3m 04s, 2h 05m, 1d 03h."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 9.95:
+        return f"{max(seconds, 0):.1f}s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600:02d}h"
+
+
+def age(at: float | None) -> str:
+    """How long ago a time was, in its largest unit."""
+    return NOTHING if at is None else f"{duration(time.time() - at).split()[0]} ago"
+
+
+def clock(at: float) -> str:
+    """The local time of day."""
+    return time.strftime("%H:%M:%S", time.localtime(at))
+
+
+def date(at: float | None) -> str:
+    """The local day and time."""
+    return NOTHING if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))
+
+
+def size(count: float) -> str:
+    """Bytes with a decimal unit."""
+    for unit in _SIZES:
+        if count < 999.5 or unit == _SIZES[-1]:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.3g} {unit}"
+        count /= 1000
+    raise AssertionError("the last unit takes every size")
+
+
+def one_line(text: str, width: int) -> str:
+    """Text with its white space folded, cut to `width` with an ellipsis."""
+    folded = " ".join(text.split())
+    return folded if len(folded) <= width else folded[: max(width - 1, 0)] + "…"
