@@ -79,7 +79,7 @@ async def stream(
         change = feed.next_change()
         items = await asyncio.to_thread(_read, store, run_id, cursor)
         for cursor, item in items:
-            data = item.model_dump_json(exclude={"cursor"}, exclude_none=True)
+            data = item.model_dump_json(exclude={"cursor"}, exclude_defaults=True)
             yield f"id: {cursor}\ndata: {data}\n\n"
         if items:
             continue
