@@ -84,7 +84,7 @@ def with_overrides(config: ConfigT, overrides: Mapping[str, Any], source: str = 
     try:
         return type(config).model_validate(data)
     except ValidationError as error:
-        raise ConfigError(_one_line(type(config), error, source)) from None
+        raise ConfigError(explain(error, type(config), source)) from None
 
 
 def parse_override(text: str) -> tuple[str, str]:
@@ -93,6 +93,16 @@ def parse_override(text: str) -> tuple[str, str]:
     if not found or not key:
         raise ConfigError(f"'{text}' is not of the form key=value")
     return key.strip(), value.strip()
+
+
+def explain(error: ValidationError, model: type[BaseModel] | None = None, source: str = "") -> str:
+    """pydantic's error as one line: the key, what was given, what was expected."""
+    first, *others = error.errors()
+    key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
+    unit = _unit_of(model, key) if model else ""
+    more = f" (and {len(others)} more)" if others else ""
+    given = _shown(first.get("input"))
+    return f"{_of(source)}{key or 'config'}: given {given}, expected {_expected(first)}{unit}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,18 +159,10 @@ def _parsed(value: Any) -> Any:
     return value
 
 
-def _one_line(model: type[BaseModel], error: ValidationError, source: str) -> str:
-    first, *others = error.errors()
-    key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
-    field = model.model_fields.get(str(first["loc"][0])) if first["loc"] else None
-    unit = (
-        (field.json_schema_extra or {}).get("unit", "")
-        if field and isinstance(field.json_schema_extra, dict)
-        else ""
-    )
-    more = f" (and {len(others)} more)" if others else ""
-    expected = _expected(first) + (f" [{unit}]" if unit else "")
-    return f"{_of(source)}{key or 'config'}: given {_shown(first.get('input'))}, expected {expected}{more}"
+def _unit_of(model: type[BaseModel], key: str) -> str:
+    field = model.model_fields.get(key)
+    extra = field.json_schema_extra if field else None
+    return f" [{extra['unit']}]" if isinstance(extra, dict) and "unit" in extra else ""
 
 
 def _is_union_branch(part: Any) -> bool:
@@ -171,13 +173,13 @@ def _expected(error: ErrorDetails) -> str:
     context = error.get("ctx", {})
     match error["type"]:
         case "greater_than_equal":
-            return f"{context['ge']} or more"
+            return f"{context['ge']:g} or more"
         case "greater_than":
-            return f"more than {context['gt']}"
+            return f"more than {context['gt']:g}"
         case "less_than_equal":
-            return f"{context['le']} or less"
+            return f"{context['le']:g} or less"
         case "less_than":
-            return f"less than {context['lt']}"
+            return f"less than {context['lt']:g}"
         case "int_parsing" | "int_type" | "int_from_float":
             return "a whole number"
         case "float_parsing" | "float_type":

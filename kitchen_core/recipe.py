@@ -14,7 +14,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol
 
-from kitchen_core.config import ConfigError, RunConfig, nearest, with_overrides
+from pydantic import ValidationError
+
+from kitchen_core.config import ConfigError, RunConfig, explain, nearest, with_overrides
 
 
 class RecipeError(ValueError):
@@ -104,6 +106,8 @@ def _imported(path: Path) -> ModuleType:
         spec.loader.exec_module(module)
     except SyntaxError as error:
         raise RecipeError(f"{error.filename}:{error.lineno}: syntax error: {error.msg}") from None
+    except ValidationError as error:
+        raise RecipeError(f"{_place(error, path)}: {error.title}: {explain(error)}") from None
     except Exception as error:  # whatever the user's code raises is theirs to read
         raise RecipeError(f"{_place(error, path)}: {type(error).__name__}: {error}") from None
     return module

@@ -143,6 +143,7 @@ class Runner:
         """
         await self._body(node.between, hot=True)
         if node.counts_steps and self._ctx.stop_asked():
+            self._ctx.check_interrupted()  # a cancelled run leaves without saving
             await save_checkpoint(self._ctx)
             raise Interrupted(self._ctx.log.intent())
 

@@ -1,0 +1,48 @@
+# Two commands do everything on a machine that has Python: `make demo` and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+DEMO_HOME ?= $(CURDIR)/.demo
+
+.PHONY: demo test test-slow lint types contracts units bench clean
+
+## demo: train the embedded model with live progress, then show what it learned
+demo: $(STAMP)
+	KITCHEN_HOME="$(DEMO_HOME)" $(BIN)/kitchen demo
+	@KITCHEN_HOME="$(DEMO_HOME)" $(BIN)/kitchen down
+
+## test: everything that CI checks
+test: lint types contracts units
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+contracts: $(STAMP)
+	$(BIN)/lint-imports
+
+units: $(STAMP)
+	$(BIN)/pytest
+
+## test-slow: what takes minutes, or needs a real model
+test-slow: $(STAMP)
+	$(BIN)/pytest -m slow
+
+## bench: the figures of docs/performance.md
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.store
+	$(BIN)/python -m benchmarks.latency
+
+clean:
+	rm -rf $(VENV) $(DEMO_HOME)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"
+	touch $(STAMP)

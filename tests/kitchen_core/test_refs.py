@@ -1,0 +1,109 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kitchen_core import builtin
+from kitchen_core.adapters.local_files import LocalFiles
+from kitchen_core.refs import Ref, RefError, Resolver, absolute, parse_ref
+
+FORMS = {
+    "builtin:tiny": Ref("builtin", "tiny"),
+    "hf:org/name": Ref("hf", "org/name"),
+    "hf:org/name@v1": Ref("hf", "org/name", "v1"),
+    "org/name": Ref("hf", "org/name"),
+    "org/name@main": Ref("hf", "org/name", "main"),
+    "file:/data/a b.jsonl": Ref("file", "/data/a b.jsonl"),
+    "./a.jsonl": Ref("file", "./a.jsonl"),
+    "../a.jsonl": Ref("file", "../a.jsonl"),
+    "/a@b.jsonl": Ref("file", "/a@b.jsonl"),
+    "~/model": Ref("file", "~/model"),
+    "run:01abc": Ref("run", "01abc"),
+    "run:sl_basic@latest": Ref("run", "sl_basic", "latest"),
+    "model:mine@3": Ref("model", "mine", "3"),
+    "artifact:ff00": Ref("artifact", "ff00"),
+}
+
+
+@pytest.mark.parametrize("text", FORMS)
+def test_every_form_is_read(text):
+    assert parse_ref(text) == FORMS[text]
+
+
+@pytest.mark.parametrize("text", ["", "word", "run:", "s3:bucket", ":x", "http://x"])
+def test_what_is_no_ref_is_refused_with_the_forms_there_are(text):
+    with pytest.raises(RefError, match="hf:ORG/NAME"):
+        parse_ref(text)
+
+
+@given(st.sampled_from(sorted(FORMS)))
+def test_a_ref_written_out_reads_back(text):
+    ref = parse_ref(text)
+    assert parse_ref(str(ref)) == ref
+
+
+def test_a_local_path_is_made_absolute_where_it_was_typed(tmp_path):
+    assert absolute("./a.jsonl", tmp_path) == f"file:{tmp_path}/a.jsonl"
+    assert absolute("builtin:tiny", tmp_path) == "builtin:tiny"
+
+
+def test_a_bare_name_that_exists_here_as_a_folder_is_not_guessed_at(tmp_path):
+    (tmp_path / "org" / "name").mkdir(parents=True)
+    with pytest.raises(RefError, match=r"write \./org/name or hf:org/name"):
+        absolute("org/name", tmp_path)
+    assert absolute("hf:org/name", tmp_path) == "hf:org/name"
+
+
+@pytest.fixture
+def resolve():
+    def make(pins=None):
+        found = []
+        resolver = Resolver(
+            builtins=builtin,
+            stored=None,  # type: ignore[arg-type]  # no ref of these tests leads to the store
+            reader=LocalFiles,
+            hub=lambda: None,  # type: ignore[arg-type, return-value]
+            pins=pins or {},
+            on_resolved=lambda ref, node, role: found.append((ref, node.sha256, role)),
+        )
+        return resolver, found
+
+    return make
+
+
+def jsonl(path: Path, *lines: str) -> Path:
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+async def test_resolving_a_dataset_reports_the_hash_of_its_canonical_rows(tmp_path, resolve):
+    # printf '{"a":1,"b":"é"}\n' | sha256sum
+    expected = "86fe296db8927e9cb5d8818cc9f99ec24ab069f3b9860878fa5ecc673da84b59"
+    one = jsonl(tmp_path / "one.jsonl", '{"b": "\\u00e9", "a": 1}')
+    other = jsonl(tmp_path / "other.jsonl", '{"a":1,   "b":"é"}')
+    resolver, found = resolve()
+    for path in (one, other):
+        assert (await resolver.dataset(f"file:{path}")).fingerprint == expected
+    assert found == [(f"file:{path}", expected, "dataset") for path in (one, other)]
+
+
+async def test_a_file_that_changed_since_it_was_pinned_is_refused(tmp_path, resolve):
+    ref = f"file:{jsonl(tmp_path / 'a.jsonl', '{}')}"
+    resolver, found = resolve({ref: "0" * 64})
+    with pytest.raises(RefError, match="has changed since this run was submitted"):
+        await resolver.dataset(ref)
+    assert found == []
+
+
+async def test_the_embedded_data_brings_its_own_test_split(resolve):
+    resolver, _ = resolve()
+    data = await resolver.dataset("builtin:arithmetic")
+    assert data.test
+    assert len(data.train) > len(data.test)
+
+
+async def test_an_unknown_builtin_suggests_the_nearest(resolve):
+    resolver, _ = resolve()
+    with pytest.raises(RefError, match="tiny"):
+        await resolver.model("builtin:tyni")

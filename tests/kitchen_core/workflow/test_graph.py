@@ -1,0 +1,106 @@
+import pytest
+
+from kitchen_core.workflow.drawing import draw
+from kitchen_core.workflow.graph import (
+    GraphError,
+    check,
+    every,
+    loop,
+    parallel,
+    stage,
+    stream,
+    when,
+)
+from kitchen_core.workflow.stage import Keeping
+from kitchen_core.workflows import WORKFLOWS, workflow_named
+from tests.kitchen_core.workflow.support import make_stage, putting, workflow
+
+ITEMS = stage(putting("items", [1, 2]))
+
+
+def reading(*keys):
+    return stage(make_stage("Read", reads=keys))
+
+
+REFUSED = {
+    "unmet read": ([reading("rows")], "stage Read reads 'rows', which no earlier stage writes"),
+    "read before it is written": ([reading("items"), ITEMS], "reads 'items'"),
+    "loop over nothing": ([loop("l", over="rows", item="row")], "loop l goes over 'rows'"),
+    "a turn's key after the loop": (
+        [ITEMS, loop("l", stage(putting("x", 1)), over="items", item="i"), reading("x")],
+        "reads 'x'",
+    ),
+    "the item between turns": (
+        [ITEMS, loop("l", over="items", item="i", between=(reading("i"),))],
+        "reads 'i'",
+    ),
+    "what only a condition writes": (
+        [when(every("look_every"), stage(putting("x", 1))), reading("x")],
+        "reads 'x'",
+    ),
+    "one key from two branches": (
+        [parallel(stage(putting("x", 1)), stage(putting("x", 2)))],
+        "two parallel branches write 'x'",
+    ),
+    "a branch that reads its sibling": (
+        [parallel(stage(putting("x", 1)), reading("x"))],
+        "reads 'x'",
+    ),
+    "two step counters": (
+        [ITEMS, *(loop(n, over="items", item="i", counts_steps=True) for n in "ab")],
+        "a and b both count steps",
+    ),
+    "an unknown node": (["a word"], "'a word' is not a node; use stage, loop, stream"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_tree_that_cant_work_is_refused_before_anything_runs(case):
+    body, message = REFUSED[case]
+    with pytest.raises(GraphError) as refused:
+        check(workflow(*body))
+    assert message in str(refused.value)
+
+
+def test_durable_keys_of_a_loop_outlive_it():
+    best = stage(putting("best", 1, Keeping.DURABLE))
+    check(workflow(ITEMS, loop("l", best, over="items", item="i"), reading("best")))
+
+
+def test_a_stream_needs_something_to_prefetch():
+    with pytest.raises(GraphError, match="prefetch is 0"):
+        stream("s", over="items", item="i", prefetch=0)
+
+
+def test_a_drawing_shows_the_tree():
+    tree = workflow(
+        ITEMS,
+        stream("steps", reading("i"), over="items", item="i", between=(reading("items"),)),
+        parallel(stage(putting("x", 1)), stage(putting("y", 1))),
+    )
+    assert draw(tree) == [
+        "workflow test",
+        "  PutItems",
+        "  stream (prefetch 2) steps over items",
+        "    between turns",
+        "      Read",
+        "    Read",
+        "  parallel",
+        "    PutX",
+        "    PutY",
+    ]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_every_shipped_workflow_holds(name):
+    check(WORKFLOWS[name])
+
+
+def test_an_unknown_workflow_suggests_the_nearest():
+    with pytest.raises(ValueError, match="did you mean 'supervised'"):
+        workflow_named("supervise")
+
+
+def test_an_option_that_a_stage_does_not_have_is_refused():
+    with pytest.raises(ValueError, match="stage PutX: option 'speed'"):
+        type(putting("x", 1))(speed=3)
