@@ -13,6 +13,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ class Figure(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, Store.open(Path(folder) / "home") as store:
@@ -79,28 +80,33 @@ def table(figures: list[Figure]) -> Table:
     for figure in figures:
         shown.add_row(
             figure.name,
-            f"{figure.value:,.4g} {figure.unit}"
-            if figure.value < 1e4
-            else f"{figure.value:,.0f} {figure.unit}",
-            ""
-            if figure.raw is None
-            else f"{figure.raw:,.0f}"
-            if figure.raw >= 1e4
-            else f"{figure.raw:,.4g}",
-            "" if figure.ratio is None else f"{figure.ratio:.2f}",
+            f"{_short(figure.value)} {figure.unit}",
+            _short(figure.raw),
+            _short(figure.ratio),
         )
     return shown
 
 
+def _short(value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
+
+
 def _metric_rate(store: Store, raw: sqlite3.Connection, run_id: str, attempt: int) -> Figure:
-    names = [f"group/metric_{index}" for index in range(SERIES)]
-    ours, bare = 0.0, 0.0
-    for turn in range(ROUNDS):
-        batches = _batches(names, turn)
-        taken = _seconds(lambda: [store.write_metrics(run_id, rows, attempt) for rows in batches])
-        ours = max(ours, BATCHES * ROWS_A_BATCH / taken)
-        taken = _seconds(lambda: [_insert_raw(raw, rows) for rows in batches])
-        bare = max(bare, BATCHES * ROWS_A_BATCH / taken)
+    def write(batches: list[list[MetricRow]]) -> None:
+        for rows in batches:
+            store.write_metrics(run_id, rows, attempt)
+
+    def write_raw(batches: list[list[MetricRow]]) -> None:
+        for rows in batches:
+            raw.execute("BEGIN")
+            raw.executemany("INSERT INTO metric VALUES (?, ?, ?)", rows)
+            raw.execute("COMMIT")
+
+    rounds = [_batches(turn) for turn in range(ROUNDS)]
+    seconds = [(_seconds(partial(write, r)), _seconds(partial(write_raw, r))) for r in rounds]
+    ours, bare = (BATCHES * ROWS_A_BATCH / min(taken) for taken in zip(*seconds, strict=True))
     return Figure(f"metrics written, {ROWS_A_BATCH} a batch", ours, "rows/s", bare)
 
 
@@ -129,7 +135,8 @@ def _open_time(home: Path) -> Figure:
     return Figure("up-to-date store opened", taken * 1e3, "ms")
 
 
-def _batches(names: list[str], turn: int) -> list[list[MetricRow]]:
+def _batches(turn: int) -> list[list[MetricRow]]:
+    names = [f"group/metric_{index}" for index in range(SERIES)]
     first = 1 + turn * BATCHES * STEPS_A_BATCH
     starts = range(first, first + BATCHES * STEPS_A_BATCH, STEPS_A_BATCH)
     return [
@@ -144,12 +151,6 @@ def _raw(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("CREATE TABLE metric (name, step, value)")
     return connection
-
-
-def _insert_raw(connection: sqlite3.Connection, rows: list[MetricRow]) -> None:
-    connection.execute("BEGIN")
-    connection.executemany("INSERT INTO metric VALUES (?, ?, ?)", rows)
-    connection.execute("COMMIT")
 
 
 def _seconds(work: Callable[[], object]) -> float:

@@ -125,10 +125,14 @@ class Artifacts:
         found = self.find_artifact(sha256)
         return self.content.verify(found.kind, found.sha256)
 
-    def remove_artifact(self, run_id: str, name: str) -> None:
-        """Take a name from a run, and the content from the disk if nothing else names it. Raises NotFound."""
+    def remove_artifact(self, run_id: str, name: str, attempt: int | None = None) -> None:
+        """Take a name from a run, and the content from the disk if nothing else names it.
+
+        Raises NotFound, StaleAttempt.
+        """
         found = self.get_artifact(run_id, name)
         with self.db.write(durable=True) as connection:
+            events.check_current(connection, run_id, attempt)
             connection.execute(
                 f"UPDATE artifact SET removed_at = ? WHERE run_id = ? AND name = ? AND {_LIVE}",
                 (time.time(), run_id, name),

@@ -92,7 +92,7 @@ class RunWriter:
         stored = self._store.list_artifacts(self.run_id)
         named = [artifact for artifact in stored if artifact.name.startswith(prefix)]
         for artifact in named[: max(0, len(named) - count)]:
-            self._store.remove_artifact(self.run_id, artifact.name)
+            self._store.remove_artifact(self.run_id, artifact.name, self.attempt)
 
     def add_edge(self, source: Node, target: Node, role: str) -> None:
         """Record that `target` came out of `source`."""

@@ -11,7 +11,7 @@ import pytest
 from kitchen_core.store import RunWriter, Store, StoreFull
 from kitchen_core.telemetry.ports import MetricRow
 from kitchen_core.telemetry.schema import RunStatus
-from tests.kitchen_core.store.support import contents, finish, note, python
+from tests.kitchen_core.store.support import contents, finish, note, python, read_line
 
 DIE_IN_TRANSACTION = """
 import sys
@@ -46,13 +46,18 @@ STORE_BEYOND_A_LIMIT = """
 import resource, signal, sys
 from pathlib import Path
 from kitchen_core.store import Store, StoreFull
+from kitchen_core.telemetry.schema import EventKind, NewEvent
 home, source = map(Path, sys.argv[1:])
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 store = Store.open(home, migrate=False)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
-put = store.put_file if source.is_file() else store.put_tree
 try:
-    put(source, "big")
+    if source.is_file():
+        store.put_file(source, "big")
+    elif source.is_dir():
+        store.put_tree(source, "big")
+    else:
+        store.append_events(None, [NewEvent(kind=EventKind.LOG, at=0, metadata={"pad": "x" * 300_000})])
 except StoreFull as error:
     print(error)
 """
@@ -67,8 +72,7 @@ def test_a_writer_killed_inside_a_transaction_leaves_the_store_whole(
 ) -> None:
     before = contents(store)
     process = python(DIE_IN_TRANSACTION, store.home, writer.run_id)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "written\n"
+    assert read_line(process) == "written"
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert contents(store) == before
@@ -82,8 +86,7 @@ def test_what_a_killed_writer_was_told_is_kept_stays(
     store: Store, writer: RunWriter, turns: int
 ) -> None:
     process = python(WRITE_UNTIL_KILLED, store.home, writer.run_id, writer.attempt)
-    assert process.stdout is not None
-    told = [int(process.stdout.readline()) for _ in range(turns)]
+    told = [int(read_line(process)) for _ in range(turns)]
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert integrity(store) == "ok"
@@ -143,6 +146,13 @@ def test_content_that_does_not_fit_leaves_nothing_behind(
     assert [path for path in (store.home / "artifacts").rglob("*") if path.is_file()] == []
     assert big.stat().st_size == 300_000
     assert store.db.rows("SELECT * FROM artifact") == []
+
+
+def test_a_quota_met_by_the_database_is_said_as_plainly(store: Store) -> None:
+    before = contents(store)
+    said = finish(python(STORE_BEYOND_A_LIMIT, store.home, store.home / "no source"))
+    assert "full or over its quota" in said
+    assert contents(store) == before
 
 
 def test_a_lock_held_too_long_is_an_error_of_sqlite(store: Store) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from kitchen_core.store import NotFound, RunWriter, Store
-from kitchen_core.telemetry.ports import StaleAttempt
+from kitchen_core.telemetry.ports import MetricRow, StaleAttempt
 from kitchen_core.telemetry.schema import EventKind, NewEvent
 from tests.kitchen_core.store.support import (
     finish,
@@ -156,6 +156,18 @@ def test_a_reader_goes_on_from_its_cursor(store: Store) -> None:
     assert store.read_events(kinds=[EventKind.DAEMON_STARTED])[0].seq is None
     assert store.last_event(one.run_id, EventKind.LOG) == mine[-1]
     assert store.last_event(one.run_id, EventKind.RUN_FAILED) is None
+
+
+def test_an_event_knows_which_metrics_came_before_it(store: Store, writer: RunWriter) -> None:
+    writer.write_metrics([MetricRow("loss", step, 1.0) for step in range(1, 4)])
+    writer.append([note("between")])
+    writer.write_metrics([MetricRow("loss", 3, 2.0)])
+    writer.append([note("after")])
+    marks = [event.metric_mark for event in store.read_events(run_id=writer.run_id)]
+    before = [point.step for point in store.read_points() if point.id <= marks[-2]]
+    assert before == [1, 2], "step 3 was written again after the event"
+    assert marks == sorted(marks)
+    assert marks[-1] == store.last_metric_id()
 
 
 def test_numbers_that_json_lacks_become_null(store: Store, writer: RunWriter) -> None:
