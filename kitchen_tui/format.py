@@ -12,8 +12,8 @@ def number(value: float | None) -> str:
     """Four significant digits; whole numbers whole."""
     if value is None:
         return NOTHING
-    if value == int(value) and abs(value) < 1e7:
-        return str(int(value))
+    if abs(value) < 1e7 and (value == int(value) or abs(value) >= 1e4):
+        return str(round(value))
     return _short_exponent(f"{value:.4g}")
 
 

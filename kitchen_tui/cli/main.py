@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from kitchen_tui.cli.commands import daemon, launch, runs
+from kitchen_tui.cli.commands import daemon, demo, launch, recipes, records, runs
 from kitchen_tui.cli.errors import Exit, Failure, OutputClosed
 from kitchen_tui.cli.output import discard_stdout, emit, say
 
@@ -39,10 +39,19 @@ def _kitchen(
         emit(ctx.get_help())
 
 
-for command in (daemon.up, daemon.down, daemon.status, daemon.doctor):
+for command in (demo.demo, daemon.up, daemon.down, daemon.status, daemon.doctor):
     app.command()(command)
+app.add_typer(recipes.app, name="recipes")
 app.command(epilog=launch.RUN_EXAMPLES)(launch.run)
 for command in (runs.runs, runs.show, runs.watch):
+    app.command()(command)
+for command in (
+    records.logs,
+    records.events,
+    records.metrics,
+    records.artifacts,
+    records.lineage,
+):
     app.command()(command)
 for command in (launch.cancel, launch.resume, launch.retry):
     app.command()(command)

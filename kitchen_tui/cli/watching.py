@@ -37,16 +37,12 @@ def stay(client: Client, run: RunInfo, *, watch: bool, as_json: bool) -> None:
 def accompany(client: Client, run: RunInfo, display: Display) -> RunInfo:
     """Follow a run on a display until it rests. Ctrl-C leaves the run alone and exits."""
     view = RunView(run)
-    display.begin(view)
     try:
         _follow(client, view, display)
     except KeyboardInterrupt:
-        display.end()
         say(f"\nThe run goes on. Look again: kitchen watch {run.id}")
         say(f"Cancel it: kitchen cancel {run.id}")
         raise typer.Exit(Exit.INTERRUPTED) from None
-    finally:
-        display.end()
     return view.info
 
 
@@ -98,15 +94,19 @@ def _follow(client: Client, view: RunView, display: Display) -> None:
             view.info = info
 
     refreshed_at = 0.0
-    for item in follower.until_rest():
-        with view.lock:
-            view.take(item)
-        changed = item.event is not None and item.event.kind in STATUS_KINDS
-        if changed or time.monotonic() - refreshed_at >= REFRESH_SECONDS:
-            refresh()
-            refreshed_at = time.monotonic()
-        display.show(item)
-    refresh()
+    display.begin(view)
+    try:
+        for item in follower.until_rest():
+            with view.lock:
+                view.take(item)
+            changed = item.event is not None and item.event.kind in STATUS_KINDS
+            if changed or time.monotonic() - refreshed_at >= REFRESH_SECONDS:
+                refresh()
+                refreshed_at = time.monotonic()
+            display.show(item)
+        refresh()
+    finally:
+        display.end()
 
 
 def _page(view: RunView, console: Console) -> RenderableType:

@@ -107,7 +107,7 @@ def _page(run: RunInfo, defaults: Mapping[str, Any] | None) -> Iterator[Renderab
     if run.error:
         yield failure(run.error)
     yield facts(_facts(run))
-    yield heading(f"Config ({'as the recipe has it, but' if defaults else 'all of it'})")
+    yield heading("Config" if defaults is None else "Config (what differs from the recipe's)")
     yield facts(_changed(run.config, defaults or {}))
     if run.metrics:
         yield heading("Metrics (last values)")

@@ -1,0 +1,63 @@
+"""The demo: what the kitchen does, on the embedded model, on any machine."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import typer
+
+from kitchen_tui.cli.daemon import connected
+from kitchen_tui.cli.errors import Exit
+from kitchen_tui.cli.output import emit, screen
+
+if TYPE_CHECKING:
+    from kitchen_daemon.client import Client
+    from kitchen_daemon.models import RunInfo
+
+COURSES = ("sl_basic",)
+"""The recipes that the demo runs, in order."""
+
+
+def demo() -> None:
+    """Train the embedded tiny model, and show what it has learned."""
+    with connected() as client:
+        served = [_serve(client, recipe) for recipe in COURSES]
+        _sum_up(client, served)
+
+
+def _serve(client: Client, recipe: str) -> RunInfo:
+    """Run one recipe to its end; the demo ends with the first that fails."""
+    from kitchen_core.telemetry.schema import RunStatus
+    from kitchen_daemon.models import Launch
+    from kitchen_tui.cli.watching import accompany, print_end, watching
+
+    emit(f"Running {recipe} on {client.home.root}")
+    run = accompany(client, client.launch(Launch(recipe=recipe)), watching(as_json=False))
+    if run.status is not RunStatus.COMPLETED:
+        print_end(run)
+        raise typer.Exit(Exit.RUN_FAILED)
+    return run
+
+
+def _sum_up(client: Client, served: list[RunInfo]) -> None:
+    from kitchen_tui.cli.views.demo import course_of, summary
+
+    last = served[-1]
+    page = summary(
+        [course_of(run, client.metrics(run.id), client.events(run.id)) for run in served],
+        client.lineage(last.id),
+        screen().width,
+    )
+    screen().print(page)
+    _suggest(last)
+
+
+def _suggest(run: RunInfo) -> None:
+    emit("\nWhat to try next")
+    home = os.environ.get("KITCHEN_HOME")
+    if home:
+        emit(f"  export KITCHEN_HOME={home}")
+    emit(f"  kitchen metrics {run.id} train_mean_nll")
+    emit(f"  kitchen run {run.recipe} learning_rate=3e-3 --watch")
+    emit(f"  kitchen recipes copy {run.recipe}")
