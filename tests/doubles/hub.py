@@ -45,6 +45,8 @@ class HubDouble:
     faults: list[Response] = field(default_factory=list)
     withheld: set[str] = field(default_factory=set)
     """Files that are listed and then refused."""
+    down: str = "never"
+    """Requests with this in their path are answered 503."""
     endpoint: str = ""
 
     def routes(self) -> list[Route]:
@@ -114,6 +116,8 @@ class HubDouble:
         self.requests.append(f"{request.method} {request.url.path}")
         if self.faults:
             return self.faults.pop(0)
+        if self.down in request.url.path:
+            return _error(503, None, "Service unavailable")
         token = request.headers.get("authorization", "").removeprefix("Bearer ") or None
         if token not in (None, GOOD_TOKEN, OTHER_TOKEN):
             return _error(401, None, "Invalid credentials in Authorization header")

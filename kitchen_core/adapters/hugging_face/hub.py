@@ -11,7 +11,7 @@ from pathlib import Path
 
 import platformdirs
 from huggingface_hub import HfApi
-from huggingface_hub.utils import disable_progress_bars
+from huggingface_hub.utils import disable_progress_bars, validate_repo_id
 
 from kitchen_core.adapters.hugging_face.failures import translated
 from kitchen_core.train.ports.errors import Unavailable
@@ -41,24 +41,27 @@ class HuggingFaceHub:
 
         A commit that is here already needs no network.
         """
-        if revision and _COMMIT.fullmatch(revision) and (self._folder / repo / revision).is_dir():
-            return HubModel(self._folder / repo / revision, revision)
-        return await asyncio.to_thread(self._fetch, repo, revision)
+        with translated(f"fetch {repo}", self._token_env):
+            validate_repo_id(repo)  # before it becomes part of a path
+            if revision and _COMMIT.fullmatch(revision) and self._place(repo, revision).is_dir():
+                return HubModel(self._place(repo, revision), revision)
+            return await asyncio.to_thread(self._fetch, repo, revision)
+
+    def _place(self, repo: str, commit: str) -> Path:
+        return self._folder / repo / commit
 
     def _fetch(self, repo: str, revision: str | None) -> HubModel:
-        with translated(f"fetch {repo}", self._token_env):
-            # Asked first: with files from an earlier download at hand, a refused download passes for a complete one.
-            self._api.auth_check(repo)
-            info = self._api.model_info(repo, revision=revision)
-            commit = str(info.sha)
-            complete = self._folder / repo / commit
-            if not complete.is_dir():
-                names = [file.rfilename for file in info.siblings or []]
-                self._download(repo, commit, [name for name in names if _is_wanted(name)], complete)
-        return HubModel(complete, commit)
+        # Asked first: with files from an earlier attempt at hand, a refused download passes for a complete one.
+        self._api.auth_check(repo)
+        info = self._api.model_info(repo, revision=revision)
+        commit = str(info.sha)
+        if not self._place(repo, commit).is_dir():
+            names = [file.rfilename for file in info.siblings or []]
+            self._download(repo, commit, [name for name in names if _is_wanted(name)])
+        return HubModel(self._place(repo, commit), commit)
 
-    def _download(self, repo: str, commit: str, names: list[str], complete: Path) -> None:
-        partial = complete.with_name(f"{commit}.partial")
+    def _download(self, repo: str, commit: str, names: list[str]) -> None:
+        partial = self._place(repo, f"{commit}.partial")
         log.info("fetching %s at %s: %d files", repo, commit[:7], len(names))
         self._api.snapshot_download(repo, revision=commit, local_dir=partial, allow_patterns=names)
         missing = [name for name in names if not (partial / name).is_file()]
@@ -68,7 +71,7 @@ class HuggingFaceHub:
                 hint="Try again; what has arrived is kept.",
             )
         shutil.rmtree(partial / ".cache", ignore_errors=True)  # the client's own notes
-        partial.rename(complete)
+        partial.rename(self._place(repo, commit))
 
 
 def _is_wanted(name: str) -> bool:

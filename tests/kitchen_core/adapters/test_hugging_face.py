@@ -1,0 +1,144 @@
+"""The hub adapter over real HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.responses import Response
+
+from kitchen_core.adapters.hugging_face.hub import HuggingFaceHub
+from kitchen_core.train.ports.errors import (
+    AuthError,
+    GatedError,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    Unavailable,
+)
+from tests.doubles.hub import GOOD_TOKEN, OTHER_TOKEN, HubDouble, Repo, rate_limited, serve
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Path:
+    folder = tmp_path / "served"
+    (folder / "original").mkdir(parents=True)
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"):
+        (folder / name).write_text(f"content of {name}")
+    for name in ("pytorch_model.bin", "training_args.bin", "README.md", "original/params.json"):
+        (folder / name).write_text("unwanted")
+    return folder
+
+
+@pytest.fixture
+def double(served: Path) -> Iterator[HubDouble]:
+    repos = {"org/open": Repo(served), "org/gated": Repo(served, gated=True)}
+    with serve(HubDouble(repos)) as hub:
+        yield hub
+
+
+@pytest.fixture
+def connect(double: HubDouble, tmp_path: Path):
+    """A client of the double with a token, all with one folder of models."""
+
+    def connect_with(token: str | None = None) -> HuggingFaceHub:
+        return HuggingFaceHub(
+            endpoint=double.endpoint, token=token, token_env="MY_TOKEN", folder=tmp_path / "kept"
+        )
+
+    return connect_with
+
+
+async def test_only_the_model_comes_and_no_pickles(connect):
+    model = await connect().fetch_model("org/open")
+    names = sorted(path.name for path in model.folder.iterdir())
+    assert names == ["chat_template.jinja", "config.json", "model.safetensors", "tokenizer.json"]
+
+
+async def test_a_commit_that_is_here_needs_no_network(connect, double):
+    model = await connect().fetch_model("org/open")
+    asked = len(double.requests)
+    assert await connect().fetch_model("org/open", model.commit) == model
+    assert len(double.requests) == asked
+
+
+async def test_a_good_token_is_let_in(connect):
+    model = await connect(GOOD_TOKEN).fetch_model("org/gated")
+    assert (model.folder / "config.json").is_file()
+
+
+@pytest.mark.parametrize("token", [None, OTHER_TOKEN])
+async def test_a_gated_model_stays_gated_when_it_is_already_here(connect, token):
+    await connect(GOOD_TOKEN).fetch_model("org/gated")
+    with pytest.raises(GatedError) as refused:
+        await connect(token).fetch_model("org/gated")
+    assert "MY_TOKEN" in refused.value.hint
+
+
+async def test_a_bad_token_is_an_auth_error(connect):
+    with pytest.raises(AuthError, match="refused the token") as refused:
+        await connect("hf_bad").fetch_model("org/open")
+    assert not isinstance(refused.value, GatedError)
+    assert "MY_TOKEN" in refused.value.hint
+
+
+async def test_too_many_requests_say_how_long_to_wait(connect, double):
+    double.faults.append(rate_limited(7))
+    with pytest.raises(RateLimited) as refused:
+        await connect().fetch_model("org/open")
+    assert refused.value.retry_after == 7
+    assert refused.value.retryable
+
+
+async def test_the_client_itself_does_not_ask_again(connect, double):
+    double.faults.append(rate_limited(1))
+    with pytest.raises(RateLimited):
+        await connect().fetch_model("org/open")
+    assert double.requests == ["GET /api/models/org/open/auth-check"]
+
+
+async def test_a_missing_file_leaves_no_folder_that_looks_complete(connect, double, tmp_path):
+    double.withheld.add("model.safetensors")
+    with pytest.raises(NotFound, match="a file is missing"):
+        await connect().fetch_model("org/open")
+    assert not (tmp_path / "kept" / "org" / "open" / ("a" * 40)).exists()
+    double.withheld.clear()
+    model = await connect().fetch_model("org/open")
+    assert (model.folder / "model.safetensors").is_file()
+
+
+async def test_what_an_earlier_attempt_left_does_not_pass_for_the_whole(connect, double, tmp_path):
+    """The client falls back to files that it finds, and says nothing, when the listing fails."""
+    partial = tmp_path / "kept" / "org" / "open" / f"{'a' * 40}.partial"
+    partial.mkdir(parents=True)
+    (partial / "config.json").write_text("left over")
+    double.down = "/tree/"
+    with pytest.raises(Unavailable, match="incomplete"):
+        await connect().fetch_model("org/open")
+    double.down = "never"
+    model = await connect().fetch_model("org/open")
+    assert (model.folder / "config.json").read_text() == "content of config.json"
+
+
+@pytest.mark.parametrize("status", [500, 503])
+async def test_a_hub_in_trouble_is_unavailable(connect, double, status):
+    double.faults.append(Response("", status))
+    with pytest.raises(Unavailable, match=str(status)):
+        await connect().fetch_model("org/open")
+
+
+async def test_a_hub_that_is_down_is_unavailable(tmp_path):
+    hub = HuggingFaceHub(
+        endpoint="http://127.0.0.1:9", token=None, token_env="HF_TOKEN", folder=tmp_path
+    )
+    with pytest.raises(Unavailable) as refused:
+        await hub.fetch_model("org/open")
+    assert refused.value.retryable
+    assert "network" in refused.value.hint
+
+
+async def test_a_name_that_is_none_is_refused(connect):
+    with pytest.raises(InvalidRequest) as refused:
+        await connect().fetch_model("not//a name")
+    assert "ORG/NAME" in refused.value.hint

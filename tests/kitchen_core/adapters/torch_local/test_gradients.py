@@ -1,0 +1,67 @@
+"""The gradient itself, weight by weight."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from kitchen_core.adapters.torch_local.forward import Passes
+from tests.contracts.data import DATUMS
+
+CPU = torch.device("cpu")
+
+
+def gradients(llama, run, micro_batch_size: int) -> dict[str, torch.Tensor]:
+    model = AutoModelForCausalLM.from_pretrained(llama).eval()
+    run(Passes(model, CPU, micro_batch_size))
+    return {name: parameter.grad for name, parameter in model.named_parameters()}
+
+
+def assert_equal(one: dict, other: dict) -> None:
+    """Equal to float32 rounding, measured against each tensor's largest entry."""
+    for name, gradient in one.items():
+        scale = float(gradient.abs().max())
+        torch.testing.assert_close(other[name], gradient, rtol=0, atol=2e-6 * scale)
+
+
+def negative_sum(datums, logprobs):
+    weights = [torch.from_numpy(datum.weights) for datum in datums]
+    return -sum((w * row).sum() for w, row in zip(weights, logprobs, strict=True)), {}
+
+
+@pytest.mark.parametrize("micro_batch_size", [1, 2, 3, 4])
+def test_any_micro_batch_size_gives_the_gradient_of_one_batch(llama, micro_batch_size):
+    whole = gradients(llama, lambda passes: passes.forward_backward(DATUMS), 5)
+    split = gradients(llama, lambda passes: passes.forward_backward(DATUMS), micro_batch_size)
+    assert_equal(whole, split)
+
+
+@pytest.mark.parametrize("micro_batch_size", [2, 5])
+def test_a_custom_loss_gives_the_gradient_of_the_same_named_loss(llama, micro_batch_size):
+    named = gradients(llama, lambda passes: passes.forward_backward(DATUMS), 5)
+    custom = gradients(
+        llama,
+        lambda passes: passes.forward_backward_custom(DATUMS, negative_sum),
+        micro_batch_size,
+    )
+    assert_equal(named, custom)
+
+
+def test_a_loss_that_binds_datums_together_is_that_of_one_graph(llama):
+    """Squares the total, so that each datum's gradient depends on all the others."""
+
+    def squared(datums, logprobs):
+        return sum(row.sum() for row in logprobs) ** 2 / 100, {}
+
+    model = AutoModelForCausalLM.from_pretrained(llama).eval()
+    total = torch.zeros(())
+    for datum in DATUMS:
+        logits = model(input_ids=torch.from_numpy(datum.tokens)[None]).logits[0]
+        total = total + logits.log_softmax(-1)[range(len(datum)), datum.targets].sum()
+    (total**2 / 100).backward()
+    expected = {name: parameter.grad for name, parameter in model.named_parameters()}
+    split = gradients(llama, lambda passes: passes.forward_backward_custom(DATUMS, squared), 2)
+    for name, gradient in expected.items():
+        scale = float(gradient.abs().max())
+        torch.testing.assert_close(split[name], gradient, rtol=0, atol=1e-5 * scale)
