@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx2
 from pydantic import BaseModel
@@ -110,54 +111,60 @@ class Client:
 
     def run(self, run: str) -> RunInfo:
         """One run."""
-        return self._one(RunInfo, "GET", f"/runs/{run}")
+        return self._one(RunInfo, "GET", f"/runs/{_segment(run)}")
 
     def cancel(self, run: str) -> RunInfo:
         """Ask a run to end."""
-        return self._one(RunInfo, "POST", f"/runs/{run}/cancel")
+        return self._one(RunInfo, "POST", f"/runs/{_segment(run)}/cancel")
 
     def pause(self, run: str) -> RunInfo:
         """Ask a run to save itself and stop for now."""
-        return self._one(RunInfo, "POST", f"/runs/{run}/pause")
+        return self._one(RunInfo, "POST", f"/runs/{_segment(run)}/pause")
 
     def resume(self, run: str, *, replace: bool = False) -> RunInfo:
         """Queue a run that stopped, to go on from its last checkpoint; `replace` a worker that
         does not respond.
         """
-        return self._one(RunInfo, "POST", f"/runs/{run}/resume", params={"replace": replace})
+        return self._one(
+            RunInfo, "POST", f"/runs/{_segment(run)}/resume", params={"replace": replace}
+        )
 
     def retry(self, run: str) -> RunInfo:
         """Queue a new run with the same revision, config and pins."""
-        return self._one(RunInfo, "POST", f"/runs/{run}/retry")
+        return self._one(RunInfo, "POST", f"/runs/{_segment(run)}/retry")
 
     def events(self, run: str, *, after_seq: int = 0, limit: int | None = None) -> list[Event]:
         """A run's events in order."""
         params = {"after_seq": after_seq, "limit": limit}
-        return self._many(Event, "GET", f"/runs/{run}/events", params=_given(params))
+        return self._many(Event, "GET", f"/runs/{_segment(run)}/events", params=_given(params))
 
     def metrics(
         self, run: str, names: list[str] | None = None
     ) -> dict[str, list[list[float | None]]]:
         """Series as `{name: [[step, value], ...]}`."""
-        return self._call("GET", f"/runs/{run}/metrics", params={"name": names or []}).json()
+        return self._call(
+            "GET", f"/runs/{_segment(run)}/metrics", params={"name": names or []}
+        ).json()
 
     def chart(self, run: str, name: str, points: int) -> list[list[float | None]]:
         """A series in at most `points` buckets: `[first step, last step, min, max, last]` each."""
         return self._call(
-            "GET", f"/runs/{run}/chart", params={"name": name, "points": points}
+            "GET", f"/runs/{_segment(run)}/chart", params={"name": name, "points": points}
         ).json()
 
     def artifacts(self, run: str) -> list[ArtifactInfo]:
         """What a run made."""
-        return self._many(ArtifactInfo, "GET", f"/runs/{run}/artifacts")
+        return self._many(ArtifactInfo, "GET", f"/runs/{_segment(run)}/artifacts")
 
     def log(self, run: str, *, lines: int | None = None) -> list[str]:
         """What the run's workers printed, the last `lines` of it."""
-        return self._call("GET", f"/runs/{run}/log", params=_given({"lines": lines})).json()
+        return self._call(
+            "GET", f"/runs/{_segment(run)}/log", params=_given({"lines": lines})
+        ).json()
 
     def lineage(self, node: str) -> Lineage:
         """Everything upstream and downstream of a run or an artifact."""
-        return self._one(Lineage, "GET", f"/lineage/{node}")
+        return self._one(Lineage, "GET", f"/lineage/{_segment(node)}")
 
     def stream(self, run: str | None = None, *, cursor: str | None = None) -> Iterator[StreamItem]:
         """Live items after `cursor` (all from the beginning without one), of one run or of
@@ -203,6 +210,11 @@ def _given(params: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in params.items() if value is not None}
 
 
+def _segment(name: str) -> str:
+    """A name as one part of a path, whatever is in it."""
+    return quote(name, safe="")
+
+
 def _raise_refusal(response: httpx2.Response) -> None:
     try:
         problem = Problem.model_validate_json(response.content)
@@ -216,8 +228,19 @@ def _raise_refusal(response: httpx2.Response) -> None:
 def _items(response: httpx2.Response) -> Iterator[StreamItem]:
     """Server-sent events as items: each is an `id:` line, a `data:` line and an empty one."""
     cursor = ""
-    for line in response.iter_lines():
-        if line.startswith("id: "):
-            cursor = line[4:]
-        elif line.startswith("data: "):
+    for line in _lines(response):
+        if line.startswith(b"id: "):
+            cursor = line[4:].decode()
+        elif line.startswith(b"data: "):
             yield StreamItem(cursor=cursor, **json.loads(line[6:]))
+
+
+def _lines(response: httpx2.Response) -> Iterator[bytes]:
+    """Lines that a newline ends, and nothing else: what a model wrote may hold other separators.
+
+    What was not finished when the connection broke is not a line.
+    """
+    rest = b""
+    for chunk in response.iter_bytes():
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
