@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class MemorySampler:
         thread: ComputeThread,
         limits: Limits,
         default_stop: tuple[int, ...],
+        ready: Awaitable[None] | None,
         check_fresh: Callable[[], None],
         release: Callable[[], None],
     ) -> None:
@@ -31,6 +32,7 @@ class MemorySampler:
         self._thread = thread
         self._limits = limits
         self._default_stop = default_stop
+        self._ready = ready
         self._check_fresh = check_fresh
         self._release = release
 
@@ -38,7 +40,7 @@ class MemorySampler:
         self, prompts: Sequence[Sequence[int]], params: SamplingParams, n: int = 1
     ) -> list[list[Sample]]:
         """`n` completions of each prompt, `[prompts][n]`. Raises StaleSampler when the weights have moved on."""
-        self._check_fresh()
+        await self._check()
 
         def work() -> list[list[Sample]]:
             check_sampling(params, n)
@@ -56,7 +58,7 @@ class MemorySampler:
 
     async def compute_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
         """Each sequence's token logprobs: `[seq - 1]` values, the first token has none."""
-        self._check_fresh()
+        await self._check()
 
         def work() -> list[FloatArray]:
             self._limits.check_sequences("sequence", sequences)
@@ -68,6 +70,12 @@ class MemorySampler:
     async def close(self) -> None:
         """Give back what the sampler holds."""
         self._release()
+
+    async def _check(self) -> None:
+        """Raises StaleSampler, or what kept the weights from being copied."""
+        self._check_fresh()
+        if self._ready is not None:
+            await self._ready
 
     def _complete(
         self, table: Table, prompt: Sequence[int], params: SamplingParams, uniforms: np.ndarray

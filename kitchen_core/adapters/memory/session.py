@@ -147,14 +147,14 @@ class MemorySession:
                 check_fresh=self._versions.freshness(),
             )
         kept: list[Table] = []
-        self._thread.submit("snapshot", lambda: kept.append(self._bigram.trained.copy()))
+        copied = self._thread.submit("snapshot", lambda: kept.append(self._bigram.trained.copy()))
 
         def table() -> Table:
             if not kept:
                 raise PortError("the snapshot is closed", hint="Take a new one.")
             return self._whole(kept[0])
 
-        return self._sampler(version, table, release=kept.clear)
+        return self._sampler(version, table, ready=copied, release=kept.clear)
 
     async def close(self) -> None:
         """Wait for what was submitted."""
@@ -164,6 +164,7 @@ class MemorySession:
         self,
         version: int,
         table: Callable[[], Table],
+        ready: Awaitable[None] | None = None,
         check_fresh: Callable[[], None] = lambda: None,
         release: Callable[[], None] = lambda: None,
     ) -> MemorySampler:
@@ -173,6 +174,7 @@ class MemorySession:
             thread=self._thread,
             limits=_LIMITS,
             default_stop=self.tokenizer.eos_token_ids,
+            ready=ready,
             check_fresh=check_fresh,
             release=release,
         )

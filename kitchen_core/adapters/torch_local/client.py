@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 from typing import TYPE_CHECKING
 
 from kitchen_core.train.model_folder import inspect_model_folder
@@ -19,14 +20,15 @@ class TorchLocal:
     async def start_session(self, spec: SessionSpec) -> TorchSession:
         """Load the model. Raises NotFound, InvalidRequest or Unsupported, each with a hint."""
         await asyncio.to_thread(_check_source, spec.model)
-        session_module = await asyncio.to_thread(_import_session)
-        return await session_module.TorchSession.start(spec)
+        await asyncio.to_thread(warm_up)
+        from kitchen_core.adapters.torch_local.session import TorchSession
+
+        return await TorchSession.start(spec)
 
 
-def _import_session():  # noqa: ANN202 - a module
-    from kitchen_core.adapters.torch_local import session
-
-    return session
+def warm_up() -> None:
+    """Import torch and transformers, which takes seconds, so that the first session starts at once."""
+    importlib.import_module("kitchen_core.adapters.torch_local.session")
 
 
 def _check_source(source: ModelSource) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import numpy as np
 
@@ -26,6 +26,7 @@ class TorchSampler:
         decoder: Decoder,
         passes: Passes,
         limits: Limits,
+        ready: Awaitable[None] | None,
         check_fresh: Callable[[], None],
         release: Callable[[], None],
     ) -> None:
@@ -35,6 +36,7 @@ class TorchSampler:
         self._decoder = decoder
         self._passes = passes
         self._limits = limits
+        self._ready = ready
         self._check_fresh = check_fresh
         self._release = release
 
@@ -42,7 +44,7 @@ class TorchSampler:
         self, prompts: Sequence[Sequence[int]], params: SamplingParams, n: int = 1
     ) -> list[list[Sample]]:
         """`n` completions of each prompt, `[prompts][n]`. Raises StaleSampler when the weights have moved on."""
-        self._check_fresh()
+        await self._check()
 
         def work() -> list[list[Sample]]:
             check_sampling(params, n)
@@ -56,7 +58,7 @@ class TorchSampler:
 
     async def compute_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
         """Each sequence's token logprobs: `[seq - 1]` values, the first token has none."""
-        self._check_fresh()
+        await self._check()
 
         def work() -> list[FloatArray]:
             self._limits.check_sequences("sequence", sequences)
@@ -68,6 +70,12 @@ class TorchSampler:
     async def close(self) -> None:
         """Give back what the sampler holds."""
         self._release()
+
+    async def _check(self) -> None:
+        """Raises StaleSampler, or what kept the weights from being copied."""
+        self._check_fresh()
+        if self._ready is not None:
+            await self._ready
 
     def _score(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
         scorable = [np.asarray(s, dtype=np.int64) for s in sequences if len(s) > 1]

@@ -174,20 +174,25 @@ class TorchSession:
     def _snapshot(self) -> TorchSampler:
         """Its copy is made in its turn on the compute thread: after what was submitted before, and nothing later."""
         weights: Weights = {}
-        self._thread.submit("snapshot", lambda: weights.update(copy_of(self._loaded.trained)))
+        copied = self._thread.submit(
+            "snapshot", lambda: weights.update(copy_of(self._loaded.trained))
+        )
 
         def view() -> AbstractContextManager[None]:
             if not weights:
                 raise PortError("the snapshot is closed", hint="Take a new one.")
             return swapped(self._loaded.trained, weights)
 
-        return self._sampler(version=self._versions.current, view=view, release=weights.clear)
+        return self._sampler(
+            version=self._versions.current, view=view, ready=copied, release=weights.clear
+        )
 
     def _sampler(
         self,
         *,
         version: int,
         view: ModelView,
+        ready: Awaitable[None] | None = None,
         check_fresh: Callable[[], None] = lambda: None,
         release: Callable[[], None] = lambda: None,
     ) -> TorchSampler:
@@ -198,6 +203,7 @@ class TorchSession:
             passes=self._passes,
             decoder=self._decoder,
             limits=self._loaded.limits,
+            ready=ready,
             check_fresh=check_fresh,
             release=release,
         )

@@ -67,10 +67,9 @@ def _read_facts(folder: Path) -> dict[str, Any]:
 
 def _read_tensors(folder: Path, device: torch.device) -> dict[str, Tensor]:
     try:
-        tensors = load_file(folder / _TENSORS)
+        return load_file(folder / _TENSORS, device=device.type)
     except SafetensorError as error:
         raise _damaged(folder / _TENSORS) from error
-    return {name: t if name.startswith("step/") else t.to(device) for name, t in tensors.items()}
 
 
 def _damaged(path: Path) -> InvalidRequest:
