@@ -32,7 +32,8 @@ def message(role: str, content: str) -> dict[str, str]:
 
 def slip(rng: Random, number: int) -> int:
     """A wrong answer: off by 1 or 10, never negative."""
-    return abs(number + pick(rng, _SLIPS)) if number else pick(rng, (1, 10))
+    off = pick(rng, _SLIPS)
+    return number + off if number + off >= 0 else number - off
 
 
 def rows(split: Split, seed: int) -> list[dict[str, Any]]:

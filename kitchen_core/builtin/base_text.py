@@ -23,7 +23,7 @@ def worksheet(rng: Random) -> list[Piece]:
 
 
 def long_worksheet(rng: Random) -> list[Piece]:
-    """A worksheet with a follow-up on its result: `And plus 5?`."""
+    """A worksheet with a follow-up on its result: `And 10 more?`."""
     first = pick(rng, sums("train"))
     then = pick(rng, steps(first.result, "train"))
     return [

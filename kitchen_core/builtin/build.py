@@ -8,7 +8,7 @@ kind may round differently, which is why the weights are shipped with their hash
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -19,11 +19,11 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from kitchen_core.builtin import base_text, file_hashes
 from kitchen_core.builtin.base_text import Piece
-from kitchen_core.builtin.tokenizer import CONTEXT_TOKENS, build_tokenizer
+from kitchen_core.builtin.tokenizer import BEGIN, CONTEXT_TOKENS, END, PAD, build_tokenizer
 
-SEED = 0
-STEPS = 6500
-PLAIN_STEPS = 1500
+SEED = 2
+STEPS = 7500
+PLAIN_STEPS = 2000
 """The first steps see plain sums alone, which is what makes the sums learnable at all quickly."""
 LINES_PER_STEP = 32
 WARM_UP_STEPS = 50
@@ -63,6 +63,7 @@ def _sample_of_text(rng: Random) -> list[str]:
 
 
 def _untrained(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
+    ids = tokenizer.get_vocab()
     return LlamaForCausalLM(
         LlamaConfig(
             vocab_size=len(tokenizer),
@@ -73,9 +74,9 @@ def _untrained(tokenizer: PreTrainedTokenizerFast) -> LlamaForCausalLM:
             num_key_value_heads=4,
             max_position_embeddings=CONTEXT_TOKENS,
             tie_word_embeddings=True,
-            bos_token_id=tokenizer.bos_token_id,
-            eos_token_id=tokenizer.eos_token_id,
-            pad_token_id=tokenizer.pad_token_id,
+            bos_token_id=ids[BEGIN],
+            eos_token_id=ids[END],
+            pad_token_id=ids[PAD],
         )
     )
 
@@ -91,16 +92,18 @@ def _batches(tokenizer: PreTrainedTokenizerFast, rng: Random) -> Iterator[Batch]
         form = base_text.plain
         if step >= PLAIN_STEPS:
             draw = rng.random()
-            if draw < 0.4:
+            if draw < 0.25:
                 form = base_text.long_worksheet
             elif draw < 0.7:
                 form = base_text.worksheet
         lines = [form(rng) for _ in range(LINES_PER_STEP)]
-        begin = tokenizer.bos_token_id
+        begin = tokenizer.get_vocab()[BEGIN]
         yield _padded([_weighted(line, encode, begin) for line in lines])
 
 
-def _weighted(line: list[Piece], encode, begin: int) -> list[tuple[int, float]]:
+def _weighted(
+    line: list[Piece], encode: Callable[[str], list[int]], begin: int
+) -> list[tuple[int, float]]:
     pairs = [(begin, 0.0)]
     for text, is_answer in line:
         pairs += [(token, float(is_answer)) for token in encode(text)]
@@ -114,7 +117,11 @@ def _padded(lines: list[list[tuple[int, float]]]) -> Batch:
 
 
 def _train(model: LlamaForCausalLM, batches: Iterator[Batch]) -> None:
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        model.parameters(),
+        betas=(0.9, 0.95),
+        weight_decay=0.0,
+    )
     for step, (tokens, weights) in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = _learning_rate(step)

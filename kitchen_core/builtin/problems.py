@@ -13,8 +13,8 @@ Item = TypeVar("Item")
 
 LARGEST_OPERAND = 50
 """Sums are `a + b` with both operands in 0..LARGEST_OPERAND."""
-LARGEST_STEP = 9
-"""A follow-up adds or takes away 1..LARGEST_STEP."""
+STEPS = (1, 10)
+"""What a follow-up adds or takes away."""
 LARGEST_RESULT = 2 * LARGEST_OPERAND
 _HELD_OUT_BYTES = 51  # of 256: 20 %
 
@@ -60,8 +60,8 @@ def sums(split: Split) -> tuple[Problem, ...]:
 
 @cache
 def steps(start: int, split: Split) -> tuple[Problem, ...]:
-    """Every `start + c` and `start - c`, c in 1..9, of one split whose result is in 0..100."""
-    every = (Problem(start, op, c) for op in ("+", "-") for c in range(1, LARGEST_STEP + 1))
+    """Every `start + c` and `start - c`, c of STEPS, of one split whose result is in 0..100."""
+    every = (Problem(start, op, c) for op in ("+", "-") for c in STEPS)
     return tuple(
         problem
         for problem in every

@@ -32,10 +32,14 @@ CHAT_TEMPLATE = """\
 
 
 def build_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
-    """A tokenizer with all 256 bytes, the merges most frequent in `texts`, and a token per digit."""
+    """A tokenizer with all 256 bytes, the merges most frequent in `texts`.
+
+    Each digit and each line end is a token of its own.
+    """
     inner = Tokenizer(models.BPE())
     inner.pre_tokenizer = pre_tokenizers.Sequence(
         [
+            pre_tokenizers.Split("\n", "isolated"),
             pre_tokenizers.Digits(individual_digits=True),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=True),
         ]
