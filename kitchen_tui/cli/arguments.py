@@ -7,6 +7,17 @@ from typing import Annotated
 import typer
 
 from kitchen_tui.cli import completion
+from kitchen_tui.cli.errors import Failure
+
+
+def _possible_name(text: str) -> str:
+    """What stands in a path of the API: `kitchen show "$RUN"` may well be empty."""
+    if not text.strip():
+        raise Failure("a run's id or name is missing", "list them with: kitchen runs")
+    if "/" in text:
+        raise Failure(f"there is no run '{text}'", "list them with: kitchen runs")
+    return text
+
 
 RunName = Annotated[
     str,
@@ -14,6 +25,16 @@ RunName = Annotated[
         metavar="RUN",
         help="A run's id, the start of one, or its name.",
         autocompletion=completion.runs,
+        callback=_possible_name,
+    ),
+]
+NodeName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN_OR_ARTIFACT",
+        help="A run, or the SHA-256 of an artifact.",
+        autocompletion=completion.runs,
+        callback=_possible_name,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -33,7 +33,8 @@ def runs(incomplete: str) -> list[str]:
 
 def presets(ctx: typer.Context, incomplete: str) -> list[str]:
     """The presets of the recipe that stands on the line."""
-    recipe = ctx.params.get("recipe")
+    # The parser stops at `--preset`, which has no value yet, and leaves the words before it.
+    recipe = ctx.params.get("recipe") or next(iter(ctx.args), None)
     if not recipe:
         return []
     return _asked(lambda client: client.recipe(recipe).presets, incomplete)

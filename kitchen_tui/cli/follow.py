@@ -35,19 +35,19 @@ class Follower:
         self._run_id = run_id
         self._on_away = on_away
         self._cursor: str | None = None
+        self._away = False
 
     def ask(self, question: Callable[[], T]) -> T:
         """A call that outlives a restart of the daemon. Raises Unreachable when it stays away."""
         lost = Unreachable("the daemon went away")
-        for attempt, _ in enumerate(attempts(RECONNECT_SECONDS)):
+        for _ in attempts(RECONNECT_SECONDS):
             try:
                 answer = question()
             except Unreachable as error:
                 lost = error
-                self._on_away(True)
+                self._tell(away=True)
                 continue
-            if attempt:
-                self._on_away(False)
+            self._tell(away=False)
             return answer
         raise lost
 
@@ -81,3 +81,8 @@ class Follower:
         if not run.status.is_at_rest or any(event.kind in RESTING for event in later):
             return None
         return [StreamItem(cursor=self._cursor or "", event=event) for event in later]
+
+    def _tell(self, *, away: bool) -> None:
+        if away != self._away:
+            self._away = away
+            self._on_away(away)

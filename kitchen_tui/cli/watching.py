@@ -82,9 +82,8 @@ def exit_code(run: RunInfo) -> Exit:
 
 def _follow(client: Client, view: RunView, display: Display) -> None:
     def on_away(away: bool) -> None:
-        if away != view.away:
-            view.away = away
-            display.show(None)
+        view.away = away
+        display.show(None)
 
     follower = Follower(client, view.info.id, on_away)
 

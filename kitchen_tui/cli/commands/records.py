@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitchen_tui.cli.arguments import AsJson, RunName
+from kitchen_tui.cli.arguments import AsJson, NodeName, RunName
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Exit, Failure
 from kitchen_tui.cli.output import emit, emit_json, say, screen
@@ -102,13 +102,7 @@ def artifacts(run: RunName, as_json: AsJson = False) -> None:
         say("This run has made nothing yet.")
 
 
-def lineage(
-    node: Annotated[
-        str,
-        typer.Argument(metavar="RUN_OR_ARTIFACT", help="A run, or the SHA-256 of an artifact."),
-    ],
-    as_json: AsJson = False,
-) -> None:
+def lineage(node: NodeName, as_json: AsJson = False) -> None:
     """Show what a run or an artifact came out of, and what came out of it."""
     with connected() as client:
         graph = client.lineage(node)

@@ -27,7 +27,7 @@ class _Walk:
         """Draw the node's neighbours below it."""
         self.drawn.add(node_id)
         for neighbour, role in self._neighbours(node_id):
-            again = neighbour in self.drawn
+            again = neighbour in self.drawn and self.begins(neighbour)
             branch = tree.add(_label(self.nodes[neighbour], role, again=again))
             if not again:
                 self.grow(branch, neighbour)
