@@ -13,6 +13,8 @@ from tests.contracts.conftest import LORA_BACKENDS
 from tests.contracts.data import DATUMS, PROMPTS
 
 PARAMS = SamplingParams(max_tokens=12, seed=3)
+NEARLY_UNIFORM = SamplingParams(max_tokens=100, temperature=50.0, seed=3)
+"""Even a model that is sure of itself varies."""
 STEP = AdamParams(learning_rate=1e-2)
 
 
@@ -52,14 +54,14 @@ class TestSamples:
 
     async def test_are_the_same_for_the_same_seed_and_others_for_another(self, session):
         sampler = session.sampler("live")
-        first, again = [tokens(await sampler.sample(PROMPTS, PARAMS, n=3)) for _ in range(2)]
-        other = tokens(await sampler.sample(PROMPTS, SamplingParams(max_tokens=12, seed=4), n=3))
+        seeds = [NEARLY_UNIFORM, NEARLY_UNIFORM, replace(NEARLY_UNIFORM, seed=4)]
+        first, again, other = [tokens(await sampler.sample(PROMPTS, p, n=3)) for p in seeds]
         assert first == again
         assert first != other
 
     async def test_of_one_prompt_differ_from_each_other(self, session):
-        [completions] = await session.sampler("live").sample(PROMPTS[:1], PARAMS, n=8)
-        assert len({tuple(completion.tokens) for completion in completions}) > 4
+        [completions] = await session.sampler("live").sample(PROMPTS[:1], NEARLY_UNIFORM, n=8)
+        assert len({tuple(completion.tokens) for completion in completions}) == 8
 
     async def test_do_not_depend_on_how_many_are_decoded_together(self, start):
         results = []
@@ -124,8 +126,7 @@ class TestSamples:
 
     async def test_stop_at_the_tokenizers_end_where_no_stop_is_given(self, session):
         ends = session.tokenizer.eos_token_ids
-        params = SamplingParams(max_tokens=100, temperature=3.0, seed=0)
-        samples = await session.sampler("live").sample(PROMPTS, params, n=20)
+        samples = await session.sampler("live").sample(PROMPTS, NEARLY_UNIFORM, n=20)
         flat = [completion for of_prompt in samples for completion in of_prompt]
         stopped = [c for c in flat if c.stop_reason == "stop"]
         assert stopped
