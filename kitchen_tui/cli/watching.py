@@ -71,7 +71,7 @@ def print_end(run: RunInfo) -> None:
         screen(stderr=True).print(failure(run.error))
     elif run.reason:
         say(run.reason)
-    if run.status in (RunStatus.PAUSED, RunStatus.INTERRUPTED, RunStatus.FAILED):
+    if run.status is not RunStatus.COMPLETED and run.progress.step:
         say(f"go on from its last checkpoint: kitchen resume {run.id}")
 
 

@@ -92,7 +92,6 @@ def test_events_as_json_are_one_a_line(full, command):
 COMMANDS = [
     ["runs"],
     ["show", RUN_ID],
-    ["artifacts", RUN_ID],
     ["metrics", RUN_ID],
     ["metrics", RUN_ID, "train_mean_nll"],
     ["lineage", RUN_ID],
@@ -160,6 +159,13 @@ def test_metrics_are_a_line_each_unless_named(full, command):
     assert table[1].split() == ["test/nll", "2.5", "2.5", "2.5", "▄"]
     assert table[2].split() == ["train_mean_nll", "1", "1", "2", "█", "▁"]
     assert "┤" in command("metrics", RUN_ID, "train_mean_nll").out
+
+
+def test_the_path_of_an_artifact_is_on_a_line_of_its_own(full, command):
+    assert command("artifacts", RUN_ID).out.splitlines() == [
+        f"final  {SHA[:12]}  step 2  1.08 MB",
+        f"  {FINAL.path}",
+    ]
 
 
 def test_an_unknown_metric_suggests_the_nearest(full, command):

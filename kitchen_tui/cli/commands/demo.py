@@ -50,6 +50,9 @@ def _sum_up(client: Client, served: list[RunInfo]) -> None:
         screen().width,
     )
     screen().print(page)
+    for made in last.artifacts:
+        if made.name == "final":
+            emit(f"\nThe trained model\n{made.path}")
     _suggest(last)
 
 

@@ -94,10 +94,10 @@ def artifacts(run: RunName, as_json: AsJson = False) -> None:
     if as_json:
         emit_json(found)
     elif found:
-        from kitchen_tui.cli.views.runs import artifacts_table
+        from kitchen_tui.cli.views.runs import artifact_lines
 
-        console = screen()
-        console.print(artifacts_table(found, console.width))
+        for made in found:
+            emit("\n".join(artifact_lines(made)))
     else:
         say("This run has made nothing yet.")
 

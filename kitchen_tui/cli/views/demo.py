@@ -39,7 +39,7 @@ def course_of(run: RunInfo, series: Series, events: Sequence[Event]) -> Course:
 
 
 def summary(courses: Sequence[Course], graph: Lineage, width: int) -> Group:
-    """What was learned, sample answers, lineage, and where the last model lies."""
+    """What was learned, sample answers, and the lineage of the last run."""
     last = courses[-1]
     return Group(
         heading("What was learned"),
@@ -48,7 +48,6 @@ def summary(courses: Sequence[Course], graph: Lineage, width: int) -> Group:
         *(_answers(course, width) for course in courses),
         heading("Lineage"),
         lineage_tree(graph, f"run:{last.run.id}"),
-        *_final_model(last.run),
     )
 
 
@@ -113,10 +112,3 @@ def _answer(event: Event, width: int) -> Text:
     right = bool(event.metadata["correct"])
     mark = Text("✓ " if right else "✗ ", style="green" if right else "red")
     return mark.append(one_line(str(event.metadata["completion"]), width - 2), style="default")
-
-
-def _final_model(run: RunInfo) -> Iterator[RenderableType]:
-    for made in run.artifacts:
-        if made.name == "final":
-            yield heading("The trained model")
-            yield Text(made.path, overflow="fold")

@@ -75,28 +75,23 @@ def run_page(run: RunInfo, defaults: Mapping[str, Any] | None) -> Group:
 
 
 def failure(error: RunError) -> Group:
-    """Why a run failed: what, where, what to do, and the worker's last words."""
-    where = f" (in stage {error.stage})" if error.stage else ""
-    parts = [Text.assemble(("error: ", "bold red"), f"{error.type}: {error.message}{where}")]
-    if error.hint:
-        parts.append(Text.assemble(("hint: ", "bold"), error.hint))
+    """Why a run failed: the worker's last words, then what, where, and what to do about it.
+
+    What matters most comes last, where a terminal leaves it in sight.
+    """
     tail = error.log_tail[-LOG_LINES:]
-    if tail:
-        parts.append(Text("the worker's last lines:", style="dim"))
-        parts += [Text(f"  {line}", style="dim") for line in tail]
-    return Group(*parts)
+    title = [Text("the worker's last lines:", style="dim")] if tail else []
+    lines = [Text(f"  {line}", style="dim") for line in tail]
+    where = f" (in stage {error.stage})" if error.stage else ""
+    what = Text.assemble(("error: ", "bold red"), f"{error.type}: {error.message}{where}")
+    hint = [Text.assemble(("hint: ", "bold"), error.hint)] if error.hint else []
+    return Group(*title, *lines, what, *hint)
 
 
-def artifacts_table(artifacts: list[ArtifactInfo], width: int) -> Table:
-    """What a run made, a line each."""
-    table = plain_table("artifact", "sha256", "step", "size")
-    if width >= _WIDE:
-        table.add_column("path", overflow="fold")
-    for made in artifacts:
-        step = "" if made.step is None else str(made.step)
-        cells = [made.name, made.sha256[:12], step, size(made.size_bytes)]
-        table.add_row(*cells, *([made.path] if width >= _WIDE else []))
-    return table
+def artifact_lines(made: ArtifactInfo) -> list[str]:
+    """An artifact, and below it its path, which is never folded, so that it can be copied."""
+    step = "" if made.step is None else f"  step {made.step}"
+    return [f"{made.name}  {made.sha256[:12]}{step}  {size(made.size_bytes)}", f"  {made.path}"]
 
 
 def _page(run: RunInfo, defaults: Mapping[str, Any] | None) -> Iterator[RenderableType]:
@@ -114,7 +109,9 @@ def _page(run: RunInfo, defaults: Mapping[str, Any] | None) -> Iterator[Renderab
         yield facts((name, number(value)) for name, value in sorted(run.metrics.items()))
     if run.artifacts:
         yield heading("Artifacts")
-        yield facts((f"{made.name}  {size(made.size_bytes)}", made.path) for made in run.artifacts)
+        yield facts(
+            (made.name, f"{made.sha256[:12]}  {size(made.size_bytes)}") for made in run.artifacts
+        )
 
 
 def _facts(run: RunInfo) -> Iterator[tuple[str, str]]:
