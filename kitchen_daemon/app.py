@@ -213,7 +213,7 @@ def _asking_routes(app: FastAPI, kitchen: Kitchen) -> None:
     async def resume(run: str, replace: bool = False) -> RunInfo:
         """Queue a run that stopped, to go on from its last checkpoint."""
         found = store.find_run(run)
-        dispatcher.resume(found, replace=replace)
+        await dispatcher.resume(found, replace=replace)
         return run_info(store, store.get_run(found.id))
 
 

@@ -19,6 +19,7 @@ from kitchen_daemon.lease import Lease
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.pinning import LOST
 from kitchen_daemon.process import ProcessIdentity
+from kitchen_daemon.reserve import keep_reserve, release_reserve
 from kitchen_daemon.submission import waiting_reason
 from kitchen_daemon.workers import Standby, Worker
 
@@ -92,19 +93,21 @@ class Dispatcher:
         self._store.set_intent(run.id, Intent.PAUSE)
         worker.ask_to_stop()
 
-    def resume(self, run: RunRecord, *, replace: bool) -> None:
+    async def resume(self, run: RunRecord, *, replace: bool) -> None:
         """Queue a run again, to go on from its checkpoint.
 
         Raises InvalidTransition, or ValueError while a worker has it.
         """
         worker = self._workers.get(run.id)
-        if worker is not None:
-            if not replace:
-                raise ValueError(
-                    f"run {run.id} has a worker (pid {worker.identity.pid}) already; "
-                    "if that hangs, replace it: kitchen resume --replace"
-                )
+        if worker is not None and run.status.is_at_rest:
+            await self._settle_when_gone(run.id, run.attempt, worker)  # it has only to exit
+        elif worker is not None and replace:
             self._replace(run, worker)
+        elif worker is not None:
+            raise ValueError(
+                f"run {run.id} has a worker (pid {worker.identity.pid}) already; "
+                "if that hangs, replace it: kitchen resume --replace"
+            )
         self._store.transition(run.id, RunStatus.QUEUED, reason="resumed")
         self.wake()
 
@@ -150,6 +153,7 @@ class Dispatcher:
 
     async def _lease(self, run: RunRecord) -> None:
         worker = await self._standby.take()
+        keep_reserve(self._home)
         current = self._store.get_run(run.id)
         if current.status is not RunStatus.QUEUED:  # cancelled while the worker was starting
             self.wake()
@@ -170,15 +174,14 @@ class Dispatcher:
 
     async def _settle_when_gone(self, run_id: str, attempt: int, worker: Worker) -> None:
         exit_code = await worker.wait()
-        while True:
+        while self._workers.get(run_id) is worker:  # else it was replaced, or is settled already
             try:
                 self._settle(run_id, attempt, exit_code)
-                break
+                del self._workers[run_id]
             except StoreFull as error:
+                release_reserve(self._home)
                 logger.error("%s", error)
                 await asyncio.sleep(RETRY_FULL_DISK_S)
-        if self._workers.get(run_id) is worker:
-            del self._workers[run_id]
         self.wake()
 
     def _settle(self, run_id: str, attempt: int, exit_code: int | None) -> None:

@@ -156,12 +156,12 @@ def _record_interruption(writer: RunWriter, intent: Intent | None) -> None:
 
 
 def _record_failure(home: Home, writer: RunWriter, error: Exception) -> None:
-    traceback.print_exception(error)
-    sys.stderr.flush()
     stage = error.stage if isinstance(error, StageFailed) else None
     cause = error.error if isinstance(error, StageFailed) else error
     if _is_full_disk(cause):
-        release_reserve(home)
+        release_reserve(home)  # before anything is printed: the log is on that disk too
+    traceback.print_exception(error)
+    sys.stderr.flush()
     told = RunError(
         type=type(cause).__name__,
         message=str(cause) or type(cause).__name__,

@@ -20,13 +20,13 @@ recipe = Recipe(
         batch_size=32,
         micro_batch_size=32,
         max_length=512,
-        learning_rate=1e-3,
-        warmup_steps=10,
+        learning_rate=3e-3,
+        warmup_steps=20,
         save_every=50,
         eval_every=50,
         eval_examples=500,
         sampling_batch_size=500,
-        max_tokens=32,
+        max_tokens=8,
     ),
     presets={
         "gpu": {

@@ -51,8 +51,9 @@ class InvalidTransition(ValueError):  # noqa: N818 - named by what happened
     """A status change that the table does not allow."""
 
     def __init__(self, current: RunStatus, asked: RunStatus) -> None:
-        allowed = ", ".join(sorted(TRANSITIONS[current])) or "nothing"
-        super().__init__(f"a {current} run can't become {asked} (it can become: {allowed})")
+        allowed = " or ".join(sorted(TRANSITIONS[current]))
+        rest = f"it can become {allowed}" if allowed else "it is over; retry starts it anew"
+        super().__init__(f"a {current} run can't be {asked}: {rest}")
         self.current = current
         self.asked = asked
 

@@ -16,7 +16,7 @@ def test_every_status_has_its_row_and_its_event():
 
 def test_a_completed_run_stays_completed():
     for status in RunStatus:
-        with pytest.raises(InvalidTransition, match="it can become: nothing"):
+        with pytest.raises(InvalidTransition, match="it is over; retry starts it anew"):
             check_transition(RunStatus.COMPLETED, status)
 
 

@@ -280,7 +280,7 @@ async def test_a_resume_runs_rebuilt_stages_again_and_skips_the_others(store, wr
     assert (step, rest) == (6, [6, 7, 8, 9])
     second = [e for e in store.read_events(run_id=ctx.run_id) if e.attempt == 2]
     started = [e.stage for e in second if e.kind == EventKind.STAGE_STARTED]
-    assert started == ["PutItems", "Make", "Count", "Save"]
+    assert started == ["PutItems", "Make", "Save", "Count"]
 
 
 async def test_a_rebuilt_key_that_came_out_different_is_refused(store, writer, tmp_path):

@@ -1,0 +1,172 @@
+"""Processes killed with real signals, sockets deleted, disks filled: nothing that was saved is lost."""
+
+import os
+import select
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from kitchen_core.store import Store
+from tests.kitchen_daemon.support import (
+    final_sha256,
+    happened,
+    is_at_rest,
+    reached_step,
+    running_daemon,
+)
+
+
+def worker_of(daemon, run_id):
+    with Store.open(daemon.home.root) as store:
+        return next(a.pid for a in store.open_attempts() if a.run_id == run_id)
+
+
+def test_a_run_outlives_its_daemon_and_a_follower_misses_nothing(own_daemon, undisturbed):
+    run = own_daemon.launch()
+    seen = own_daemon.until(run.id, reached_step(20))
+    own_daemon.kill()
+    own_daemon.start()
+    seen += own_daemon.until(run.id, is_at_rest, cursor=seen[-1].cursor)
+    done = own_daemon.client.run(run.id)
+    assert (done.status, done.attempt, final_sha256(done)) == ("completed", 1, undisturbed[1])
+    seqs = [item.event.seq for item in seen if item.event]
+    assert seqs == list(range(1, len(own_daemon.client.events(run.id)) + 1))
+    steps = [p.step for i in seen for p in i.metrics or [] if p.name == "train_mean_nll"]
+    assert steps == list(range(60))
+
+
+def test_a_run_that_ends_while_no_daemon_lives_is_found_ended(own_daemon, undisturbed):
+    run = own_daemon.launch()
+    own_daemon.until(run.id, reached_step(40))
+    pid = worker_of(own_daemon, run.id)
+    own_daemon.kill()
+    pidfd = os.pidfd_open(pid)
+    try:
+        assert select.select([pidfd], [], [], 60)[0], "the worker did not end"
+    finally:
+        os.close(pidfd)
+    own_daemon.start()
+    done = own_daemon.client.run(run.id)
+    assert (done.status, final_sha256(done)) == ("completed", undisturbed[1])
+    assert own_daemon.worker_pids() == []
+
+
+def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_to_the_same_bytes(
+    daemon, undisturbed
+):
+    run = daemon.launch()
+    daemon.until(run.id, reached_step(35))
+    os.kill(worker_of(daemon, run.id), signal.SIGKILL)
+    interrupted = daemon.settled(run.id)
+    assert interrupted.status == "interrupted"
+    assert "SIGKILL" in interrupted.reason
+    cursor = daemon.until(run.id, happened("run.interrupted"))[-1].cursor
+    daemon.client.resume(run.id)
+    daemon.until(run.id, is_at_rest, cursor=cursor)
+    done = daemon.client.run(run.id)
+    assert (done.status, done.attempt, final_sha256(done)) == ("completed", 2, undisturbed[1])
+    resumed = next(e for e in daemon.client.events(run.id) if e.kind == "run.resumed")
+    assert 30 <= resumed.step <= 40
+    name = ["train_mean_nll"]
+    assert daemon.client.metrics(run.id, name) == daemon.client.metrics(undisturbed[0].id, name)
+
+
+def test_a_worker_killed_before_its_first_checkpoint_starts_over(daemon, undisturbed):
+    run = daemon.launch()
+    daemon.until(run.id, reached_step(2))
+    os.kill(worker_of(daemon, run.id), signal.SIGKILL)
+    cursor = daemon.until(run.id, happened("run.interrupted"))[-1].cursor
+    daemon.client.resume(run.id)
+    daemon.until(run.id, is_at_rest, cursor=cursor)
+    assert final_sha256(daemon.client.run(run.id)) == undisturbed[1]
+
+
+def test_a_stopped_worker_that_was_replaced_can_write_nothing(daemon, undisturbed):
+    run = daemon.launch()
+    daemon.until(run.id, reached_step(25))
+    stopped = worker_of(daemon, run.id)
+    os.kill(stopped, signal.SIGSTOP)
+    with pytest.raises(ValueError, match="replace it"):
+        daemon.client.resume(run.id)
+    daemon.client.resume(run.id, replace=True)
+    replaced = daemon.until(run.id, happened("run.interrupted"))[-1]
+    os.kill(stopped, signal.SIGCONT)
+    daemon.until(run.id, is_at_rest, cursor=replaced.cursor)
+    done = daemon.client.run(run.id)
+    assert (done.status, done.attempt, final_sha256(done)) == ("completed", 2, undisturbed[1])
+    after = [e for e in daemon.client.events(run.id) if e.id > replaced.event.id]
+    assert {event.attempt for event in after if event.attempt} == {2}
+
+
+def test_a_second_daemon_on_the_same_home_says_so_and_ends(daemon):
+    second = subprocess.run(
+        [sys.executable, "-m", "kitchen_daemon.main", "--home", daemon.home.root],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 1
+    assert "another daemon serves" in second.stderr
+    assert len(second.stderr.strip().splitlines()) == 1
+
+
+def test_two_homes_have_two_daemons(daemon, own_daemon):
+    assert daemon.client.status().pid != own_daemon.client.status().pid
+    assert own_daemon.client.runs() == []
+
+
+def test_a_socket_that_vanished_comes_back(own_daemon):
+    socket = own_daemon.home.socket
+    before = socket.stat().st_ino
+    socket.unlink()
+    own_daemon.until_answers()
+    assert socket.stat().st_ino != before
+    assert socket.stat().st_mode & 0o777 == 0o600
+    assert socket.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_home_with_a_very_long_path_has_a_short_socket(tmp_path):
+    deep = tmp_path / ("x" * 120)
+    with running_daemon(deep) as daemon:
+        assert len(str(daemon.home.socket)) <= 107
+        assert daemon.client.status().home == str(deep)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A filesystem of 32 MB, where this machine lets us mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", place], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("mounting a small filesystem needs root")
+    yield place
+    subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_full_disk_fails_the_run_clearly_and_tears_nothing(small_disk, undisturbed):
+    with running_daemon(small_disk / "kitchen") as daemon:
+        run = daemon.launch()
+        daemon.until(run.id, reached_step(12))
+        filler = small_disk / "filler"
+        with filler.open("wb") as file:
+            while True:
+                try:
+                    file.write(b"x" * 65536)
+                    file.flush()
+                except OSError:
+                    break
+        failed = daemon.settled(run.id)
+        assert failed.status == "failed"
+        assert "full" in failed.error.message
+        filler.unlink()
+        cursor = daemon.until(run.id, happened("run.failed"))[-1].cursor
+        daemon.client.resume(run.id)
+        daemon.until(run.id, is_at_rest, cursor=cursor)
+        done = daemon.client.run(run.id)
+        assert (done.status, final_sha256(done)) == ("completed", undisturbed[1])
