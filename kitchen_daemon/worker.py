@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -48,6 +49,8 @@ def _import_what_is_slow() -> None:
     from kitchen_core.adapters import torch_local
 
     torch_local.warm_up()
+    gc.collect()
+    gc.freeze()  # what was imported stays: later collections need not walk through all of torch
 
 
 def _print_to(path: Path) -> None:

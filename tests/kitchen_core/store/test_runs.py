@@ -123,7 +123,7 @@ def test_status_changes_follow_the_table(
         event = store.read_events(run_id=run_id)[-1]
         assert (event.kind, event.metadata) == (STATUS_EVENTS[asked], {"reason": "because"})
     else:
-        with pytest.raises(InvalidTransition, match=f"a {current} run can't become {asked}"):
+        with pytest.raises(InvalidTransition, match=f"a {current} run can't be {asked}"):
             store.transition(run_id, asked)
         assert contents(store) == before
 
