@@ -7,6 +7,7 @@ spike stays seen however many points it shares its column with.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,6 +20,7 @@ _BLANK = 0x2800
 _DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # by column, from the top
 _BARS = "▁▂▃▄▅▆▇█"
 _LEAST_COLUMNS = 4  # below this the labels go, the line stays
+_LOG_RATIO = 50  # from here on a linear scale would flatten all but the first steps of a loss
 
 
 @dataclass(slots=True)
@@ -64,12 +66,15 @@ class Canvas:
 
 def line_chart(points: Sequence[Point], width: int, height: int) -> list[str]:
     """`height` lines of at most `width` characters: the line, its lowest and highest value, its
-    first and last step. A None leaves a gap.
+    first and last step. A None leaves a gap. Positive values far apart get a logarithmic scale,
+    and the axis says so.
     """
     values = [value for _, value in points if value is not None]
     if not values:
         return _message("no finite values" if points else "no values yet", width, height)
     labels = [number(max(values)), number(min(values))]
+    logarithmic = min(values) > 0 and max(values) / min(values) >= _LOG_RATIO
+    points = _logarithms(points) if logarithmic else points
     margin = max(map(len, labels)) + 2
     columns, rows = width - margin, height - 2
     if columns < _LEAST_COLUMNS or rows < 1:
@@ -81,9 +86,13 @@ def line_chart(points: Sequence[Point], width: int, height: int) -> list[str]:
     steps = _ends(number(points[0][0]), number(points[-1][0]), columns)
     return [
         *(left + line for left, line in zip(gutter, plot, strict=True)),
-        " " * (margin - 1) + "└" + "─" * columns,
+        f"{'log' if logarithmic else '':>{margin - 1}}└" + "─" * columns,
         " " * margin + steps,
     ]
+
+
+def _logarithms(points: Sequence[Point]) -> list[Point]:
+    return [(step, None if value is None else math.log10(value)) for step, value in points]
 
 
 def buckets(points: Sequence[Point], columns: int) -> list[list[Bucket]]:

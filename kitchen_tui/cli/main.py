@@ -53,7 +53,7 @@ for command in (
     records.lineage,
 ):
     app.command()(command)
-for command in (launch.cancel, launch.resume, launch.retry):
+for command in (launch.cancel, launch.pause, launch.resume, launch.retry):
     app.command()(command)
 
 

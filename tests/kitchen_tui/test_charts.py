@@ -72,3 +72,16 @@ def test_a_sparkline_takes_the_mean_of_each_share():
 def test_a_constant_sparkline_is_level_and_an_empty_one_empty():
     assert sparkline([5, 5, 5], width=8) == "▄▄▄"
     assert sparkline([None], width=8) == ""
+
+
+def test_values_far_apart_get_a_logarithmic_scale_and_the_axis_says_so():
+    # 1 to 10,000,000 in equal steps of a decade: on a logarithmic scale a straight line.
+    decades = line_chart([(step, 10.0**step) for step in range(8)], width=12, height=4)
+    straight = line_chart([(step, float(step)) for step in range(8)], width=10, height=4)
+    assert [line[5:] for line in decades[:2]] == [line[3:] for line in straight[:2]]
+    assert decades[0].startswith("1e7 ┤")
+    assert decades[2].startswith(" log└")
+
+
+def test_values_that_reach_zero_keep_a_linear_scale():
+    assert "log" not in "".join(line_chart([(0, 0.0), (1, 1000.0)], width=20, height=5))

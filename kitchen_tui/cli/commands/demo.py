@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -58,9 +61,11 @@ def _sum_up(client: Client, served: list[RunInfo]) -> None:
 
 def _suggest(run: RunInfo) -> None:
     emit("\nWhat to try next")
+    if not shutil.which("kitchen"):
+        emit(f"  export PATH={Path(sys.argv[0]).absolute().parent}:$PATH")
     home = os.environ.get("KITCHEN_HOME")
     if home:
         emit(f"  export KITCHEN_HOME={home}")
     emit(f"  kitchen metrics {run.id} train_mean_nll")
-    emit(f"  kitchen run {run.recipe} learning_rate=3e-3 --watch")
+    emit(f"  kitchen run {run.recipe} model=run:{run.id} seed=1 --watch")
     emit(f"  kitchen recipes copy {run.recipe}")

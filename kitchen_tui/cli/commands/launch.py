@@ -117,6 +117,16 @@ def cancel(run: RunName, as_json: AsJson = False) -> None:
             emit(f"{asked.id}  asked to stop; it ends after the step it is in")
 
 
+def pause(run: RunName, as_json: AsJson = False) -> None:
+    """Let a run save itself and stop for now."""
+    with connected() as client:
+        asked = client.pause(run)
+        if as_json:
+            emit_json(asked)
+        else:
+            emit(f"{asked.id}  asked to pause; go on later with: kitchen resume {asked.id}")
+
+
 def _go_on_with(client: Client, queued: RunInfo, *, watch: bool, wait: bool, as_json: bool) -> None:
     if watch or wait:
         from kitchen_tui.cli.watching import stay
