@@ -37,6 +37,7 @@ test-slow: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.store
 	$(BIN)/python -m benchmarks.latency
+	$(BIN)/python -m benchmarks.telemetry
 
 clean:
 	rm -rf $(VENV) $(DEMO_HOME)
