@@ -5,6 +5,7 @@ import select
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 
@@ -149,18 +150,20 @@ def small_disk(tmp_path):
     subprocess.run(["umount", "-l", place], check=True)
 
 
+def fill_the_disk_with(path):
+    file = os.open(path, os.O_CREAT | os.O_WRONLY)
+    with suppress(OSError):
+        while True:
+            os.write(file, b"x" * 4096)
+    os.close(file)
+
+
 def test_a_full_disk_fails_the_run_clearly_and_tears_nothing(small_disk, undisturbed):
     with running_daemon(small_disk / "kitchen") as daemon:
         run = daemon.launch()
         daemon.until(run.id, reached_step(12))
         filler = small_disk / "filler"
-        with filler.open("wb") as file:
-            while True:
-                try:
-                    file.write(b"x" * 65536)
-                    file.flush()
-                except OSError:
-                    break
+        fill_the_disk_with(filler)
         failed = daemon.settled(run.id)
         assert failed.status == "failed"
         assert "full" in failed.error.message

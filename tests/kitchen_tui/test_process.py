@@ -41,7 +41,7 @@ def watched(stub):
 
 def test_a_closed_pipe_is_quiet(stub):
     stub.answers[f"GET /runs/{RUN_ID}/events"] = [
-        event(seq, EventKind.LOG, metadata={"message": "x" * 1000}) for seq in range(1, 500)
+        event(seq, EventKind.LOG, metadata={"message": "x" * 1000}) for seq in range(1, 5000)
     ]
     process = kitchen(stub.home, "events", RUN_ID)
     assert process.stdout

@@ -1,0 +1,158 @@
+"""The supervised workflow in this process: on the in-memory model, and on the tiny one against a plain torch loop."""
+
+import math
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from kitchen_core import builtin
+from kitchen_core.adapters.local_files import LocalFiles
+from kitchen_core.adapters.memory import MemoryTraining
+from kitchen_core.adapters.torch_local import TorchLocal
+from kitchen_core.refs import RefError, Resolver
+from kitchen_core.stages.data import hold_out
+from kitchen_core.stages.evaluation import Answer, exact_match
+from kitchen_core.telemetry.schema import EventKind
+from kitchen_core.train.batches import BatchPlan
+from kitchen_core.workflow.runner import Runner, StageFailed
+from kitchen_core.workflows import SupervisedConfig, supervised
+from tests.kitchen_core.store.support import fresh_store, start
+from tests.kitchen_core.workflow.support import context
+
+CONFIG = SupervisedConfig(
+    max_steps=3,
+    batch_size=8,
+    micro_batch_size=4,
+    learning_rate=1e-3,
+    device="cpu",
+    threads=1,
+    lora_rank=0,
+    save_every=0,
+    eval_every=2,
+    eval_examples=20,
+    max_tokens=4,
+    register_as="mine",
+)
+
+
+class Connector:
+    def __init__(self, client):
+        self._client = client
+
+    def connect(self, port):
+        assert port == "training_client"
+        return self._client
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Runs the workflow with a training client and a config; gives the store, the run's id and its series."""
+    store = fresh_store(tmp_path)
+
+    async def execute(client, config=CONFIG):
+        writer = start(store)
+        ctx = context(writer, tmp_path, config)
+        ctx.connector = Connector(client)
+        ctx.registry = store
+        ctx.resolver = Resolver(
+            builtins=builtin,
+            stored=None,  # type: ignore[arg-type]  # the refs of these tests are builtin
+            reader=LocalFiles,
+            hub=lambda: None,  # type: ignore[arg-type, return-value]
+            pins={},
+            on_resolved=lambda *_: None,
+        )
+        await Runner(supervised, ctx).run()
+        return store, writer.run_id, store.series(writer.run_id)
+
+    yield execute
+    store.close()
+
+
+def values(series, name):
+    return [value for _, value in series[name]]
+
+
+async def test_every_step_and_every_evaluation_has_its_metrics(run):
+    store, run_id, series = await run(MemoryTraining())
+    assert [step for step, _ in series["train_mean_nll"]] == [0, 1, 2]
+    assert [step for step, _ in series["test/nll"]] == [0, 2, 3]
+    assert values(series, "progress") == pytest.approx([1 / 3, 2 / 3, 1])
+    assert values(series, "learning_rate") == pytest.approx([1e-3, 1e-3 * 2 / 3, 1e-3 / 3])
+    assert values(series, "num_sequences") == [8, 8, 8]
+    logged = store.read_events(run_id=run_id, kinds=[EventKind.SAMPLE_LOGGED])
+    assert [event.step for event in logged] == [0] * 4 + [2] * 4 + [3] * 4
+    assert {event.metadata["expected"][:6] for event in logged} == {"\\boxed"}
+
+
+async def test_the_final_model_is_registered_under_its_name(run):
+    store, run_id, _ = await run(MemoryTraining())
+    version = store.resolve("mine", "latest")
+    assert (version.version, version.run_id) == (1, run_id)
+    assert version.artifact_sha256 == store.get_artifact(run_id, "final").sha256
+
+
+async def test_the_first_losses_are_those_of_a_plain_torch_loop(run):
+    _, _, series = await run(TorchLocal())
+    assert values(series, "train_mean_nll") == pytest.approx(plain_torch_losses(), abs=1e-5)
+
+
+def plain_torch_losses():
+    """Three steps of the same batches by transformers' own masks and loss, torch's AdamW, no kitchen."""
+    tokenizer = AutoTokenizer.from_pretrained(builtin.model_folder("tiny"))
+    model = AutoModelForCausalLM.from_pretrained(builtin.model_folder("tiny"))
+    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), eps=1e-8, weight_decay=0)
+    rows = builtin.dataset_rows("arithmetic", "train")
+    plan = BatchPlan(len(rows), batch_size=8, num_epochs=1, max_steps=3, seed=0)
+    losses = []
+    for step in range(3):
+        total, count = torch.zeros(()), 0
+        for i in plan[step]:
+            chat = tokenizer.apply_chat_template(
+                rows[i]["messages"], return_dict=True, return_assistant_tokens_mask=True
+            )
+            tokens = torch.tensor([chat["input_ids"]])
+            mask = torch.tensor(chat["assistant_masks"]).bool()
+            labels = torch.where(mask, tokens, -100)
+            trained = int(mask[1:].sum())
+            total = total + model(tokens, labels=labels).loss * trained
+            count += trained
+        loss = total / count
+        losses.append(loss.item())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = 1e-3 * (1 - step / 3)
+        optimizer.step()
+        optimizer.zero_grad()
+    return losses
+
+
+async def test_without_evaluation_nothing_is_measured(run):
+    _, _, series = await run(MemoryTraining(), CONFIG.model_copy(update={"eval_every": 0}))
+    assert not [name for name in series if name.startswith("test/")]
+
+
+async def test_an_example_cut_before_its_answer_is_refused_and_named(run):
+    with pytest.raises(StageFailed, match=r"builtin:arithmetic.* row \d+: no token of it would be"):
+        await run(MemoryTraining(), CONFIG.model_copy(update={"max_length": 4}))
+
+
+def answers(*right):
+    return [Answer("?", "a" if each else "b", " a\n", 0.0) for each in right]
+
+
+def test_exact_match_has_the_standard_error_of_a_share():
+    # p = 1/4 over n = 16: sqrt(.25 * .75 / 16)
+    share, error = exact_match(answers(*[True] * 4, *[False] * 12))
+    assert (share, error) == (0.25, pytest.approx(math.sqrt(0.1875 / 16)))
+
+
+def test_holding_everything_out_is_refused():
+    with pytest.raises(RefError, match="leaves none to train on"):
+        hold_out([{"a": 1}] * 5, 0.999999999)
+
+
+def test_holding_nothing_out_leaves_all_to_train_on():
+    assert hold_out([{"a": 1}, {"a": 2}], 0.0) == ([{"a": 1}, {"a": 2}], [])
