@@ -89,6 +89,10 @@ class Home:
         """What an attempt's worker printed."""
         return self.run_folder(run_id) / f"attempt-{attempt}.log"
 
+    def attempt_scratch(self, run_id: str, attempt: int) -> Path:
+        """An attempt's files on their way into the store; gone with it."""
+        return self.scratch / f"{run_id}-{attempt}"
+
     def attempt_lock(self, run_id: str, attempt: int) -> Path:
         """Held by the attempt's worker for as long as it lives."""
         return self.run_folder(run_id) / f"attempt-{attempt}.lock"

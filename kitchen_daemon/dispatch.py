@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import signal
+from collections.abc import Coroutine
 
 from kitchen_core.home import Home
 from kitchen_core.store.errors import StoreFull
@@ -27,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 STANDBY_DELAY_S = 5.0  # after a lease: the new run's first steps should not compete with imports
 KILL_AFTER_S = 10.0  # from asking a worker to stop
-RETRY_FULL_DISK_S = 5.0
+RETRY_SECONDS = 5.0
 
 
 class Dispatcher:
@@ -70,10 +72,14 @@ class Dispatcher:
         try:
             while True:
                 self._wake.clear()
-                await self._turn()
+                try:
+                    await self._turn()
+                except Exception:  # the queue outlives whatever one turn met
+                    logger.exception("the queue met an error; looking again in a moment")
+                    self._later(RETRY_SECONDS)
                 await self._wake.wait()
         finally:
-            self._standby.drop()
+            self._standby.close()
 
     def cancel(self, run: RunRecord) -> None:
         """Ask a run to end; one without a worker ends at once."""
@@ -143,7 +149,7 @@ class Dispatcher:
         except OSError as error:
             logger.error("run %s could not be given to a worker: %s", queued[0].id, error)
             self._standby.drop()
-            self._later(RETRY_FULL_DISK_S)
+            self._later(RETRY_SECONDS)
 
     async def _make_ready(self) -> None:
         try:
@@ -181,7 +187,7 @@ class Dispatcher:
             except StoreFull as error:
                 release_reserve(self._home)
                 logger.error("%s", error)
-                await asyncio.sleep(RETRY_FULL_DISK_S)
+                await asyncio.sleep(RETRY_SECONDS)
         self.wake()
 
     def _settle(self, run_id: str, attempt: int, exit_code: int | None) -> None:
@@ -189,13 +195,15 @@ class Dispatcher:
         could not.
         """
         self._store.end_attempt(run_id, attempt, exit_code)
+        shutil.rmtree(self._home.attempt_scratch(run_id, attempt), ignore_errors=True)
         run = self._store.get_run(run_id)
         if run.attempt != attempt:
             return
         how = _how_it_ended(exit_code)
-        if run.status is RunStatus.RUNNING and run.intent is Intent.CANCEL:
+        has_begun = run.status is RunStatus.RUNNING
+        if run.intent is Intent.CANCEL and (has_begun or run.status is RunStatus.QUEUED):
             self._store.transition(run_id, RunStatus.CANCELLED, reason=f"cancelled; {how}")
-        elif run.status is RunStatus.RUNNING:
+        elif has_begun:
             self._store.transition(
                 run_id, RunStatus.INTERRUPTED, reason=f"{how}; go on with: kitchen resume {run_id}"
             )
@@ -227,7 +235,7 @@ class Dispatcher:
     def _later(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self.wake)
 
-    def _spawn(self, coroutine) -> None:  # noqa: ANN001 - any coroutine
+    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

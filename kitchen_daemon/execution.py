@@ -61,7 +61,7 @@ async def execute_run(home: Home, run_id: str, attempt: int) -> int:
 
 
 async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _StopSignal) -> None:
-    scratch = home.scratch / f"{writer.run_id}-{writer.attempt}"
+    scratch = home.attempt_scratch(writer.run_id, writer.attempt)
     try:
         writer.set_status(RunStatus.RUNNING)
         await _run(home, store, writer, stop, scratch)

@@ -79,6 +79,8 @@ async def _serve(home: Home, store: Store) -> None:
     _announce(home, store, started_at)
     dispatcher.adopt()
     background = [asyncio.ensure_future(dispatcher.serve()), asyncio.ensure_future(feed.watch())]
+    for task in background:
+        task.add_done_callback(lambda _: server.stop())  # half a daemon is worse than none
     try:
         await server.serve()
     finally:

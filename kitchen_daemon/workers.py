@@ -13,7 +13,6 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 from kitchen_core.home import Home
 from kitchen_daemon.lease import READY, Lease, send_lease
@@ -53,28 +52,36 @@ class Worker:
         self.identity.signal(signal.SIGKILL)
 
 
+@dataclass(frozen=True)
+class _Waiting:
+    """A worker without a run: the socket to it, and the task that ends when it has said ready."""
+
+    worker: Worker
+    control: socket.socket
+    ready: asyncio.Task[None]
+
+
 class Standby:
     """The worker that waits for the next run."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
-        self._worker: Worker | None = None
-        self._control: socket.socket | None = None
-        self._ready = asyncio.Event()
+        self._waiting: _Waiting | None = None
+        self._closed = False
 
     @property
     def is_ready(self) -> bool:
         """Whether a lease would begin at once."""
-        return self._ready.is_set()
+        return self._waiting is not None and self._waiting.ready.done()
 
     def spawn(self) -> None:
-        """Start a worker, unless one waits already."""
-        if self._worker is not None:
+        """Start a worker, unless one waits already or there shall be none any more."""
+        if self._waiting is not None or self._closed:
             return
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
         environ = os.environ | FIXED_AT_SPAWN | {CONTROL_FD: str(theirs.fileno())}
-        with _appending(self._home.daemon_log) as log:
+        with self._home.daemon_log.open("ab") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", "kitchen_daemon.worker"],
                 stdin=subprocess.DEVNULL,
@@ -85,51 +92,58 @@ class Standby:
                 start_new_session=True,
             )
         theirs.close()
-        self._worker, self._control = Worker(ProcessIdentity.of(child.pid), child), ours
+        worker = Worker(ProcessIdentity.of(child.pid), child)
+        self._waiting = _Waiting(worker, ours, asyncio.ensure_future(_said_ready(ours)))
 
     async def take(self) -> Worker:
         """The ready worker, spawned if need be; it stays the standby until it is leased.
 
-        Raises OSError if it died.
+        Raises OSError if it died while it started.
         """
+        if self.is_ready and self._waiting and not self._waiting.worker.identity.is_alive():
+            self.drop()
         self.spawn()
-        assert self._worker is not None
-        assert self._control is not None
-        if not self.is_ready:
-            said = await asyncio.get_running_loop().sock_recv(self._control, len(READY))
-            if said != READY:
+        waiting = self._waiting
+        if waiting is None:
+            raise ConnectionAbortedError("the daemon is ending")
+        try:
+            await asyncio.shield(waiting.ready)
+        except OSError:
+            if self._waiting is waiting:
                 self.drop()
-                raise ConnectionResetError("a worker died while it started; see the daemon's log")
-            self._ready.set()
-        return self._worker
+            raise
+        return waiting.worker
 
     def lease(self, lease: Lease) -> None:
         """Give the ready worker its run; there is no standby afterwards.
 
         Raises OSError where it has died.
         """
-        assert self._control is not None
-        try:
-            self._control.setblocking(True)
-            send_lease(self._control, lease)
-        finally:
-            self._forget()
+        assert self._waiting is not None
+        waiting, self._waiting = self._waiting, None
+        with waiting.control as control:
+            control.setblocking(True)
+            send_lease(control, lease)
 
     def drop(self) -> None:
         """End the standby: it has no run, so nothing is lost."""
-        worker = self._worker
-        self._forget()
-        if worker is not None and worker.child is not None:
-            worker.kill()
-            worker.child.wait()
+        if self._waiting is None:
+            return
+        waiting, self._waiting = self._waiting, None
+        waiting.ready.cancel()
+        waiting.control.close()
+        waiting.worker.kill()
+        if waiting.worker.child is not None:
+            waiting.worker.child.wait()
 
-    def _forget(self) -> None:
-        if self._control is not None:
-            self._control.close()
-        self._worker = self._control = None
-        self._ready.clear()
+    def close(self) -> None:
+        """End the standby for good."""
+        self._closed = True
+        self.drop()
 
 
-def _appending(path: Path):  # noqa: ANN202 - a file
-    path.parent.mkdir(parents=True, exist_ok=True)
-    return path.open("ab")
+async def _said_ready(control: socket.socket) -> None:
+    """Return once the worker has said that it is ready. Raises ConnectionResetError where it died."""
+    said = await asyncio.get_running_loop().sock_recv(control, len(READY))
+    if said != READY:
+        raise ConnectionResetError("a worker died while it started; see the daemon's log")

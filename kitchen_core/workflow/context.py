@@ -23,7 +23,7 @@ from kitchen_core.workflow.state import RunState, StateView
 T = TypeVar("T")
 
 
-class Interrupted(Exception):  # noqa: N818 - not a failure
+class Interrupted(BaseException):  # not an Exception: no stage has failed and none may swallow it
     """The run was asked to stop; `intent` is None where only the process was."""
 
     def __init__(self, intent: Intent | None) -> None:

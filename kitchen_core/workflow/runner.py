@@ -80,9 +80,19 @@ class Runner:
             await self._body(self._workflow.body, hot=False)
         except StageFailed as failure:
             await self._roll_back(failure.error)
+            self._close_telemetry()
             raise
-        finally:
+        except Interrupted:
+            self._close_telemetry()
+            raise
+        self._ctx.telemetry.close()
+
+    def _close_telemetry(self) -> None:
+        """Write what is left; that it can't be written must not hide why the run ended."""
+        try:
             self._ctx.telemetry.close()
+        except Exception:
+            logger.exception("the last telemetry was not written")
 
     def _validate(self) -> None:
         for stage in stages_of(self._workflow.body):
@@ -114,7 +124,7 @@ class Runner:
             with ctx.telemetry.stage(stage.name, ctx.step, hot=hot):
                 await stage.run(view)
                 view.state.check_written()
-        except (Interrupted, StaleAttempt, ResumeError, StageFailed):
+        except (StaleAttempt, ResumeError, StageFailed):
             raise
         except Exception as error:
             self._done.append(stage)
