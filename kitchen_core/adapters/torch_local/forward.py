@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from kitchen_core.adapters.custom_loss import custom_gradients
 from kitchen_core.adapters.torch_local.loading import autocast
+from kitchen_core.train.losses import cross_entropy, target_logprobs
 from kitchen_core.train.types import Datum, ForwardResult
 
 if TYPE_CHECKING:
@@ -70,9 +71,7 @@ class Passes:
         targets = self._padded([torch.from_numpy(d.targets) for d in batch], torch.int64)
         with autocast(self._device):
             logits = self._model(input_ids=tokens, use_cache=False).logits  # [batch, seq, vocab]
-        logits = logits.float()
-        chosen = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-        return chosen - logits.logsumexp(-1)
+        return target_logprobs(logits, targets)
 
     def _cross_entropy(self, datums: Sequence[Datum], backward: BackwardFrom) -> ForwardResult:
         losses: list[Tensor] = []
@@ -80,7 +79,7 @@ class Passes:
         for batch in self._micro_batches(datums):
             weights = self._padded([torch.from_numpy(d.weights) for d in batch], torch.float32)
             batch_logprobs = self.target_logprobs(batch)
-            loss = -(weights * batch_logprobs).sum()
+            loss = cross_entropy(batch_logprobs, weights)
             backward(loss)
             losses.append(loss.detach())
             rows = _rows(batch_logprobs.detach().cpu(), batch)
