@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, TypeAlias
 
 from kitchen_core.config import RunConfig
@@ -31,7 +32,8 @@ class LoopNode:
 
     The item is the state key `item`. prefetch: how many items a thread of its own prepares ahead; 0
     reads each when its turn comes. counts_steps: each turn is one optimizer step. between: what
-    runs before each turn, when nothing of a turn is in the state; the place for checkpoints.
+    runs before each turn, when nothing of a turn is in the state; the place for checkpoints. name:
+    no other loop of the workflow has it.
     """
 
     name: str
@@ -150,46 +152,58 @@ def is_set(setting: str) -> Predicate:
 
 def stages_of(nodes: tuple[Node, ...]) -> Iterator[Stage]:
     """Every stage of a tree, in order."""
+    return (node.stage for node in _walk(nodes) if isinstance(node, StageNode))
+
+
+def _walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
     for node in nodes:
-        match node:
-            case StageNode(stage=placed):
-                yield placed
-            case LoopNode(body=body, between=between):
-                yield from stages_of(between)
-                yield from stages_of(body)
-            case WhenNode(body=body):
-                yield from stages_of(body)
-            case ParallelNode(branches=branches):
-                for branch in branches:
-                    yield from stages_of(branch)
+        yield node
+        yield from _walk(_children(node))
+
+
+def _children(node: Node) -> tuple[Node, ...]:
+    match node:
+        case LoopNode(body=body, between=between):
+            return between + body
+        case WhenNode(body=body):
+            return body
+        case ParallelNode(branches=branches):
+            return tuple(chain.from_iterable(branches))
+        case _:
+            return ()
 
 
 def check(workflow: Workflow) -> None:
     """Refuse a tree that can't work: an unknown node, a read that nothing before it writes, two
-    step counters.
+    loops of one name, two step counters or one that is run more than once.
 
-    Raises GraphError naming the stage and the key.
+    Raises GraphError naming the stage and the key, or the loop.
     """
-    steps = [node for node in _loops(workflow.body) if node.counts_steps]
-    if len(steps) > 1:
-        names = " and ".join(node.name for node in steps)
-        raise GraphError(f"workflow {workflow.name}: {names} both count steps; only one loop can")
+    _check_loops(workflow.name, workflow.body)
     _check_body(workflow.name, workflow.body, {})
 
 
+def _check_loops(where: str, body: tuple[Node, ...]) -> None:
+    names = [node.name for node in _loops(body)]
+    for name in names:
+        if names.count(name) > 1:
+            raise GraphError(f"workflow {where}: two loops are named {name}")
+    steps = [node.name for node in _loops(body) if node.counts_steps]
+    if len(steps) > 1:
+        raise GraphError(
+            f"workflow {where}: {' and '.join(steps)} both count steps; only one loop can"
+        )
+    for node in _walk(body):
+        inner = [within.name for within in _loops(_children(node)) if within.counts_steps]
+        if inner and isinstance(node, LoopNode | ParallelNode):
+            kind = f"loop {node.name}" if isinstance(node, LoopNode) else "a parallel"
+            raise GraphError(
+                f"workflow {where}: {inner[0]} counts steps, so it can't be inside {kind}"
+            )
+
+
 def _loops(nodes: tuple[Node, ...]) -> Iterator[LoopNode]:
-    for node in nodes:
-        match node:
-            case LoopNode(body=body):
-                yield node
-                yield from _loops(body)
-            case WhenNode(body=body):
-                yield from _loops(body)
-            case ParallelNode(branches=branches):
-                for branch in branches:
-                    yield from _loops(branch)
-            case _:
-                continue
+    return (node for node in _walk(nodes) if isinstance(node, LoopNode))
 
 
 Written: TypeAlias = dict[str, Keeping]

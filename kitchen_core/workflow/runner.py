@@ -49,7 +49,7 @@ class _Resume:
 
 
 class StageFailed(Exception):  # noqa: N818 - carries the cause
-    """A stage raised; `stage` is its name, the cause is chained."""
+    """A stage raised, and what has to be was rolled back; `stage` is its name, the cause is chained."""
 
     def __init__(self, stage: str, error: Exception) -> None:
         super().__init__(f"stage {stage}: {error}")
@@ -70,7 +70,8 @@ class Runner:
     async def run(self, checkpoint: Path | None = None) -> None:
         """Run to the end, from a checkpoint's folder where one is given.
 
-        Raises StageFailed after rolling back, Interrupted at a boundary, ResumeError.
+        Raises StageFailed after rolling back the failed stage and those before it outside of loops,
+        Interrupted at a boundary, ResumeError.
         """
         if checkpoint is not None:
             self._resume = _Resume(read_checkpoint(checkpoint), checkpoint)
@@ -145,7 +146,10 @@ class Runner:
                 await self._boundary(node)
                 ctx.state.put(node.item, item, Keeping.REBUILT)
                 await self._turn(node, outside)
-        ctx.cursors[node.name] = len(items)
+        if node.counts_steps:
+            ctx.cursors[node.name] = len(items)
+        else:  # the next time that the loop is come to, it begins anew
+            ctx.cursors.pop(node.name, None)
 
     async def _boundary(self, node: LoopNode) -> None:
         """Between two turns: what the workflow placed there, and leaving when asked, with
@@ -196,7 +200,10 @@ class Runner:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _roll_back(self, error: Exception) -> None:
-        """Let the failed stage and those before it undo what they did outside, newest first."""
+        """Let the failed stage and those before it undo what they did outside, newest first.
+
+        Of the stages in a loop only the one that failed: turns that are over stay as they are.
+        """
         for stage in reversed(self._done):
             try:
                 await stage.rollback(StageContext(self._ctx, stage), error)

@@ -64,7 +64,10 @@ class Stage(ABC):
         """Raise ValueError where the stage can't run, before anything has been done."""
 
     async def rollback(self, ctx: StageContext, error: BaseException) -> None:  # noqa: B027
-        """Undo what the stage did outside the run, because it or a later stage failed."""
+        """Undo what the stage did outside the run, because it or a later stage failed.
+
+        In a loop it is asked only where it failed itself.
+        """
 
     @classmethod
     def schema(cls) -> dict[str, Any]:

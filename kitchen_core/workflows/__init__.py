@@ -1,6 +1,6 @@
 """The workflows that ship with the kitchen, and the registry that finds them by name."""
 
-from kitchen_core.workflows.registry import WORKFLOWS, workflow_named
+from kitchen_core.workflows.registry import WORKFLOWS
 from kitchen_core.workflows.supervised import SupervisedConfig, supervised
 
-__all__ = ["WORKFLOWS", "SupervisedConfig", "supervised", "workflow_named"]
+__all__ = ["WORKFLOWS", "SupervisedConfig", "supervised"]

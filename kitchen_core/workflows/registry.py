@@ -4,18 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kitchen_core.config import nearest
 from kitchen_core.workflow.graph import Workflow, stages_of
 from kitchen_core.workflows.supervised import supervised
 
 WORKFLOWS: dict[str, Workflow] = {workflow.name: workflow for workflow in (supervised,)}
-
-
-def workflow_named(name: str) -> Workflow:
-    """A shipped workflow. Raises ValueError suggesting the nearest."""
-    if name not in WORKFLOWS:
-        raise ValueError(f"unknown workflow '{name}'{nearest(name, list(WORKFLOWS))}")
-    return WORKFLOWS[name]
 
 
 def stage_schemas(workflow: Workflow) -> list[dict[str, Any]]:

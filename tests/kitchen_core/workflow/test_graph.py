@@ -12,10 +12,11 @@ from kitchen_core.workflow.graph import (
     when,
 )
 from kitchen_core.workflow.stage import Keeping
-from kitchen_core.workflows import WORKFLOWS, workflow_named
+from kitchen_core.workflows import WORKFLOWS
 from tests.kitchen_core.workflow.support import make_stage, putting, workflow
 
 ITEMS = stage(putting("items", [1, 2]))
+STEPS = loop("steps", over="items", item="i", counts_steps=True)
 
 
 def reading(*keys):
@@ -49,6 +50,29 @@ REFUSED = {
     "two step counters": (
         [ITEMS, *(loop(n, over="items", item="i", counts_steps=True) for n in "ab")],
         "a and b both count steps",
+    ),
+    "two loops of one name": (
+        [ITEMS, loop("l", over="items", item="i"), stream("l", over="items", item="i")],
+        "two loops are named l",
+    ),
+    "a loop between turns of its own name": (
+        [
+            ITEMS,
+            loop("l", over="items", item="i", between=(loop("l", over="items", item="j"),)),
+        ],
+        "two loops are named l",
+    ),
+    "a step counter between turns": (
+        [ITEMS, loop("l", over="items", item="i", between=(STEPS,))],
+        "steps counts steps, so it can't be inside loop l",
+    ),
+    "a step counter in a loop": (
+        [ITEMS, loop("epochs", when(every("look_every"), STEPS), over="items", item="epoch")],
+        "steps counts steps, so it can't be inside loop epochs",
+    ),
+    "a step counter in a branch": (
+        [ITEMS, parallel(STEPS, stage(putting("x", 1)))],
+        "steps counts steps, so it can't be inside a parallel",
     ),
     "an unknown node": (["a word"], "'a word' is not a node; use stage, loop, stream"),
 }
@@ -94,11 +118,6 @@ def test_a_drawing_shows_the_tree():
 @pytest.mark.parametrize("name", WORKFLOWS)
 def test_every_shipped_workflow_holds(name):
     check(WORKFLOWS[name])
-
-
-def test_an_unknown_workflow_suggests_the_nearest():
-    with pytest.raises(ValueError, match="did you mean 'supervised'"):
-        workflow_named("supervise")
 
 
 def test_an_option_that_a_stage_does_not_have_is_refused():

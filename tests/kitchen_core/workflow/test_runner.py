@@ -38,9 +38,30 @@ async def test_a_loop_goes_over_its_items_and_counts_steps(ctx):
     assert (ctx.step, ctx.total_steps, ctx.cursors) == (10, 10, {"l": 10})
 
 
-async def test_a_loop_that_does_not_count_leaves_the_step_alone(ctx):
+async def test_a_loop_that_does_not_count_leaves_the_step_and_no_cursor(ctx):
     await run(ctx, ITEMS, loop("l", noting([]), over="items", item="i"))
-    assert ctx.step == 0
+    assert (ctx.step, ctx.cursors) == (0, {})
+
+
+async def test_a_loop_in_a_loop_runs_in_every_turn(ctx):
+    seen = []
+    pair = make_stage(
+        "Pair", lambda ctx: seen.append((ctx.state["i"], ctx.state["k"])), reads=("i", "k")
+    )
+    inner = loop("inner", stage(pair), over="few", item="k")
+    few = stage(putting("few", [0, 1]))
+    await run(ctx, few, loop("outer", inner, over="few", item="i"))
+    assert seen == [(0, 0), (0, 1), (1, 0), (1, 1)]
+
+
+async def test_a_loop_between_turns_runs_before_every_turn(ctx):
+    seen = []
+    few = stage(putting("few", [0, 1]))
+    checks = loop("checks", noting(seen, "k"), over="few", item="k")
+    await run(
+        ctx, few, loop("l", over="few", item="i", between=(checks,), counts_steps=True), ITEMS
+    )
+    assert seen == [0, 1, 0, 1]
 
 
 async def test_a_cadence_in_steps_is_looked_at_in_every_step(writer, tmp_path):
@@ -135,6 +156,23 @@ async def test_a_failure_rolls_back_the_stages_before_it_newest_first(ctx, store
     assert failure.value.stage == "C"
     (event,) = store.read_events(run_id=ctx.run_id, kinds=[EventKind.STAGE_FAILED])
     assert (event.stage, event.metadata) == ("C", {"type": "RuntimeError", "message": "boom"})
+
+
+async def test_in_a_loop_only_the_stage_that_failed_is_rolled_back(ctx):
+    undone = []
+
+    def fail_late(ctx):
+        if ctx.state["i"] == 1:
+            raise RuntimeError("boom")
+
+    def undoing(name, work=lambda _: None):
+        undo = lambda: undone.append(name)  # noqa: E731
+        return stage(make_stage(name, work, reads=("i",) * (name != "A"), undo=undo))
+
+    body = loop("l", undoing("B"), undoing("C", fail_late), over="items", item="i")
+    with pytest.raises(StageFailed, match="stage C: boom"):
+        await run(ctx, ITEMS, undoing("A"), body)
+    assert undone == ["C", "A"]
 
 
 UNDECLARED = {
@@ -266,6 +304,36 @@ async def test_asked_to_go_on_later_it_ends_its_turn_and_saves(store, writer, tm
     ctx, step, rest, (counter,) = await resumed(store, writer, tmp_path)
     assert (step, rest, counter.count, ctx.step) == (8, [8, 9], 10, 10)
     assert ctx.state["seen"] == list(range(10))
+
+
+async def test_a_loop_inside_a_turn_begins_anew_after_a_resume(store, writer, tmp_path):
+    """Stopped in the third turn of four: the fourth runs its inner loop whole, and only then."""
+
+    def body(seen, stop=lambda: None):
+        def note(ctx):
+            seen.append((ctx.state["i"], ctx.state["k"]))
+            if seen[-1] == (2, 0):
+                stop()
+
+        inner = loop(
+            "inner", stage(make_stage("Note", note, reads=("i", "k"))), over="few", item="k"
+        )
+        before = loop("before", noting([], "k"), over="few", item="k")
+        turns = loop("l", inner, over="items", item="i", counts_steps=True)
+        few = stage(putting("few", [0, 1]))
+        return stage(putting("items", list(range(4)))), few, before, turns
+
+    ctx, seen, asked = context(writer, tmp_path), [], []
+    ctx.stop_asked = lambda: bool(asked)
+    with pytest.raises(Interrupted):
+        await run(ctx, *body(seen, lambda: asked.append(True)))
+    assert seen[-2:] == [(2, 0), (2, 1)]
+    again = RunWriter(store, writer.run_id, next_attempt(store, writer.run_id))
+    resumed_ctx, rest = context(again, tmp_path), []
+    step, folder = checkpoint_of(store, resumed_ctx)
+    assert json.loads((folder / "state.json").read_text())["cursors"] == {"l": 3}
+    await run(resumed_ctx, *body(rest), checkpoint=folder)
+    assert (step, rest) == (3, [(3, 0), (3, 1)])
 
 
 async def test_cancelled_it_stops_at_the_next_boundary_and_saves_nothing(store, writer, tmp_path):
