@@ -26,9 +26,17 @@ class Wiring:
     def __init__(self, manifest: Manifest, secrets: Mapping[str, str]) -> None:
         self._manifest = manifest
         self._secrets = secrets
+        self._connected: dict[PortName, Any] = {}
 
     def connect(self, port: PortName) -> Any:
-        """An instance of the port's adapter; a remote one asks again as the manifest's retry policy says."""
+        """The port's adapter, the same instance at every call; a remote one asks again as the
+        manifest's retry policy says.
+        """
+        if port not in self._connected:
+            self._connected[port] = self._new(port)
+        return self._connected[port]
+
+    def _new(self, port: PortName) -> Any:
         choice = self._manifest.ports[port]
         adapter = find_adapters()[choice.adapter]
         client = adapter.ports[port](**choice.options, **self._secrets_of(adapter))

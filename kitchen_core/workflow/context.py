@@ -35,7 +35,7 @@ class Connector(Protocol):
     """Gives the adapter that serves a port."""
 
     def connect(self, port: PortName) -> Any:
-        """The port's implementation, made once."""
+        """The port's implementation, the same one at every call."""
         ...
 
 

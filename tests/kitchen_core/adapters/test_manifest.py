@@ -105,7 +105,9 @@ def test_every_adapter_says_who_it_is():
 
 def test_wiring_connects_what_the_manifest_names(tmp_path):
     wiring = Wiring(resolve_manifest("test", {}, tmp_path), secrets={})
-    assert isinstance(wiring.connect("training_client"), MemoryTraining)
+    client = wiring.connect("training_client")
+    assert isinstance(client, MemoryTraining)
+    assert wiring.connect("training_client") is client
 
 
 def test_nothing_is_missing_without_keys(tmp_path):
