@@ -124,6 +124,12 @@ class TestSamples:
         [[completion]] = await session.sampler("live").sample(PROMPTS[:1], params)
         assert (len(completion.tokens), completion.stop_reason) == (3, "length")
 
+    async def test_may_be_asked_for_more_tokens_than_any_context_holds(self, session):
+        few = tuple(range(0, 256, 2))
+        params = SamplingParams(max_tokens=10**11, seed=0, stop=few)
+        [[completion]] = await session.sampler("live").sample(PROMPTS[:1], params)
+        assert completion.tokens[-1] in few
+
     async def test_stop_at_the_tokenizers_end_where_no_stop_is_given(self, session):
         ends = session.tokenizer.eos_token_ids
         samples = await session.sampler("live").sample(PROMPTS, NEARLY_UNIFORM, n=20)

@@ -46,9 +46,8 @@ class MemorySampler:
             check_sampling(params, n)
             self._limits.check_sequences("prompt", prompts)
             table = self._table()
-            uniforms = np.random.default_rng(params.seed).random(
-                (len(prompts), n, params.max_tokens)
-            )
+            longest = min(params.max_tokens, self._limits.max_length)
+            uniforms = np.random.default_rng(params.seed).random((len(prompts), n, longest))
             return [
                 [self._complete(table, prompt, params, row) for row in rows]
                 for prompt, rows in zip(prompts, uniforms, strict=True)

@@ -34,29 +34,35 @@ class Decoder:
         """One completion a row, in order. A prompt that appears in several rows is read once a batch."""
         generator = torch.Generator().manual_seed(params.seed)
         stop = torch.tensor(params.stop or self.default_stop, device=self.device)
+        longest = min(params.max_tokens, self.max_length)  # the same for every batch of a call
         for start in range(0, len(rows), self.batch_size):
             batch = rows[start : start + self.batch_size]
-            uniforms = torch.rand(len(batch), params.max_tokens, generator=generator)
+            uniforms = torch.rand(len(batch), longest, generator=generator)
             yield from self._decode(batch, params, stop, uniforms.to(self.device))
+
+    def _rooms(self, rows: Sequence[Prompt], max_tokens: int) -> list[int]:
+        """How many tokens each row may get: what its prompt leaves of the context, at least one."""
+        return [max(1, min(max_tokens, self.max_length - len(row))) for row in rows]
 
     @torch.no_grad()
     def _decode(
         self, rows: Sequence[Prompt], params: SamplingParams, stop: Tensor, uniforms: Tensor
     ) -> list[Sample]:
         state = _Batch.prefill(self, rows)
-        room = self.max_length - state.attention.shape[1]
-        steps = max(1, min(params.max_tokens, room))
+        rooms = self._rooms(rows, params.max_tokens)
+        steps = max(rooms)
         tokens = torch.zeros(len(rows), steps, dtype=torch.int64, device=self.device)
         logprobs = torch.zeros(len(rows), steps, device=self.device)
-        lengths = torch.full((len(rows),), steps, device=self.device)
+        lengths = torch.tensor(rooms, device=self.device)
         stopped = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
         for step in range(steps):
             chosen, chosen_logprobs = choose(state.logits, params, uniforms[state.rows, step])
             tokens[state.rows, step] = chosen
             logprobs[state.rows, step] = chosen_logprobs
-            ended = torch.isin(chosen, stop)
+            at_stop = torch.isin(chosen, stop)
+            ended = at_stop | (lengths[state.rows] == step + 1)
             if ended.any():
-                stopped[state.rows[ended]] = True
+                stopped[state.rows[at_stop]] = True
                 lengths[state.rows[ended]] = step + 1
                 state.keep(~ended)
                 chosen = chosen[~ended]

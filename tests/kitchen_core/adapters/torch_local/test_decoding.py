@@ -61,6 +61,22 @@ async def test_a_completion_ends_where_the_context_does(start):
     assert (len(completion.tokens), completion.stop_reason) == (8, "length")
 
 
+async def test_near_the_end_of_the_context_a_prompt_has_its_own_room(start):
+    """The context is 128 tokens: 120 leave 8, 100 leave 28 and 128 leave room for the one that is due."""
+    session = await start()
+    sampler = session.sampler("live")
+    params = SamplingParams(max_tokens=10**11, stop=(255,), seed=1)
+    prompts = [[5] * 100, [5] * 120, [5] * 128]
+    together = [completion for [completion] in await sampler.sample(prompts, params)]
+    assert [len(completion.tokens) for completion in together] == [28, 8, 1]
+    assert {completion.stop_reason for completion in together} == {"length"}
+    [[alone]] = await sampler.sample(prompts[:1], params)
+    assert together[0].tokens == alone.tokens
+    for prompt, completion in zip(prompts[:2], together, strict=False):
+        [scored] = await sampler.compute_logprobs([[*prompt, *completion.tokens]])
+        assert completion.logprobs == pytest.approx(scored[len(prompt) - 1 :], abs=1e-4)
+
+
 async def test_rows_that_end_leave_the_others_as_they_would_be_alone(start):
     session = await start()
     sampler = session.sampler("live")
