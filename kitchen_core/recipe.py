@@ -5,10 +5,11 @@ Loading runs the user's code, so the daemon does it in a process of its own.
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -43,8 +44,8 @@ class RecipeWorkflow(Protocol):
 class Recipe:
     """What to train.
 
-    presets: named overrides of the config. requires: extras or tools that the recipe's own code
-    needs.
+    presets: named overrides of the config. requires: names of the distributions that the recipe's
+    own code needs, as `pip install` takes them, without versions.
     """
 
     name: str
@@ -68,8 +69,8 @@ class Recipe:
 
 @dataclass(frozen=True)
 class LoadedRecipe:
-    """A recipe and the files it was made of: its own and every module that it imports from its
-    folder.
+    """A recipe and the files it was made of: its own and every module of its folder that these
+    import, inside functions too.
     """
 
     recipe: Recipe
@@ -78,14 +79,15 @@ class LoadedRecipe:
 
 
 def load_recipe(path: Path) -> LoadedRecipe:
-    """Import a recipe file. Raises RecipeError with file and line where its code fails."""
+    """Import a recipe file. Raises RecipeError with file and line where its code fails.
+
+    The file's folder stays on `sys.path`, for the recipe's functions may import from it when they
+    run; so this is for processes that read or run one recipe.
+    """
     folder = path.resolve().parent
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
-    try:
-        module = _imported(path.resolve())
-    finally:
-        sys.path.remove(str(folder))
+    module = _imported(path.resolve())
     recipe = getattr(module, "recipe", None)
     if not isinstance(recipe, Recipe):
         raise RecipeError(f"{path}: defines no `recipe = Recipe(...)`")
@@ -134,9 +136,41 @@ def _check_recipe(recipe: Recipe, path: Path) -> None:
 
 
 def _files_below(folder: Path, path: Path, modules: list[ModuleType]) -> tuple[Path, ...]:
-    files = {path}
-    for module in modules:
-        origin = getattr(module, "__file__", None)
-        if origin and Path(origin).resolve().is_relative_to(folder) and origin.endswith(".py"):
-            files.add(Path(origin).resolve())
+    origins = [getattr(module, "__file__", None) for module in modules]
+    found = [path, *(Path(origin).resolve() for origin in origins if origin)]
+    files: set[Path] = set()
+    while found:
+        file = found.pop()
+        if file.suffix == ".py" and file.is_relative_to(folder) and file not in files:
+            files.add(file)
+            found += _imports_of(file, folder)
     return tuple(sorted(files))
+
+
+def _imports_of(file: Path, folder: Path) -> Iterator[Path]:
+    """The files below the folder that a file's import statements can load, wherever they stand."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (SyntaxError, ValueError):  # nothing can come of importing it
+        return
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                for alias in names:
+                    yield from _files_of(folder, alias.name)
+            case ast.ImportFrom(module=module, names=names, level=level):
+                start = file.parents[level - 1] if level else folder
+                for alias in names:
+                    yield from _files_of(start, f"{module}.{alias.name}" if module else alias.name)
+            case _:
+                continue
+
+
+def _files_of(start: Path, dotted: str) -> Iterator[Path]:
+    """The module that a dotted name leads to and the packages on the way, as far as they are files."""
+    place = start
+    for part in dotted.split("."):
+        place = place / part
+        for file in (place / "__init__.py", place.with_name(f"{part}.py")):
+            if file.is_file():
+                yield file.resolve()

@@ -6,13 +6,14 @@ This runs the recipe's code, so the daemon calls it in a process of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from kitchen_core.config import ConfigError, RunConfig, ref_fields
-from kitchen_core.recipe import RecipeError, load_recipe
+from kitchen_core.recipe import Recipe, RecipeError, load_recipe
 from kitchen_core.workflow.drawing import draw
 from kitchen_core.workflow.graph import GraphError, Workflow, check
 from kitchen_core.workflows.registry import stage_schemas
@@ -43,6 +44,7 @@ def read_recipe(
     """Load a recipe, check its workflow, and resolve its config. Raises RecipeError or ConfigError."""
     loaded = load_recipe(path)
     recipe = loaded.recipe
+    _check_requires(recipe, path)
     workflow = recipe.workflow
     if not isinstance(workflow, Workflow):
         raise RecipeError(f"{path}: workflow is a {type(workflow).__name__}, expected a Workflow")
@@ -72,8 +74,25 @@ def read_recipe(
     )
 
 
+def _check_requires(recipe: Recipe, path: Path) -> None:
+    missing = " ".join(name for name in recipe.requires if not _is_installed(name))
+    if missing:
+        raise RecipeError(f"{path}: needs what is not installed: pip install {missing}")
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
 def load_for_run(path: Path, config: Mapping[str, Any]) -> tuple[Workflow, RunConfig]:
-    """The workflow and the frozen config of a run, from its pinned revision. Raises RecipeError."""
+    """The workflow and the frozen config of a run, from its pinned revision. Raises RecipeError.
+
+    From here on the process imports from the revision first.
+    """
     recipe = load_recipe(path).recipe
     if not isinstance(recipe.workflow, Workflow):
         raise RecipeError(f"{path}: workflow is no Workflow")

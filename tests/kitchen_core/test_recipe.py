@@ -1,10 +1,13 @@
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
 from kitchen_core.config import ConfigError
 from kitchen_core.recipe import RecipeError
-from kitchen_core.workflows.reading import read_recipe
+from kitchen_core.workflow.graph import stages_of
+from kitchen_core.workflows.reading import load_for_run, read_recipe
 
 SL_BASIC = Path(__file__).parents[2] / "recipes" / "sl_basic.py"
 GOOD = """
@@ -12,6 +15,17 @@ from kitchen_core import Recipe
 from kitchen_core.workflows import SupervisedConfig, supervised
 recipe = Recipe("mine", "A recipe", supervised, SupervisedConfig(max_steps=3), presets={"big": {"max_steps": 9}})
 """
+
+
+@pytest.fixture(autouse=True)
+def forgotten(monkeypatch):
+    """What a recipe imports is gone after its test, as it is with the process that reads it."""
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+    yield
+    for name in set(sys.modules) - before:
+        if not name.startswith("kitchen_core"):
+            del sys.modules[name]
 
 
 def written(folder, text, name="mine.py"):
@@ -39,6 +53,77 @@ def test_a_revision_holds_the_modules_that_the_recipe_imports_from_its_folder(tm
     reading = read_recipe(written(tmp_path, text))
     assert reading.config["max_steps"] == 7
     assert reading.files == ["mine.py", "rewards/__init__.py", "rewards/limits.py"]
+
+
+LAZY = """
+from kitchen_core import Recipe, RunConfig
+from kitchen_core.workflow.graph import Workflow, stage
+from kitchen_core.workflow.stage import Stage
+
+class Late(Stage):
+    name = "Late"
+    async def run(self, ctx):
+        import grading
+        return grading.limit()
+
+recipe = Recipe("lazy", "Imports when it runs", Workflow("late", "", RunConfig, (stage(Late()),)), RunConfig())
+"""
+
+
+@pytest.fixture
+def lazy(tmp_path):
+    """A recipe that imports a module only when it runs; that one imports from a package, late as well."""
+    folder = tmp_path / "recipes"
+    (folder / "parts").mkdir(parents=True)
+    written(
+        folder,
+        "def limit():\n    from parts import limits\n    return limits.limit()",
+        "grading.py",
+    )
+    written(folder / "parts", "", "__init__.py")
+    written(
+        folder / "parts",
+        "def limit():\n    from .numbers import SEVEN\n    return SEVEN",
+        "limits.py",
+    )
+    written(folder / "parts", "import json, grading\nSEVEN = 7", "numbers.py")
+    written(folder / "parts", "def broken(:", "unrelated.py")
+    return written(folder, LAZY)
+
+
+LAZY_FILES = [
+    "grading.py",
+    "mine.py",
+    "parts/__init__.py",
+    "parts/limits.py",
+    "parts/numbers.py",
+]
+
+
+def test_a_revision_holds_what_is_imported_only_when_it_runs(lazy):
+    assert read_recipe(lazy).files == LAZY_FILES
+
+
+async def test_a_run_imports_from_its_revision_when_it_runs(lazy, tmp_path):
+    revision = tmp_path / "revision"
+    for file in LAZY_FILES:
+        (revision / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(lazy.parent / file, revision / file)
+    shutil.rmtree(lazy.parent)
+    workflow, _ = load_for_run(revision / lazy.name, {})
+    (late,) = stages_of(workflow.body)
+    assert await late.run(None) == 7
+
+
+def test_a_recipe_says_what_must_be_installed_for_it(tmp_path):
+    def requiring(*names):
+        return written(tmp_path, GOOD.replace("presets=", f"requires={names!r}, presets="))
+
+    with pytest.raises(
+        RecipeError, match=r"mine\.py: needs .*: pip install no-such-thing nor-this$"
+    ):
+        read_recipe(requiring("no-such-thing", "pydantic", "nor-this"))
+    assert read_recipe(requiring("pydantic")).requires == ["pydantic"]
 
 
 BROKEN = {
