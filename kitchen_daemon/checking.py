@@ -7,9 +7,14 @@ milliseconds.
 
 from __future__ import annotations
 
+import math
 import multiprocessing
+import os
+import signal
 from collections.abc import Mapping
-from multiprocessing.connection import Connection
+from contextlib import suppress
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +22,8 @@ from kitchen_core.config import ConfigError
 from kitchen_core.recipe import RecipeError
 from kitchen_core.workflows.reading import RecipeReading, read_recipe
 
-READ_SECONDS = 20.0
+READ_SECONDS = 10.0
+_GRACE_SECONDS = 2  # beyond which a reading whose daemon is gone ends itself
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["kitchen_core.workflows.reading"])
 
@@ -30,18 +36,28 @@ def warm_up() -> None:
 
 
 def read_apart(
-    path: Path, preset: str | None = None, overrides: Mapping[str, Any] | None = None
+    path: Path,
+    preset: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    seconds: float = READ_SECONDS,
 ) -> RecipeReading:
-    """`read_recipe` in a process of its own. Blocks. Raises RecipeError or ConfigError."""
+    """`read_recipe` in a process of its own, which ends with all that the recipe has started.
+
+    Blocks, for `seconds` at most. Raises RecipeError or ConfigError.
+    """
     ours, theirs = _context.Pipe(duplex=False)
     process = _context.Process(
-        target=_read, args=(theirs, path, preset, dict(overrides or {})), daemon=True
+        target=_read, args=(theirs, path, preset, dict(overrides or {}), seconds), daemon=True
     )
     process.start()
     theirs.close()
     try:
-        if not ours.poll(READ_SECONDS):
-            raise RecipeError(f"{path}: did not load within {READ_SECONDS:.0f} s")
+        # not the pipe alone: a child of the recipe may hold its other end open
+        if not wait([ours, process.sentinel], seconds):
+            raise RecipeError(f"{path}: did not load within {seconds:g} s")
+        if not ours.poll():
+            raise EOFError
         kind, text = ours.recv()
     except EOFError:
         process.join()
@@ -49,8 +65,7 @@ def read_apart(
             f"{path}: its process ended while loading (exit code {process.exitcode})"
         ) from None
     finally:
-        process.kill()
-        process.join()
+        _end(process)
         ours.close()
     match kind:
         case "recipe":
@@ -61,7 +76,24 @@ def read_apart(
             return RecipeReading.model_validate_json(text)
 
 
-def _read(pipe: Connection, path: Path, preset: str | None, overrides: dict[str, Any]) -> None:
+def _end(process: BaseProcess) -> None:
+    """Kill a reading and what it has started."""
+    if process.pid is not None:
+        with suppress(ProcessLookupError):  # the group has ended, or does not exist yet
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()
+
+
+def _read(
+    pipe: Connection,
+    path: Path,
+    preset: str | None,
+    overrides: dict[str, Any],
+    seconds: float,
+) -> None:
+    os.setsid()  # a group of its own, which can be killed as one
+    signal.alarm(math.ceil(seconds) + _GRACE_SECONDS)
     try:
         pipe.send(("read", read_recipe(path, preset, overrides).model_dump_json()))
     except RecipeError as error:

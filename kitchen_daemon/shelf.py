@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from typing import TypeAlias
 
 import kitchen_core
 from kitchen_core.config import nearest
@@ -12,12 +16,19 @@ from kitchen_core.recipe import RecipeError
 from kitchen_daemon.checking import read_apart
 from kitchen_daemon.models import RecipeDetail, RecipeSummary
 
+READERS = 4
+"""How many recipes are read at the same time."""
+
+Stamp: TypeAlias = frozenset[tuple[Path, int, int]]
+"""Path, mtime in ns and size of all that reading a recipe may depend on."""
+
 
 class Shelf:
-    """Finds and describes recipes."""
+    """Finds and describes recipes. Safe to share between threads."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
+        self._known: dict[Path, tuple[Stamp, RecipeSummary]] = {}
 
     def find(self, name: str) -> Path:
         """A recipe's file, by name or absolute path.
@@ -35,8 +46,12 @@ class Shelf:
         return paths[name]
 
     def summaries(self) -> list[RecipeSummary]:
-        """Every recipe, in order of name; a broken one carries its error."""
-        return [self._summary(name, path) for name, path in sorted(self._paths().items())]
+        """Every recipe, in order of name; a broken one carries its error.
+
+        What has not changed since it was listed last is not read again.
+        """
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(readers.map(self._summary, sorted(self._paths().values(), key=_name)))
 
     def detail(self, name: str) -> RecipeDetail:
         """One recipe whole. Raises RecipeError."""
@@ -57,14 +72,23 @@ class Shelf:
             files=reading.files,
         )
 
-    def _summary(self, name: str, path: Path) -> RecipeSummary:
+    def _summary(self, path: Path) -> RecipeSummary:
+        stamp = _stamp(path.parent)  # before reading, so that a change meanwhile is seen next time
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            known = self._known[path] = (stamp, self._read(path))
+        return known[1]
+
+    def _read(self, path: Path) -> RecipeSummary:
         shipped = self._is_shipped(path)
         try:
             reading = read_apart(path)
         except RecipeError as error:
-            return RecipeSummary(name=name, path=str(path), shipped=shipped, error=str(error))
+            return RecipeSummary(
+                name=_name(path), path=str(path), shipped=shipped, error=str(error)
+            )
         return RecipeSummary(
-            name=name,
+            name=_name(path),
             path=str(path),
             description=reading.description,
             workflow=reading.workflow,
@@ -87,13 +111,27 @@ def shipped_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "recipes"
 
 
+def _name(path: Path) -> str:
+    return path.stem
+
+
+def _stamp(folder: Path) -> Stamp:
+    """Changes with the folder's modules, and with what is installed: that may be all that a recipe lacks."""
+    stamp = set()
+    for path in (*folder.rglob("*.py"), *map(Path, sys.path)):
+        with suppress(OSError):  # gone meanwhile, or never there
+            found = path.stat()
+            stamp.add((path, found.st_mtime_ns, found.st_size))
+    return frozenset(stamp)
+
+
 def _recipes_in(folder: Path) -> Iterator[tuple[str, Path]]:
     """The recipe files of a folder: those that set `recipe` at the top level, so that helpers
     beside them are left out.
     """
     for path in sorted(folder.glob("*.py")) if folder.is_dir() else ():
         if any(line.startswith(("recipe =", "recipe:")) for line in _lines(path)):
-            yield path.stem, path
+            yield _name(path), path
 
 
 def _lines(path: Path) -> list[str]:
