@@ -120,11 +120,6 @@ class Artifacts:
             raise Ambiguous("artifact", sha256, candidates)
         return self._record(rows[0])
 
-    def verify_artifact(self, sha256: str) -> bool:
-        """Whether the content still is what its name says, read again in full. Raises NotFound, Ambiguous."""
-        found = self.find_artifact(sha256)
-        return self.content.verify(found.kind, found.sha256)
-
     def remove_artifact(self, run_id: str, name: str, attempt: int | None = None) -> None:
         """Take a name from a run, and the content from the disk if nothing else names it.
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from kitchen_core.content import sha256_of_file, sha256_of_tree, tree_manifest
+from kitchen_core.content import tree_manifest
 from kitchen_core.store.errors import StoreError, StoreFull
 from kitchen_core.train.hashing import sha256_of_json
 
@@ -111,13 +111,6 @@ class ContentStore:
         for kind in _KINDS:
             for place in (self.root / kind).glob("??/*"):
                 yield kind, place.name
-
-    def verify(self, kind: ContentKind, sha256: str) -> bool:
-        """Whether what lies in the place still is what its name says."""
-        place = self.place(kind, sha256)
-        if not place.exists():
-            return False
-        return sha256 == (sha256_of_file(place) if kind == "file" else sha256_of_tree(place))
 
     def sweep(self) -> int:
         """Delete the workspaces of processes that died; returns how many."""

@@ -85,10 +85,6 @@ class Events:
         row = self.db.row(sql, (run_id, kind))
         return None if row is None else _event(row)
 
-    def last_event_id(self) -> int:
-        """The newest event's id, 0 where there is none: the cursor of who wants only what comes."""
-        return self.db.number("SELECT max(id) FROM event")
-
 
 def check_current(connection: sqlite3.Connection, run_id: str, attempt: int | None) -> None:
     """Raise StaleAttempt unless `attempt` is the run's current one and still open; None always passes."""

@@ -1,6 +1,7 @@
 """Metrics: rows by the hundred thousand, and the few shapes that charts and streams read.
 
-A metric's step is the number of optimizer steps done when it was measured, so the first step's is 1.
+A metric's step is the number of optimizer steps behind the weights that gave the value, so the first
+step's is 0.
 """
 
 from __future__ import annotations
@@ -99,10 +100,6 @@ class Metrics:
             MetricPoint.model_construct(id=id_, run_id=run, name=name, step=step, value=value)
             for id_, run, name, step, value in self.db.tuples(sql, values)
         ]
-
-    def last_metric_id(self) -> int:
-        """The newest point's id, 0 where there is none: the cursor of who wants only what comes."""
-        return self.db.number("SELECT max(id) FROM metric")
 
     def series(
         self, run_id: str, names: Sequence[str] | None = None

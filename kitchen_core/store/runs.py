@@ -94,11 +94,6 @@ class Runs:
         rows = self.db.rows(sql, [*wanted.values(), -1 if limit is None else limit])
         return [_record(row) for row in rows]
 
-    def latest_completed(self, recipe: str) -> RunRecord | None:
-        """The newest run of a recipe that completed: what `run:RECIPE@latest` means."""
-        runs = self.list_runs(status=RunStatus.COMPLETED, recipe=recipe, limit=1)
-        return runs[0] if runs else None
-
     def queued_runs(self) -> list[RunRecord]:
         """What waits, next first: by priority, then by age."""
         sql = "SELECT * FROM run WHERE status = ? ORDER BY priority DESC, created_at, rowid"

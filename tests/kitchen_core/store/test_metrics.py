@@ -66,7 +66,7 @@ def test_a_stream_that_polls_ends_with_the_same_values(
 
 def test_a_step_written_again_has_a_new_id(store: Store, writer: RunWriter) -> None:
     writer.write_metrics([MetricRow("loss", step, 1.0) for step in range(1, 4)])
-    cursor = store.last_metric_id()
+    cursor = store.read_points()[-1].id
     writer.write_metrics([MetricRow("loss", 2, 0.5)])
     (again,) = store.read_points(cursor, writer.run_id)
     assert (again.step, again.value) == (2, 0.5)
@@ -75,7 +75,7 @@ def test_a_step_written_again_has_a_new_id(store: Store, writer: RunWriter) -> N
 
 def test_ids_are_not_given_again_after_a_rewind(store: Store, writer: RunWriter) -> None:
     writer.write_metrics([MetricRow("loss", step, 1.0) for step in range(1, 11)])
-    cursor = store.last_metric_id()
+    cursor = store.read_points()[-1].id
     writer.rewind(5)
     writer.write_metrics([MetricRow("loss", 6, 2.0)])
     assert [point.step for point in store.read_points(cursor)] == [6]
