@@ -10,8 +10,7 @@ DEMO_HOME ?= $(CURDIR)/.demo
 
 ## demo: train the embedded model with live progress, then show what it learned
 demo: $(STAMP)
-	KITCHEN_HOME="$(DEMO_HOME)" $(BIN)/kitchen demo
-	@KITCHEN_HOME="$(DEMO_HOME)" $(BIN)/kitchen down
+	@export KITCHEN_HOME="$(DEMO_HOME)"; trap '$(BIN)/kitchen down' EXIT; $(BIN)/kitchen demo
 
 ## test: everything that CI checks
 test: lint types contracts units
@@ -43,6 +42,7 @@ clean:
 	rm -rf $(VENV) $(DEMO_HOME)
 
 $(STAMP): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): torch and what it needs, some minutes the first time"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt torch
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test]"

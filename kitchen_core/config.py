@@ -43,21 +43,27 @@ def setting(
 class RunConfig(BaseModel):
     """What every workflow's config has. A workflow adds its own fields."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
 
     model: str = setting("builtin:tiny", "The model to start from, as a ref", ref="model")
     dataset: str = setting("builtin:arithmetic", "The data to train on, as a ref", ref="dataset")
-    seed: int = setting(0, "Every random choice of the run comes from it", ge=0)
+    seed: int = setting(0, "Every random choice of the run comes from it", ge=0, le=2**63 - 1)
     device: Literal["auto", "cpu", "cuda"] = setting(
         "auto", "Where to compute; auto takes the GPU if there is one"
     )
     threads: int | None = setting(
-        None, "CPU threads; left out: one for a tiny model, all cores for a larger one", ge=1
+        None,
+        "CPU threads; left out: one for a tiny model, all cores for a larger one",
+        ge=1,
+        le=1024,
     )
     lora_rank: int | None = setting(
         None,
         "Rank of the low-rank adapter; 0 trains all weights; left out: 0 for a tiny model, 32 for a larger one",
         ge=0,
+        le=4096,
     )
     micro_batch_size: int = setting(8, "Sequences in one backward pass", unit="sequences", ge=1)
     sampling_batch_size: int = setting(64, "Completions decoded together", unit="sequences", ge=1)
@@ -98,6 +104,9 @@ def parse_override(text: str) -> tuple[str, str]:
 def explain(error: ValidationError, model: type[BaseModel] | None = None, source: str = "") -> str:
     """pydantic's error as one line: the key, what was given, what was expected."""
     first, *others = error.errors()
+    if first["type"] == "extra_forbidden":
+        name = str(first["loc"][-1])
+        return f"{_of(source)}unknown setting '{name}'{nearest(name, _fields_of(model))}"
     key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
     unit = _unit_of(model, key) if model else ""
     more = f" (and {len(others)} more)" if others else ""
@@ -159,6 +168,10 @@ def _parsed(value: Any) -> Any:
     return value
 
 
+def _fields_of(model: type[BaseModel] | None) -> list[str]:
+    return list(model.model_fields) if model else []
+
+
 def _unit_of(model: type[BaseModel], key: str) -> str:
     field = model.model_fields.get(key)
     extra = field.json_schema_extra if field else None
@@ -180,6 +193,8 @@ def _expected(error: ErrorDetails) -> str:
             return f"{context['le']:g} or less"
         case "less_than":
             return f"less than {context['lt']:g}"
+        case "finite_number":
+            return "a finite number"
         case "int_parsing" | "int_type" | "int_from_float":
             return "a whole number"
         case "float_parsing" | "float_type":

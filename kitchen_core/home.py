@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +46,7 @@ class Home:
     @property
     def daemon_lock(self) -> Path:
         """Held by the one daemon of this home."""
-        return self.runtime / "daemon.lock"
+        return self.root / "daemon.lock"
 
     @property
     def daemon_log(self) -> Path:
@@ -78,8 +77,9 @@ class Home:
         if len(os.fsencode(usual)) <= SOCKET_PATH_LIMIT:
             return usual
         digest = hashlib.sha256(os.fsencode(self.root)).hexdigest()[:12]
-        base = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
-        return Path(base) / f"kitchen-{os.getuid()}-{digest}" / "kitchen.sock"
+        return (
+            Path("/tmp") / f"kitchen-{os.getuid()}-{digest}" / "kitchen.sock"
+        )  # the same for all callers
 
     def run_folder(self, run_id: str) -> Path:
         """A run's logs and locks."""
@@ -93,12 +93,8 @@ class Home:
         """An attempt's files on their way into the store; gone with it."""
         return self.scratch / f"{run_id}-{attempt}"
 
-    def attempt_lock(self, run_id: str, attempt: int) -> Path:
-        """Held by the attempt's worker for as long as it lives."""
-        return self.run_folder(run_id) / f"attempt-{attempt}.lock"
-
     def make(self) -> None:
-        """Create the folders, private to the user."""
+        """Create the folders, private to the user. Raises OSError where that can't be."""
         for folder in (
             self.root,
             self.runtime,
@@ -108,5 +104,7 @@ class Home:
             self.recipes,
         ):
             folder.mkdir(parents=True, exist_ok=True)
-        for folder in (self.runtime, self.socket.parent):
+        for folder in (self.root, self.runtime, self.socket.parent):
+            if folder.stat().st_uid != os.getuid():
+                raise PermissionError(f"{folder} belongs to another user")
             folder.chmod(0o700)

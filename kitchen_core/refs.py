@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -70,8 +70,13 @@ def parse_ref(text: str) -> Ref:
 
 
 def absolute(text: str, folder: Path) -> str:
-    """The ref with a local path made absolute against `folder`; other refs as they are."""
-    ref = parse_ref(text)
+    """The ref with a local path made absolute against `folder`; other refs as they are.
+
+    A bare name that is a file there is that file. Raises RefError where it could also be a name on
+    the hub.
+    """
+    is_bare = ":" not in text and "/" not in text
+    ref = Ref("file", text) if is_bare and (folder / text).exists() else parse_ref(text)
     if ref.kind != "file":
         if ref.kind == "hf" and (folder / ref.name).exists() and not text.startswith("hf:"):
             raise RefError(
@@ -88,10 +93,16 @@ def _with_selector(kind: Literal["hf", "run", "model"], rest: str) -> Ref:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """A model that a ref led to, and its place in the lineage."""
+    """A model that a ref led to, and its place in the lineage.
+
+    pin: the ref that leads to the same content for ever, where the one that was asked for may move.
+    base: what an adapter belongs to.
+    """
 
     source: ModelSource
     node: Node
+    pin: str | None = None
+    base: Node | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +125,8 @@ class Resolver:
 
     pins: what mutable refs were fixed to at submission. A pin is either another ref, which is
     followed instead, or the SHA-256 of the content, which must still be the same. on_resolved is
-    told each node with the role that it was asked for.
+    told each node with the role that it was asked for. pin is told what a ref that was not pinned
+    has led to.
     """
 
     def __init__(
@@ -126,6 +138,7 @@ class Resolver:
         hub: Callable[[], ModelHub],
         pins: dict[str, str],
         on_resolved: Callable[[str, Node, str], None],
+        pin: Callable[[str, str], None],
     ) -> None:
         self._builtins = builtins
         self._stored = stored
@@ -133,12 +146,17 @@ class Resolver:
         self._hub = hub
         self._pins = pins
         self._on_resolved = on_resolved
+        self._pin = pin
 
     async def model(self, text: str, role: str = "model") -> ResolvedModel:
         """The model that a ref names. Raises RefError or a port's error."""
         ref, sha256 = self._pinned(text)
         resolved = await self._model(ref)
         _check_pin(text, sha256, resolved.node.sha256)
+        if resolved.pin is not None and text not in self._pins:
+            self._pin(text, resolved.pin)
+        if resolved.base is not None:
+            self._on_resolved(text, resolved.base, f"base of {role}")
         self._on_resolved(text, resolved.node, role)
         return resolved
 
@@ -179,7 +197,8 @@ class Resolver:
             case "hf":
                 fetched = await self._hub().fetch_model(ref.name, ref.selector)
                 name = f"{ref.name}@{fetched.commit}"
-                return await asyncio.to_thread(_base_model, fetched.folder, name, ref.name)
+                found = await asyncio.to_thread(_base_model, fetched.folder, name, ref.name)
+                return replace(found, pin=f"hf:{name}")
             case "run":
                 return await self._from_store(self._stored.of_run(ref.name))
             case "artifact":
@@ -195,7 +214,9 @@ class Resolver:
             return ResolvedModel(ModelSource(f"artifact:{stored.sha256}", stored.path), node)
         # An adapter that continued another one contains it, so only the first base is left to find.
         base = await self._model(parse_ref(stored.base))
-        return ResolvedModel(ModelSource(base.source.name, base.source.folder, stored.path), node)
+        _check_pin(stored.base, stored.base_sha256, base.node.sha256)
+        source = ModelSource(base.source.name, base.source.folder, stored.path)
+        return ResolvedModel(source, node, base=base.node)
 
     async def _rows(self, ref: Ref) -> tuple[list[Row], list[Row] | None, str]:
         match ref.kind:

@@ -17,14 +17,18 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from kitchen_core import __version__
+from kitchen_core.adapters.manifest import ManifestError
+from kitchen_core.config import ConfigError
 from kitchen_core.home import Home
-from kitchen_core.store.errors import StoreFull
+from kitchen_core.recipe import RecipeError
+from kitchen_core.refs import RefError
+from kitchen_core.store.errors import StoreBusy
 from kitchen_core.store.migration import schema_version
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import Event, RunStatus
 from kitchen_core.telemetry.status import InvalidTransition
 from kitchen_core.train.ports.errors import PortError
-from kitchen_daemon.dispatch import Dispatcher
+from kitchen_daemon.dispatch import CantBeAsked, Dispatcher
 from kitchen_daemon.doctor import examine
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.models import (
@@ -40,7 +44,7 @@ from kitchen_daemon.models import (
     RunInfo,
 )
 from kitchen_daemon.shelf import Shelf
-from kitchen_daemon.streams import ChangeFeed, Cursor, stream
+from kitchen_daemon.streams import BadCursor, ChangeFeed, Cursor, stream
 from kitchen_daemon.submission import Submissions
 from kitchen_daemon.views import artifact_info, lineage, run_info
 
@@ -238,9 +242,11 @@ def _problems(app: FastAPI) -> None:
 
     handle(LookupError, 404, lambda error: Problem(message=_said(error)))
     handle(InvalidTransition, 409, lambda error: Problem(message=_said(error)))
-    handle(ValueError, 422, lambda error: Problem(message=_said(error)))
+    for kind in (RecipeError, ConfigError, RefError, ManifestError, BadCursor, CantBeAsked):
+        handle(kind, 422, lambda error: Problem(message=_said(error)))
     handle(PortError, 422, lambda error: Problem(message=error.message, hint=error.hint))
-    handle(StoreFull, 507, lambda error: Problem(message=_said(error)))
+    handle(StoreBusy, 503, lambda error: Problem(message=_said(error)))
+    handle(OSError, 507, lambda error: Problem(message=f"the disk or a file failed: {error}"))
     handle(RequestValidationError, 422, lambda error: Problem(message=_first(error)))
 
 

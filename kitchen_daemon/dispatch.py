@@ -13,7 +13,7 @@ import signal
 from collections.abc import Coroutine
 
 from kitchen_core.home import Home
-from kitchen_core.store.errors import StoreFull
+from kitchen_core.store.errors import StoreBusy, StoreFull
 from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import Intent, RunError, RunStatus
@@ -27,9 +27,13 @@ from kitchen_daemon.workers import Standby, Worker
 
 logger = logging.getLogger(__name__)
 
-STANDBY_DELAY_S = 5.0  # after a lease: the new run's first steps should not compete with imports
+STANDBY_DELAY_S = 2.0  # after a lease: the new run's first steps should not compete with imports
 KILL_AFTER_S = 10.0  # from asking a worker to stop
 RETRY_SECONDS = 5.0
+
+
+class CantBeAsked(ValueError):  # noqa: N818 - named by the condition
+    """Something was asked of a run that it can't do now."""
 
 
 class Dispatcher:
@@ -82,9 +86,9 @@ class Dispatcher:
             self._standby.close()
 
     def cancel(self, run: RunRecord) -> None:
-        """Ask a run to end; one without a worker ends at once."""
+        """Ask a run to end; one without a worker ends at once. Raises InvalidTransition."""
         worker = self._workers.get(run.id)
-        if worker is None:
+        if worker is None or run.status.is_at_rest:
             self._store.transition(run.id, RunStatus.CANCELLED, reason="cancelled")
             self.wake()
             return
@@ -92,34 +96,43 @@ class Dispatcher:
         self._stop(worker)
 
     def pause(self, run: RunRecord) -> None:
-        """Ask a running run to save itself and stop. Raises ValueError where none runs."""
+        """Ask a running run to save itself and stop. Raises CantBeAsked where none runs."""
         worker = self._workers.get(run.id)
         if worker is None or run.status is not RunStatus.RUNNING:
-            raise ValueError(f"run {run.id} is {run.status}, so there is nothing to pause")
+            raise CantBeAsked(f"run {run.id} is {run.status}, so there is nothing to pause")
         self._store.set_intent(run.id, Intent.PAUSE)
         worker.ask_to_stop()
 
     async def resume(self, run: RunRecord, *, replace: bool) -> None:
         """Queue a run again, to go on from its checkpoint.
 
-        Raises InvalidTransition, or ValueError while a worker has it.
+        Raises InvalidTransition, or CantBeAsked while a worker has it.
         """
         worker = self._workers.get(run.id)
         if worker is not None and run.status.is_at_rest:
-            await self._settle_when_gone(run.id, run.attempt, worker)  # it has only to exit
+            await self._see_off(run, worker)
         elif worker is not None and replace:
             self._replace(run, worker)
         elif worker is not None:
-            raise ValueError(
+            raise CantBeAsked(
                 f"run {run.id} has a worker (pid {worker.identity.pid}) already; "
-                "if that hangs, replace it: kitchen resume --replace"
+                f"if that hangs, replace it: kitchen resume {run.id} --replace"
             )
         self._store.transition(run.id, RunStatus.QUEUED, reason="resumed")
         self.wake()
 
+    async def _see_off(self, run: RunRecord, worker: Worker) -> None:
+        """Wait for a worker that has only to exit."""
+        self._spawn(self._kill_later(worker))
+        await self._settle_when_gone(run.id, run.attempt, worker)
+
     def _replace(self, run: RunRecord, worker: Worker) -> None:
         """Fence the worker off; whenever it wakes, nothing that it writes is taken."""
-        self._store.end_attempt(run.id, run.attempt, None)
+        try:
+            self._store.end_attempt(run.id, run.attempt, None)
+        except StoreBusy:  # it may have been stopped while it was writing
+            worker.kill()
+            self._store.end_attempt(run.id, run.attempt, None)
         del self._workers[run.id]
         if run.status is RunStatus.RUNNING:
             self._store.transition(run.id, RunStatus.INTERRUPTED, reason="its worker was replaced")
@@ -184,9 +197,10 @@ class Dispatcher:
             try:
                 self._settle(run_id, attempt, exit_code)
                 del self._workers[run_id]
-            except StoreFull as error:
-                release_reserve(self._home)
-                logger.error("%s", error)
+            except Exception as error:  # the run must not stay with a worker that is gone
+                if isinstance(error, StoreFull):
+                    release_reserve(self._home)
+                logger.exception("run %s could not be settled; trying again", run_id)
                 await asyncio.sleep(RETRY_SECONDS)
         self.wake()
 
@@ -230,7 +244,7 @@ class Dispatcher:
             if lost:
                 reason += f"; bring it back with: kitchen resume {lost[0].id}"
             if reason != run.reason:
-                self._store.set_reason(run.id, reason)
+                self._store.hold_for(run.id, reason, [parent.id for parent in lost])
 
     def _later(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self.wake)

@@ -11,7 +11,7 @@ import traceback
 from pathlib import Path
 
 from kitchen_core import builtin
-from kitchen_core.adapters.manifest import resolve_manifest
+from kitchen_core.adapters.manifest import Manifest
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.home import Home
 from kitchen_core.refs import Resolver
@@ -33,6 +33,7 @@ from kitchen_daemon.stored import StoredModels
 
 logger = logging.getLogger(__name__)
 
+PATIENCE_S = 600.0  # a training run does not fail because somebody else is writing
 ENDED = 0
 REPLACED = 3
 FULL = errno.ENOSPC
@@ -46,7 +47,7 @@ async def execute_run(home: Home, run_id: str, attempt: int) -> int:
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
-    store = Store.open(home.root, migrate=False)
+    store = Store.open(home.root, migrate=False, patience_s=PATIENCE_S)
     writer = RunWriter(store, run_id, attempt)
     stop = _StopSignal()
     signal.signal(signal.SIGTERM, stop.receive)
@@ -70,9 +71,7 @@ async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _St
         raise
     except Interrupted as interrupted:
         _record_interruption(writer, interrupted.intent)
-    except (
-        Exception
-    ) as error:  # whatever went wrong is told to the user, with the traceback in the log
+    except Exception as error:  # whatever went wrong is told to the user
         _record_failure(home, writer, error)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
@@ -86,14 +85,14 @@ async def _run(
     revision = store.get_revision(run.recipe_revision or "")
     tree = store.find_artifact(revision.sha256).path
     workflow, config = load_for_run(tree / Path(revision.source_path).name, run.config)
-    wiring = Wiring(resolve_manifest(run.manifest, run.adapters, home.root), read_secrets(home))
+    wiring = Wiring(Manifest.model_validate(run.wiring), read_secrets(home))
     ctx = RunContext(
         config=config,
         log=writer,
         telemetry=Telemetry(writer),
         connector=wiring,
         resolver=_resolver(store, writer, run, wiring),
-        registry=store,
+        registry=writer,
         scratch=scratch,
         stop_asked=stop.asked,
     )
@@ -114,6 +113,7 @@ def _resolver(store: Store, writer: RunWriter, run: RunRecord, wiring: Wiring) -
         hub=lambda: wiring.connect("model_hub"),
         pins=run.pins,
         on_resolved=on_resolved,
+        pin=writer.pin,
     )
 
 

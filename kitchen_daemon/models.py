@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from kitchen_core.telemetry.schema import Event, MetricPoint, RunError, RunStatus
 
@@ -27,9 +27,16 @@ class Launch(Model):
     overrides: dict[str, Any] = Field(default_factory=dict)
     manifest: str = "dev"
     adapters: dict[str, str] = Field(default_factory=dict)
-    name: str | None = None
+    name: str | None = Field(default=None, max_length=80)
     after: list[str] = Field(default_factory=list)
-    priority: int = 0
+    priority: int = Field(default=0, ge=-1000, le=1000)
+
+    @field_validator("name")
+    @classmethod
+    def _can_be_named(cls, name: str | None) -> str | None:
+        if name is not None and (not name.strip() or "/" in name):
+            raise ValueError("a name of some letters, without a slash")
+        return name
 
 
 class Plan(Model):

@@ -49,6 +49,10 @@ class Pinner:
         pins = Pins()
         for text, role in refs.items():
             ref = parse_ref(text)
+            if role == "dataset" and ref.kind not in ("builtin", "file"):
+                raise RefError(
+                    f"'{ref}': a dataset is a file or builtin: data; give the file's path"
+                )
             if ref.kind == "run":
                 parent = self._run(ref)
                 pins.parents.append(parent)
@@ -68,7 +72,10 @@ class Pinner:
             case "file":
                 return inspect_model_folder(Path(ref.name)).num_parameters
             case "run":
-                return self.num_parameters(self._run(ref).config["model"])
+                parent = self._run(ref)
+                model = parent.config["model"]
+                pin = parent.pins.get(model, "")
+                return self.num_parameters(pin if ":" in pin else model)
             case _:
                 return None
 
@@ -101,10 +108,6 @@ class Pinner:
             case "model":
                 version = self._store.resolve(ref.name, ref.selector or "latest")
                 return f"artifact:{version.artifact_sha256}"
-            case "hf" if role == "dataset":
-                raise RefError(
-                    f"'{ref}': datasets are read from files so far; download it and give its path"
-                )
             case _:
                 return None
 

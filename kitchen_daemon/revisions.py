@@ -71,7 +71,8 @@ def _git(folder: Path, *args: str) -> str | None:
         done = subprocess.run(
             ["git", "-C", str(folder), *args],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",  # a diff may hold any bytes
             timeout=GIT_SECONDS,
             check=False,
         )

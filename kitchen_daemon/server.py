@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import struct
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -39,10 +40,11 @@ class OwnerOnly(H11Protocol):
 
 
 class Server:
-    """The app on one socket."""
+    """The app on one socket. is_ours: whether the home still is this daemon's; when not, it ends."""
 
-    def __init__(self, app: FastAPI, path: Path) -> None:
+    def __init__(self, app: FastAPI, path: Path, is_ours: Callable[[], bool]) -> None:
         self._path = path
+        self._is_ours = is_ours
         config = uvicorn.Config(
             app,
             http=OwnerOnly,
@@ -71,15 +73,30 @@ class Server:
         self._uvicorn.should_exit = True
 
     async def _keep_bound(self) -> None:
-        """Bind again when the socket has vanished or is another's."""
+        """Bind again when the socket has vanished or is another's; end when the home has gone."""
         inode = _inode(self._path)
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            if _inode(self._path) == inode:
-                continue
-            logger.warning("the socket %s vanished; binding it again", self._path)
+            if not self._is_ours():
+                logger.error("the home is not this daemon's any more; ending")
+                self.stop()
+                return
+            if _inode(self._path) != inode:
+                inode = await self._bind_again()
+
+    async def _bind_again(self) -> int | None:
+        """A new socket in place of the old; None where that can't be now, to be tried again."""
+        logger.warning("the socket %s vanished; binding it again", self._path)
+        old = list(self._uvicorn.servers)
+        try:
             await self._uvicorn.startup(sockets=[_bound(self._path)])
-            inode = _inode(self._path)
+        except OSError as error:
+            logger.error("the socket could not be bound: %s", error)
+            return None
+        for server in old:
+            server.close()
+        self._uvicorn.servers = [each for each in self._uvicorn.servers if each not in old]
+        return _inode(self._path)
 
 
 def _inode(path: Path) -> int | None:

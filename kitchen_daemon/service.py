@@ -9,8 +9,9 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from kitchen_core import __version__
 from kitchen_core.home import Home
@@ -29,6 +30,9 @@ from kitchen_daemon.submission import Submissions
 logger = logging.getLogger(__name__)
 
 
+PATIENCE_S = 2.0  # requests and the queue share an event loop; they ask again rather than wait
+
+
 class AlreadyServed(RuntimeError):  # noqa: N818 - named by the condition
     """Another daemon has this home."""
 
@@ -38,16 +42,17 @@ def serve(home: Home) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     home.make()
-    with _only_daemon(home):
+    with _only_daemon(home) as is_ours:
         keep_reserve(home)
         checking.warm_up()
-        with Store.open(home.root) as store:
+        with Store.open(home.root, patience_s=PATIENCE_S) as store:
             store.sweep_temporary()
-            asyncio.run(_serve(home, store))
+            asyncio.run(_serve(home, store, is_ours))
 
 
 @contextmanager
-def _only_daemon(home: Home) -> Iterator[None]:
+def _only_daemon(home: Home) -> Iterator[Callable[[], bool]]:
+    """Hold the home's lock; gives a question whether it still lies there, for a home can be deleted."""
     with home.daemon_lock.open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -56,10 +61,18 @@ def _only_daemon(home: Home) -> Iterator[None]:
                 f"another daemon serves {home.root} already; "
                 "talk to it with `kitchen status`, or stop it with `kitchen down`"
             ) from None
-        yield
+        held = os.fstat(lock.fileno()).st_ino
+        yield lambda: _inode(home.daemon_lock) == held
 
 
-async def _serve(home: Home, store: Store) -> None:
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except OSError:
+        return None
+
+
+async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
     started_at = time.time()
     shelf = Shelf(home)
     dispatcher = Dispatcher(home, store)
@@ -73,7 +86,7 @@ async def _serve(home: Home, store: Store) -> None:
         feed=feed,
         started_at=started_at,
     )
-    server = Server(make_app(kitchen), home.socket)
+    server = Server(make_app(kitchen), home.socket, is_ours)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, server.stop)
     _announce(home, store, started_at)

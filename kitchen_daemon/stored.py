@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kitchen_core.ports.sources import StoredModel
 from kitchen_core.refs import RefError
 from kitchen_core.store.errors import NotFound
@@ -35,21 +37,16 @@ class StoredModels:
         return self.of_artifact(self._store.resolve(name, version).artifact_sha256)
 
     def _stored(self, artifact: StoredArtifact) -> StoredModel:
-        is_adapter = (artifact.path / "adapter_config.json").is_file()
-        return StoredModel(
-            sha256=artifact.sha256,
-            path=artifact.path,
-            name=artifact.name,
-            base=self._base_of(artifact) if is_adapter else None,
-        )
-
-    def _base_of(self, artifact: StoredArtifact) -> str:
-        """The ref that the adapter's run started from, as it was pinned."""
+        tree = StoredModel(artifact.sha256, artifact.path, artifact.name)
+        if not (artifact.path / "adapter_config.json").is_file():
+            return tree
         if artifact.run_id is None:
             raise RefError(
-                f"artifact {artifact.sha256[:12]} is an adapter of no run; its base is unknown"
+                f"artifact {artifact.sha256[:12]} is an adapter of no run, so its base is unknown"
             )
         run = self._store.get_run(artifact.run_id)
         model = run.config["model"]
-        pin = run.pins.get(model, "")
-        return pin if ":" in pin else model
+        pin = run.pins.get(model)
+        if pin is not None and ":" in pin:
+            return replace(tree, base=pin)
+        return replace(tree, base=model, base_sha256=pin)

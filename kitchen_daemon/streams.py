@@ -90,18 +90,34 @@ async def stream(
 
 
 def _read(store: Store, run_id: str | None, cursor: Cursor) -> list[tuple[Cursor, StreamItem]]:
-    """What has come since the cursor, in the order in which it was written."""
-    events = store.read_events(cursor.event, run_id, MOST_EVENTS)
-    points = store.read_points(cursor.metric, run_id, MOST_POINTS)
+    """What has come since the cursor, as of one moment, every value before the events that were
+    written after it. A read takes only so much.
+    """
+    with store.db.snapshot():
+        events = store.read_events(cursor.event, run_id, MOST_EVENTS)
+        points = store.read_points(cursor.metric, run_id, MOST_POINTS)
+    return in_order(cursor, events, points)
+
+
+def in_order(
+    cursor: Cursor, events: list[Event], points: list[MetricPoint]
+) -> list[tuple[Cursor, StreamItem]]:
+    """Events and points merged into the order of writing, each item with the cursor after it.
+
+    Where a list is as long as a read can be, there may be more of it: what belongs behind the rest
+    of it waits for the next read.
+    """
+    last_point = points[-1].id if len(points) == MOST_POINTS else None
     items: list[tuple[Cursor, StreamItem]] = []
     for event in events:
+        if last_point is not None and event.metric_mark > last_point:
+            _add_points(items, cursor, points)
+            return items
         before, points = _split(points, event)
         cursor = _add_points(items, cursor, before)
         cursor = Cursor(event.id, cursor.metric)
         items.append((cursor, StreamItem(cursor=str(cursor), event=event)))
-    if (
-        len(events) < MOST_EVENTS
-    ):  # else the points may belong behind an event that was not read yet
+    if len(events) < MOST_EVENTS:
         _add_points(items, cursor, points)
     return items
 

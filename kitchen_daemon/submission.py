@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from kitchen_core.adapters.manifest import resolve_manifest
+from kitchen_core.adapters.manifest import Manifest, resolve_manifest
 from kitchen_core.config import ConfigError, config_hash
 from kitchen_core.home import Home
 from kitchen_core.store.lineage import run_node
@@ -37,8 +37,13 @@ class _Prepared:
     reading: RecipeReading
     config: dict[str, Any]
     pins: Pins
-    adapters: dict[str, str]
+    manifest: Manifest
     after: list[str]
+
+    @property
+    def adapters(self) -> dict[str, str]:
+        """The adapter of each port."""
+        return {port: choice.adapter for port, choice in self.manifest.ports.items()}
 
 
 class Submissions:
@@ -85,6 +90,7 @@ class Submissions:
                 preset=launch.preset,
                 manifest=launch.manifest,
                 adapters=launch.adapters,
+                wiring=prepared.manifest.model_dump(mode="json"),
                 seed=prepared.config["seed"],
                 config=prepared.config,
                 config_hash=config_hash(prepared.config),
@@ -115,7 +121,7 @@ class Submissions:
         refs = {
             reading.resolved[key]: role
             for key, role in reading.refs.items()
-            if reading.resolved[key]
+            if reading.resolved[key] is not None
         }
         pins = self._pinner.pin(refs)
         named = [self._store.find_run(run).id for run in launch.after]
@@ -123,7 +129,7 @@ class Submissions:
             reading=reading,
             config=self._frozen(reading.resolved),
             pins=pins,
-            adapters={port: choice.adapter for port, choice in manifest.ports.items()},
+            manifest=manifest,
             after=list(dict.fromkeys([*named, *pins.unfinished])),
         )
 

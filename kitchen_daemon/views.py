@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kitchen_core.store.errors import NotFound
 from kitchen_core.store.records import RunRecord, StoredArtifact
 from kitchen_core.store.store import Store
 from kitchen_daemon.models import (
@@ -51,11 +52,8 @@ def lineage(store: Store, node: str) -> Lineage:
 
 def _node_id(store: Store, text: str) -> str:
     if text.startswith("artifact:"):
-        return text
+        return store.find_node(text.removeprefix("artifact:")).id
     try:
         return f"run:{store.find_run(text.removeprefix('run:')).id}"
-    except LookupError as no_run:
-        try:
-            return f"artifact:{store.find_artifact(text).sha256}"
-        except LookupError:
-            raise no_run from None
+    except NotFound:
+        return store.find_node(text).id

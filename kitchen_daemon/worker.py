@@ -6,7 +6,6 @@ python -m kitchen_daemon.worker        (spawned by the daemon)
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import gc
 import os
 import signal
@@ -31,17 +30,15 @@ def main() -> None:
 
 
 def execute(lease: Lease) -> int:
-    """Run a lease in this process: its log file, its lock, its devices, then the run."""
+    """Run a lease in this process: its log file, its devices, then the run."""
     from kitchen_core.home import Home
     from kitchen_daemon.execution import execute_run
 
     home = Home(lease.home)
     _print_to(home.attempt_log(lease.run_id, lease.attempt))
-    with home.attempt_lock(lease.run_id, lease.attempt).open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if lease.devices is not None:
-            os.environ["CUDA_VISIBLE_DEVICES"] = lease.devices
-        return asyncio.run(execute_run(home, lease.run_id, lease.attempt))
+    if lease.devices is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = lease.devices
+    return asyncio.run(execute_run(home, lease.run_id, lease.attempt))
 
 
 def _import_what_is_slow() -> None:

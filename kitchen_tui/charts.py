@@ -70,6 +70,8 @@ def line_chart(points: Sequence[Point], width: int, height: int) -> list[str]:
     and the axis says so.
     """
     values = [value for _, value in points if value is not None]
+    if len(points) == 1 and values:
+        return _message(f"{number(values[0])} at step {number(points[0][0])}", width, height)
     if not values:
         return _message("no finite values" if points else "no values yet", width, height)
     labels = [number(max(values)), number(min(values))]

@@ -44,7 +44,6 @@ recipe = Recipe(
         },
         "paper": {
             "model": "Qwen/Qwen3.5-9B-Base",
-            "dataset": "hf:HuggingFaceH4/no_robots",
             "lora_rank": 32,
             "learning_rate": 2e-4,
             "num_epochs": 1,

@@ -8,6 +8,8 @@ from typing import Protocol
 class ModelRegistry(Protocol):
     """Keeps model versions by name."""
 
-    def register(self, name: str, artifact_sha256: str, run_id: str) -> int:
-        """Add a version that points to a stored tree; returns its number, counted from 1."""
+    def register(self, name: str, artifact_sha256: str) -> int:
+        """Add a version of this run's that points to a stored tree; returns its number, counted
+        from 1.
+        """
         ...

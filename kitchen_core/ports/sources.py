@@ -13,13 +13,15 @@ from kitchen_core.train.types import Row
 class StoredModel:
     """A model tree in the artifact store.
 
-    base: the pinned ref of the model that an adapter tree belongs to, if it is one.
+    base: the ref of the model that an adapter tree belongs to, as its run had pinned it, if it is
+    an adapter. base_sha256: what that model's content was, where the pin says so.
     """
 
     sha256: str
     path: Path
     name: str
-    base: str | None
+    base: str | None = None
+    base_sha256: str | None = None
 
 
 class Builtins(Protocol):

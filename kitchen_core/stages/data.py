@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from kitchen_core.refs import RefError
+from kitchen_core.refs import RefError, ResolvedDataset
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import split_by_content
 from kitchen_core.train.conversations import Conversation, conversations_from_rows
@@ -35,37 +35,56 @@ class LoadDataset(Stage):
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `dataset`: ChatData."""
-        resolved = await ctx.wait(ctx.resolver.dataset(ctx.config.dataset))
-        train, test = resolved.train, resolved.test
-        fingerprint = resolved.fingerprint
-        if ctx.config.test_dataset is not None:
-            other = await ctx.wait(ctx.resolver.dataset(ctx.config.test_dataset, "test_dataset"))
-            test = other.test or other.train
-            fingerprint = sha256_of_json([fingerprint, other.fingerprint])
-        if test is None:
-            train, test = hold_out(train, ctx.config.test_fraction)
-        name = resolved.node.name
-        data = ChatData(
-            conversations_from_rows(train, name),
-            conversations_from_rows(test[: ctx.config.eval_examples], f"{name} (held out)"),
-            fingerprint,
-        )
-        ctx.state["dataset"] = data
+        config = ctx.config
+        resolved = await ctx.wait(ctx.resolver.dataset(config.dataset))
+        data = _split(resolved, 0.0 if config.test_dataset else config.test_fraction)
+        if config.test_dataset is not None:
+            other = await ctx.wait(ctx.resolver.dataset(config.test_dataset, "test_dataset"))
+            data = _measured_on(data, other)
+        if config.eval_every and not data.test:
+            raise RefError(
+                f"nothing of {config.dataset} is held out to measure on; raise test_fraction, "
+                "name a test_dataset, or set eval_every=0"
+            )
+        ctx.state["dataset"] = replace(data, test=data.test[: config.eval_examples])
         ctx.event(
             EventKind.DATASET_LOADED,
-            {"train_rows": len(train), "test_rows": len(test)},
+            {"train_rows": len(data.train), "test_rows": len(data.test)},
             ref=resolved.ref,
-            name=name,
+            name=resolved.node.name,
             sha256=resolved.fingerprint,
         )
 
 
-def hold_out(rows: list[Row], fraction: float) -> tuple[list[Row], list[Row]]:
-    """Rows for training and for measuring, split by each row's own content."""
+def hold_out(
+    conversations: list[Conversation], rows: list[Row], fraction: float
+) -> tuple[list[Conversation], list[Conversation]]:
+    """Conversations for training and for measuring, split by each row's own content.
+
+    Raises RefError where none would be left to train on.
+    """
     train, test = split_by_content([canonical_json(row) for row in rows], fraction)
     if not train:
         raise RefError(
             f"holding out {fraction:.0%} of {len(rows)} rows leaves none to train on; "
             "set test_fraction=0"
         )
-    return [rows[i] for i in train], [rows[i] for i in test]
+    return [conversations[i] for i in train], [conversations[i] for i in test]
+
+
+def _split(resolved: ResolvedDataset, test_fraction: float) -> ChatData:
+    """The data's own split, or a part of it held out. Rows are checked in the order of the file."""
+    name = resolved.node.name
+    conversations = conversations_from_rows(resolved.train, name)
+    if resolved.test is not None:
+        test = conversations_from_rows(resolved.test, f"{name} (test)")
+        return ChatData(conversations, test, resolved.fingerprint)
+    train, test = hold_out(conversations, resolved.train, test_fraction)
+    return ChatData(train, test, resolved.fingerprint)
+
+
+def _measured_on(data: ChatData, other: ResolvedDataset) -> ChatData:
+    """All of the data to train on, and another set to measure on."""
+    test = conversations_from_rows(other.test or other.train, other.node.name)
+    fingerprint = sha256_of_json([data.fingerprint, other.fingerprint])
+    return replace(data, test=test, fingerprint=fingerprint)

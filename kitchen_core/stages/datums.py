@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from kitchen_core.stages.data import ChatData
+from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import BatchPlan
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.datums import datum_from_rendered
@@ -61,11 +62,13 @@ class DatumBatches(Sequence[Batch]):
 class HeldOut:
     """What evaluation measures on.
 
-    prompts: token ids `[prompt]` of each, answers: the text expected of it.
+    prompts: token ids `[prompt]` of each. questions: the last turn of each prompt, for people.
+    answers: the text expected.
     """
 
     datums: list[Datum]
     prompts: list[list[int]]
+    questions: list[str]
     answers: list[str]
     fingerprint: str
 
@@ -90,9 +93,28 @@ class BuildDatums(Stage):
             seed=config.seed,
         )
         ctx.state["batches"] = DatumBatches(data, renderer, plan, config.max_length)
-        ctx.state["held_out"] = await asyncio.to_thread(
+        prepared, too_long = await asyncio.to_thread(
             held_out, data.test, renderer, config.max_length
         )
+        ctx.state["held_out"] = prepared
+        for message in (*shortfalls(plan), *too_long):
+            ctx.event(EventKind.LOG, level="warning", message=message)
+
+
+def shortfalls(plan: BatchPlan) -> list[str]:
+    """Where the plan gives less than was asked for, in a sentence each."""
+    found = []
+    if plan.batch_size > plan.num_examples:
+        found.append(
+            f"batch_size={plan.batch_size}, but there are {plan.num_examples} rows to train on; "
+            "every step takes all of them"
+        )
+    if plan.max_steps is not None and plan.max_steps > len(plan):
+        found.append(
+            f"max_steps={plan.max_steps}, but num_epochs={plan.num_epochs} gives {len(plan)} steps; "
+            "raise num_epochs for more"
+        )
+    return found
 
 
 def rendered_datum(
@@ -116,17 +138,31 @@ def rendered_datum(
 
 def held_out(
     conversations: list[Conversation], renderer: TemplateRenderer, max_length: int
-) -> HeldOut:
-    """Every held-out conversation, rendered for loss and for sampling."""
-    return HeldOut(
-        datums=[rendered_datum(each, renderer, max_length) for each in conversations],
-        prompts=[renderer.prompt(each.prompt) for each in conversations],
-        answers=[each.answer for each in conversations],
-        fingerprint=sha256_of_json(
-            [
-                renderer.fingerprint,
-                max_length,
-                [m.to_json() for c in conversations for m in c.messages],
-            ]
-        ),
+) -> tuple[HeldOut, list[str]]:
+    """The held-out conversations, rendered for loss and for sampling, and what there is to say of
+    others.
+
+    A question can't be cut without becoming another one, so those that fill `max_length` are left
+    out.
+    """
+    prompts = [renderer.prompt(each.prompt) for each in conversations]
+    kept = [
+        (conversation, prompt)
+        for conversation, prompt in zip(conversations, prompts, strict=True)
+        if len(prompt) < max_length
+    ]
+    messages = [message.to_json() for each, _ in kept for message in each.messages]
+    prepared = HeldOut(
+        datums=[rendered_datum(each, renderer, max_length) for each, _ in kept],
+        prompts=[prompt for _, prompt in kept],
+        questions=[each.prompt[-1].content for each, _ in kept],
+        answers=[each.answer for each, _ in kept],
+        fingerprint=sha256_of_json([renderer.fingerprint, max_length, messages]),
     )
+    missing = len(conversations) - len(kept)
+    if not missing:
+        return prepared, []
+    return prepared, [
+        f"{missing} of {len(conversations)} held-out rows have a prompt of max_length={max_length} "
+        "tokens or more and are not measured"
+    ]

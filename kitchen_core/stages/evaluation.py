@@ -14,16 +14,20 @@ from kitchen_core.train import rng
 from kitchen_core.train.datums import mean_nll
 from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.train.renderers import TemplateRenderer
-from kitchen_core.train.types import LossSpec, Sample, SamplingParams
+from kitchen_core.train.types import LossSpec, SamplingParams
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One held-out question as the model answered it."""
+    """One held-out question as the model answered it.
+
+    prompt: all that it read, question: the last turn of it.
+    """
 
     prompt: str
+    question: str
     completion: str
     expected: str
     logprob: float
@@ -80,10 +84,14 @@ class Evaluate(Stage):
         sampler = session.sampler("live")
         groups = await ctx.wait(sampler.sample(held_out.prompts, params))
         return [
-            _answer(renderer, prompt, group[0], expected)
-            for prompt, group, expected in zip(
-                held_out.prompts, groups, held_out.answers, strict=True
+            Answer(
+                prompt=renderer.text(held_out.prompts[i]),
+                question=held_out.questions[i],
+                completion=renderer.text(sample.tokens),
+                expected=held_out.answers[i],
+                logprob=float(sample.logprobs.sum()),
             )
+            for i, (sample,) in enumerate(groups)
         ]
 
 
@@ -101,6 +109,7 @@ class LogSamples(Stage):
                 {"logprob": answer.logprob},
                 index=index,
                 prompt=answer.prompt,
+                question=answer.question,
                 completion=answer.completion,
                 expected=answer.expected,
                 correct=answer.correct,
@@ -111,12 +120,3 @@ def exact_match(answers: list[Answer]) -> tuple[float, float]:
     """The share of right answers, and its standard error sqrt(p (1 - p) / n)."""
     share = sum(answer.correct for answer in answers) / len(answers)
     return share, math.sqrt(share * (1 - share) / len(answers))
-
-
-def _answer(renderer: TemplateRenderer, prompt: list[int], sample: Sample, expected: str) -> Answer:
-    return Answer(
-        prompt=renderer.text(prompt),
-        completion=renderer.text(sample.tokens),
-        expected=expected,
-        logprob=float(sample.logprobs.sum()),
-    )

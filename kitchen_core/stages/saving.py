@@ -47,5 +47,5 @@ class Register(Stage):
     async def run(self, ctx: StageContext) -> None:
         """Adds a version to the registry."""
         name = ctx.config.register_as
-        version = ctx.registry.register(name, ctx.state["final"], ctx.run_id)
+        version = ctx.registry.register(name, ctx.state["final"])
         ctx.event(EventKind.MODEL_REGISTERED, name=name, version=version, sha256=ctx.state["final"])

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from kitchen_core.store.errors import StoreFull, StoreMissing
+from kitchen_core.store.errors import StoreBusy, StoreFull, StoreMissing
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
-BUSY_TIMEOUT_S = 10.0
+PATIENCE_S = 10.0
 
 # Together these raise the rate at which metrics are written by half, against SQLite's 2 MiB and 1,000.
 _CACHE_KIB = 32 * 1024
@@ -45,12 +45,16 @@ class Connection(sqlite3.Connection):
 
 
 class Database:
-    """The store's SQLite file, which must exist. Safe to share between threads."""
+    """The store's SQLite file, which must exist. Safe to share between threads.
 
-    def __init__(self, path: Path) -> None:
+    patience_s: how long to wait for another process's write before StoreBusy is raised.
+    """
+
+    def __init__(self, path: Path, patience_s: float = PATIENCE_S) -> None:
         if not path.is_file():
             raise StoreMissing(path)
         self.path = path
+        self._patience_s = patience_s
         self._local = threading.local()
         self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._watching = threading.Lock()
@@ -68,7 +72,8 @@ class Database:
         """One transaction, begun as the only writer; rolled back if the body raises.
 
         A durable commit waits for the disk (synchronous=FULL); the others survive the death of
-        the process but not a power cut. Raises StoreFull when the disk takes no more.
+        the process but not a power cut. Raises StoreFull when the disk takes no more, and StoreBusy
+        when another process has written for longer than this one has patience.
         """
         connection = self.connection()
         try:
@@ -84,7 +89,19 @@ class Database:
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode in _FULL_CODES:
                 raise StoreFull(self.path.parent, error) from error
+            if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+                raise StoreBusy(self.path, self._patience_s) from error
             raise
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Let this thread's reads see one moment of the store."""
+        connection = self.connection()
+        connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            connection.execute("ROLLBACK")
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
@@ -122,7 +139,7 @@ class Database:
         connection = sqlite3.connect(
             f"{self.path.absolute().as_uri()}?mode=rw",
             uri=True,
-            timeout=BUSY_TIMEOUT_S,
+            timeout=self._patience_s,
             isolation_level=None,  # transactions begin and end where `write` says
             check_same_thread=False,  # so that `close` can close them all
             factory=Connection,

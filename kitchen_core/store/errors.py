@@ -33,6 +33,16 @@ class StoreFull(StoreError, OSError):  # noqa: N818 - named by what happened
         return self.message
 
 
+class StoreBusy(StoreError):  # noqa: N818 - named by what happened
+    """Another process keeps the store from being written. Nothing was written."""
+
+    def __init__(self, path: Path, waited_s: float) -> None:
+        super().__init__(
+            f"another process has kept {path} locked for over {waited_s:.0f} s: "
+            "if one of its workers was stopped, let it go on or kill it"
+        )
+
+
 class SchemaTooNew(StoreError):  # noqa: N818 - named by what happened
     """A newer version of the program has written this store."""
 

@@ -6,7 +6,7 @@ import sqlite3
 import time
 
 from kitchen_core.store.database import Database
-from kitchen_core.store.errors import NotFound
+from kitchen_core.store.errors import Ambiguous, NotFound
 from kitchen_core.store.records import Edge
 from kitchen_core.telemetry.ports import Node
 
@@ -44,6 +44,16 @@ class Lineage:
         """Record once that `target` came out of `source`; nodes that are not known yet are kept."""
         with self.db.write(durable=False) as connection:
             put_edge(connection, source, target, role)
+
+    def find_node(self, text: str) -> Node:
+        """The node of content by its SHA-256 or a unique prefix. Raises NotFound, Ambiguous."""
+        sql = "SELECT id, kind, name, sha256 FROM node WHERE substr(sha256, 1, length(?1)) = lower(?1)"
+        rows = self.db.rows(sql, (text,)) if text else []
+        if not rows:
+            raise NotFound("run or content", text)
+        if len(rows) > 1:
+            raise Ambiguous("node", text, [f"{row['sha256'][:12]} ({row['name']})" for row in rows])
+        return Node(*rows[0])
 
     def graph(self, start: str) -> tuple[list[Node], list[Edge]]:
         """All that a node came out of and all that came out of it, itself included, in order of recording.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 
+from kitchen_core.store import events
 from kitchen_core.store.database import Database
 from kitchen_core.store.errors import NotFound
 from kitchen_core.store.records import ModelVersionRecord, decoded
@@ -32,13 +33,21 @@ class Models:
     db: Database
 
     def register(
-        self, name: str, artifact_sha256: str, run_id: str | None = None, alias: str | None = None
+        self,
+        name: str,
+        artifact_sha256: str,
+        run_id: str | None = None,
+        alias: str | None = None,
+        attempt: int | None = None,
     ) -> int:
         """Add a version that points to stored content, durably; returns its number, counted from 1.
 
-        The same content of the same run is registered once, so a resumed run may ask again. Raises NotFound.
+        The same content of the same run is registered once, so a resumed run may ask again.
+        attempt: the one that asks, if it is a run's. Raises NotFound, StaleAttempt.
         """
         with self.db.write(durable=True) as connection:
+            if run_id is not None:
+                events.check_current(connection, run_id, attempt)
             version = _known_version(connection, name, artifact_sha256, run_id)
             if version is None:
                 version = _new_version(connection, name, artifact_sha256, run_id)

@@ -25,7 +25,10 @@ class Record(BaseModel):
 
 
 class NewRun(Record):
-    """A submission. It goes to the queue, or is held for `reason` until somebody queues it."""
+    """A submission. It goes to the queue, or is held for `reason` until somebody queues it.
+
+    adapters: what was asked for beside the manifest. wiring: the manifest as it was then, resolved.
+    """
 
     name: str
     recipe: str
@@ -35,6 +38,7 @@ class NewRun(Record):
     preset: str | None = None
     manifest: str = "dev"
     adapters: dict[str, str] = Field(default_factory=dict)
+    wiring: dict[str, Any] = Field(default_factory=dict)
     seed: int = 0
     config: dict[str, Any] = Field(default_factory=dict)
     config_hash: str = ""

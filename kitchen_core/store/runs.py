@@ -16,7 +16,7 @@ from kitchen_core.store.records import NewRun, RunRecord, decoded, insert_sql, j
 from kitchen_core.telemetry.schema import EventKind, Intent, NewEvent, RunError, RunStatus
 from kitchen_core.telemetry.status import STATUS_EVENTS, check_transition
 
-_JSON_COLUMNS = ("adapters", "config", "pins", "after", "parents", "error")
+_JSON_COLUMNS = ("adapters", "wiring", "config", "pins", "after", "parents", "error")
 _NEWEST_FIRST = "ORDER BY created_at DESC, rowid DESC"
 _EXACT = """
 SELECT * FROM run WHERE id = lower(?1) OR name = ?1
@@ -103,9 +103,13 @@ class Runs:
         """Ask something of a run, or take it back. The worker reads it; a change of status settles it."""
         self._set(run_id, durable=True, intent=intent)
 
-    def set_reason(self, run_id: str, reason: str | None) -> None:
-        """Why the run stands where it stands, in a line."""
-        self._set(run_id, durable=False, reason=reason)
+    def hold_for(self, run_id: str, reason: str, lost: list[str]) -> None:
+        """Say anew why a held run waits, with a `run.held` event. lost: runs that it waits for in vain."""
+        metadata = {"reason": reason, "lost": lost}
+        event = NewEvent(kind=EventKind.RUN_HELD, at=time.time(), metadata=metadata)
+        with self.db.write(durable=True) as connection:
+            _update(connection, run_id, reason=reason)
+            events.append(connection, run_id, [event], None)
 
     def transition(
         self,

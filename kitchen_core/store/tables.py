@@ -44,6 +44,7 @@ class Run(Table, table=True):
     preset: str | None
     manifest: str
     adapters: str = Field(sa_type=Json)
+    wiring: str = Field(sa_type=Json)
     seed: int
     config: str = Field(sa_type=Json)
     config_hash: str

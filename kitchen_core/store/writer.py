@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from kitchen_core.store.content import ContentKind
 from kitchen_core.store.database import Connection
 from kitchen_core.store.lineage import artifact_node, put_edge, put_node, run_node
 from kitchen_core.store.metrics import delete_beyond
-from kitchen_core.store.records import StoredArtifact
+from kitchen_core.store.records import StoredArtifact, json_text
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.ports import ArtifactRecord, MetricRow, Node
 from kitchen_core.telemetry.schema import (
@@ -107,6 +108,20 @@ class RunWriter:
             events.check_current(connection, self.run_id, self.attempt)
             self._append(connection, EventKind.CHECKPOINT_SAVED, step, told)
             self._set_step(connection, step)
+
+    def register(self, name: str, artifact_sha256: str) -> int:
+        """Add a version of a registered model; returns its number, counted from 1."""
+        return self._store.register(name, artifact_sha256, self.run_id, attempt=self.attempt)
+
+    def pin(self, ref: str, pin: str) -> None:
+        """Fix what a ref means for every later attempt."""
+        with self._store.db.write(durable=True) as connection:
+            events.check_current(connection, self.run_id, self.attempt)
+            row = connection.execute("SELECT pins FROM run WHERE id = ?", (self.run_id,)).fetchone()
+            pins = json.loads(row["pins"]) | {ref: pin}
+            connection.execute(
+                "UPDATE run SET pins = ? WHERE id = ?", (json_text(pins), self.run_id)
+            )
 
     def rewind(self, step: int) -> None:
         """Delete metrics beyond `step` and append `run.resumed` naming it, in one transaction."""

@@ -103,6 +103,10 @@ class RunLog(EventSink, Protocol):
         """Append `checkpoint.saved` durably: from here a resume starts at `step`."""
         ...
 
+    def pin(self, ref: str, pin: str) -> None:
+        """Fix what a ref means for every later attempt."""
+        ...
+
     def rewind(self, step: int) -> None:
         """Delete metrics beyond `step` and append `run.resumed` naming it."""
         ...

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,7 +141,7 @@ class Runner:
             await self._begin_steps(len(items))
         first = ctx.cursors.get(node.name, 0)
         outside = ctx.state.keys()
-        async with aclosing(_items(items, first, node.prefetch)) as turns:
+        async with aclosing(_items(node, items, first)) as turns:
             async for index, item in turns:
                 ctx.cursors[node.name] = index
                 await self._boundary(node)
@@ -212,19 +213,19 @@ class Runner:
 
 
 async def _items(
-    items: Sequence[Any], first: int, prefetch: int
+    node: LoopNode, items: Sequence[Any], first: int
 ) -> AsyncGenerator[tuple[int, Any], None]:
-    """The items from `first` on, each read in a thread up to `prefetch` turns ahead of its own."""
-    if not prefetch:
-        for index in range(first, len(items)):
-            yield index, items[index]
-        return
-    ahead: list[asyncio.Future[Any]] = []
+    """The items of a loop from `first` on; a stream's are made in one thread, up to `prefetch` turns
+    ahead. Raises StageFailed naming the loop where an item can't be made.
+    """
     loop = asyncio.get_running_loop()
-    try:
+    ahead: list[asyncio.Future[Any]] = []
+    with ThreadPoolExecutor(1, thread_name_prefix=node.name) as thread:
         for index in range(first, len(items)):
-            while len(ahead) <= prefetch and index + len(ahead) < len(items):
-                ahead.append(loop.run_in_executor(None, items.__getitem__, index + len(ahead)))
-            yield index, await ahead.pop(0)
-    finally:
-        await asyncio.gather(*ahead, return_exceptions=True)
+            while len(ahead) <= node.prefetch and index + len(ahead) < len(items):
+                ahead.append(loop.run_in_executor(thread, items.__getitem__, index + len(ahead)))
+            try:
+                item = await ahead.pop(0)
+            except Exception as error:
+                raise StageFailed(node.name, error) from error
+            yield index, item

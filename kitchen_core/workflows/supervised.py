@@ -30,7 +30,7 @@ class SupervisedConfig(RunConfig):
     learning_rate: float = setting(1e-4, "Peak learning rate", gt=0, le=1)
     lr_schedule: LrSchedule = setting("linear", "How the learning rate goes from its peak")
     warmup_steps: int = setting(0, "Steps over which the learning rate rises", unit="steps", ge=0)
-    weight_decay: float = setting(0.0, "Decoupled weight decay of AdamW", ge=0)
+    weight_decay: float = setting(0.0, "Decoupled weight decay of AdamW", ge=0, le=10)
     grad_clip_norm: float = setting(1.0, "Clip the gradient at this norm; 0: never", ge=0)
     reduction: Reduction = setting(
         "token", "What counts the same in a batch: every trained token, or every example"
@@ -39,8 +39,10 @@ class SupervisedConfig(RunConfig):
         50, "Measure every so many steps, at the start and at the end; 0: never", unit="steps", ge=0
     )
     eval_examples: int = setting(200, "Held-out examples to measure on", unit="examples", ge=1)
-    max_tokens: int = setting(64, "Longest answer sampled when measuring", unit="tokens", ge=1)
-    temperature: float = setting(1.0, "Temperature of sampled answers when measuring", ge=0)
+    max_tokens: int = setting(
+        64, "Longest answer sampled when measuring", unit="tokens", ge=1, le=1_000_000
+    )
+    temperature: float = setting(1.0, "Temperature of sampled answers when measuring", ge=0, le=100)
     log_samples: int = setting(4, "Answers recorded at each measurement", unit="answers", ge=0)
 
 

@@ -67,7 +67,11 @@ def ensure_running(home: Home) -> bool:
     """Start the daemon unless one answers; whether it was started. Raises Failure with its last words."""
     if answers(home):
         return False
-    home.make()
+    try:
+        home.make()
+    except OSError as error:
+        hint = "give another folder by KITCHEN_HOME"
+        raise Failure(f"{home.root} can't be the kitchen's home: {error}", hint) from None
     with _starting(home):
         if answers(home):
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from kitchen_core.telemetry.schema import EventKind
+from kitchen_core.telemetry.schema import Event, EventKind, RunStatus
 from kitchen_daemon.client import Client, Unreachable
 from kitchen_daemon.models import StreamItem
 from kitchen_tui.cli.patience import attempts
@@ -25,6 +25,11 @@ RESTING = frozenset(
 STATUS_KINDS = RESTING | {EventKind.RUN_QUEUED, EventKind.RUN_HELD, EventKind.RUN_RUNNING}
 
 T = TypeVar("T")
+
+
+def rests(event: Event) -> bool:
+    """Whether nothing more happens to the run by itself: it is held for one that has failed, say."""
+    return event.kind in RESTING or bool(event.metadata.get("lost"))
 
 
 class Follower:
@@ -55,7 +60,7 @@ class Follower:
         """Everything from the run's first event on, until it rests for good."""
         for item in self._items():
             yield item
-            if item.event and item.event.kind in RESTING:
+            if item.event and rests(item.event):
                 rest = self._rest_after(item.event.seq or 0)
                 if rest is not None:
                     yield from rest
@@ -78,7 +83,8 @@ class Follower:
         """
         later = self.ask(lambda: self._client.events(self._run_id, after_seq=seq))
         run = self.ask(lambda: self._client.run(self._run_id))
-        if not run.status.is_at_rest or any(event.kind in RESTING for event in later):
+        waits_in_vain = run.status is RunStatus.HELD
+        if not (run.status.is_at_rest or waits_in_vain) or any(rests(event) for event in later):
             return None
         return [StreamItem(cursor=self._cursor or "", event=event) for event in later]
 

@@ -11,6 +11,7 @@ from kitchen_tui.cli.errors import Failure
 
 if TYPE_CHECKING:
     from kitchen_daemon.client import Client
+    from kitchen_daemon.models import Launch
 
 _PATH_STARTS = ("./", "../", "/", "~", "file:")
 
@@ -38,6 +39,25 @@ def pairs(texts: list[str], form: str) -> dict[str, str]:
     return given
 
 
+def manifest_argument(text: str) -> str:
+    """A manifest's name as it is, a manifest's file as an absolute path."""
+    is_file = text.endswith(".toml") or "/" in text
+    return str(Path(text).expanduser().resolve()) if is_file else text
+
+
+def launch_of(**given: Any) -> Launch:
+    """A launch. Raises Failure in one line where a value can't be right."""
+    from pydantic import ValidationError
+
+    from kitchen_core.config import explain
+    from kitchen_daemon.models import Launch
+
+    try:
+        return Launch(**given)
+    except ValidationError as error:
+        raise Failure(explain(error)) from None
+
+
 def with_absolute_refs(client: Client, recipe: str, overrides: dict[str, str]) -> dict[str, str]:
     """The overrides with the refs to local files made absolute.
 
@@ -53,7 +73,7 @@ def with_absolute_refs(client: Client, recipe: str, overrides: dict[str, str]) -
 
 
 def _looks_local(value: str) -> bool:
-    return value.startswith(_PATH_STARTS) or ("/" in value and Path(value).exists())
+    return value.startswith(_PATH_STARTS) or (bool(value) and Path(value).exists())
 
 
 def _holds_ref(properties: dict[str, Any], key: str) -> bool:

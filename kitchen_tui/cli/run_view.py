@@ -57,6 +57,8 @@ class RunView:
 
     def _take_point(self, point: MetricPoint) -> None:
         self.series.setdefault(point.name, {})[point.step] = point.value
+        if point.name in HEADLINES:
+            self.stage = "training"
 
     def _take_event(self, event: Event) -> None:
         match event.kind:

@@ -48,6 +48,13 @@ def test_a_local_path_is_made_absolute_where_it_was_typed(tmp_path):
     assert absolute("builtin:tiny", tmp_path) == "builtin:tiny"
 
 
+def test_a_bare_file_name_is_the_file_that_lies_here(tmp_path):
+    (tmp_path / "chat.jsonl").touch()
+    assert absolute("chat.jsonl", tmp_path) == f"file:{tmp_path}/chat.jsonl"
+    with pytest.raises(RefError, match="is not a ref"):
+        absolute("other.jsonl", tmp_path)
+
+
 def test_a_bare_name_that_exists_here_as_a_folder_is_not_guessed_at(tmp_path):
     (tmp_path / "org" / "name").mkdir(parents=True)
     with pytest.raises(RefError, match=r"write \./org/name or hf:org/name"):
@@ -66,6 +73,7 @@ def resolve():
             hub=lambda: None,  # type: ignore[arg-type, return-value]
             pins=pins or {},
             on_resolved=lambda ref, node, role: found.append((ref, node.sha256, role)),
+            pin=lambda ref, pin: None,
         )
         return resolver, found
 

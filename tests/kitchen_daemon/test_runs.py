@@ -105,6 +105,34 @@ def test_a_child_waits_for_its_parent_and_starts_from_its_model(daemon):
     assert daemon.settled(named.id).status == "completed"
 
 
+def test_the_latest_run_of_a_recipe_can_be_built_on_again_and_again(daemon):
+    latest = "run:sl_basic@latest"
+    first = daemon.launch(max_steps=1, model=latest)
+    second = daemon.launch(max_steps=1, model=latest)
+    third = daemon.launch(max_steps=1, model=latest)
+    assert second.pins[latest] == f"run:{first.id}"
+    assert third.pins[latest] == f"run:{second.id}"
+    assert daemon.settled(third.id).status == "completed"
+
+
+def test_a_run_that_waits_in_vain_says_so_in_its_stream(daemon):
+    parent = daemon.launch(max_steps=200)
+    child = daemon.launch(max_steps=1, model=f"run:{parent.id}")
+    daemon.client.cancel(parent.id)
+    told = daemon.until(child.id, lambda item: bool(item.event and item.event.metadata.get("lost")))
+    assert told[-1].event.metadata["lost"] == [parent.id]
+    assert f"kitchen resume {parent.id}" in daemon.client.run(child.id).reason
+    assert daemon.client.cancel(child.id).status == "cancelled"
+
+
+def test_the_lineage_of_data_leads_to_every_run_that_used_it(daemon, undisturbed):
+    run, _ = undisturbed
+    graph = daemon.client.lineage(run.id)
+    (dataset,) = [node for node in graph.nodes if node.kind == "dataset"]
+    used = daemon.client.lineage(dataset.sha256[:12])
+    assert f"run:{run.id}" in {edge.target for edge in used.edges if edge.source == dataset.id}
+
+
 def test_a_retry_is_the_same_run_again(daemon):
     run = daemon.settled(daemon.launch(max_steps=4).id)
     again = daemon.client.retry(run.id)
@@ -204,6 +232,11 @@ REFUSED = {
     "missing model": ({"overrides": {"model": "/no/model"}}, "there is no folder /no/model"),
     "unknown builtin": ({"overrides": {"model": "builtin:tinny"}}, "tiny"),
     "unknown parent": ({"overrides": {"model": "run:nobody"}}, "there is no run 'nobody'"),
+    "priority too high": ({"priority": 10**20}, "priority"),
+    "seed too large": ({"overrides": {"seed": str(10**20)}}, "seed: given"),
+    "not finite": ({"overrides": {"weight_decay": "inf"}}, "weight_decay: given 'inf', expected"),
+    "no dataset": ({"overrides": {"dataset": ""}}, "'' is not a ref"),
+    "a run as data": ({"overrides": {"dataset": "run:x"}}, "a dataset is a file or builtin: data"),
     "after nobody": ({"after": ["nobody"]}, "there is no run 'nobody'"),
     "gpu without one": ({"overrides": {"device": "cuda"}}, "no NVIDIA GPU was found"),
 }
@@ -213,7 +246,7 @@ REFUSED = {
 def test_a_launch_that_cant_work_is_refused_in_one_line(daemon, case):
     launch, message = REFUSED[case]
     with pytest.raises(Refused) as refused:
-        daemon.client.launch(Launch.model_validate({"recipe": "sl_basic", **launch}))
+        daemon.client.launch(Launch.model_construct(**{"recipe": "sl_basic", **launch}))
     assert 400 <= refused.value.status < 500
     assert message in refused.value.message
     assert "\n" not in refused.value.message

@@ -2,7 +2,9 @@
 
 import os
 import select
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 from contextlib import suppress
@@ -10,6 +12,7 @@ from contextlib import suppress
 import pytest
 
 from kitchen_core.store import Store
+from kitchen_daemon.client import Refused
 from tests.kitchen_daemon.support import (
     final_sha256,
     happened,
@@ -127,6 +130,42 @@ def test_a_socket_that_vanished_comes_back(own_daemon):
     assert socket.stat().st_ino != before
     assert socket.stat().st_mode & 0o777 == 0o600
     assert socket.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_whole_runtime_folder_deleted_comes_back_with_one_daemon(own_daemon):
+    shutil.rmtree(own_daemon.home.runtime)
+    own_daemon.until_answers()
+    second = subprocess.run(
+        [sys.executable, "-m", "kitchen_daemon.main", "--home", own_daemon.home.root],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert "another daemon serves" in second.stderr
+
+
+def test_a_daemon_whose_home_was_deleted_ends(own_daemon):
+    shutil.rmtree(own_daemon.home.root)
+    assert own_daemon.process.wait(30) is not None
+
+
+def test_a_locked_store_delays_the_end_of_a_run_and_does_not_lose_it(own_daemon):
+    run = own_daemon.launch(max_steps=200)
+    own_daemon.until(run.id, reached_step(3))
+    pid = worker_of(own_daemon, run.id)
+    locking = sqlite3.connect(own_daemon.home.database, isolation_level=None)
+    locking.execute("BEGIN IMMEDIATE")
+    os.kill(pid, signal.SIGKILL)
+    with pytest.raises(Refused, match="locked"):
+        own_daemon.client.cancel(run.id)
+    locking.execute("ROLLBACK")
+    locking.close()
+    assert own_daemon.settled(run.id).status == "interrupted"
+
+
+def test_the_home_is_its_owners_alone(daemon):
+    assert daemon.home.root.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_home_with_a_very_long_path_has_a_short_socket(tmp_path):

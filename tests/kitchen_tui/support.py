@@ -196,7 +196,7 @@ def metrics_item(step: int, **values: float | None) -> StreamItem:
 def history(*, ends: EventKind = EventKind.RUN_COMPLETED) -> list[StreamItem | Cut | Signal]:
     """A short run's stream: queued, running, one evaluation, two steps, and how it ends."""
     measured = {"test/nll": 2.5, "test/exact_match": 0.25, "test/exact_match_stderr": 0.125}
-    answer = {"prompt": "1+1?", "completion": "2", "expected": "2", "correct": True, "index": 0}
+    answer = {"question": "1+1?", "completion": "2", "expected": "2", "correct": True, "index": 0}
     return [
         event_item(1, EventKind.RUN_CREATED),
         event_item(2, EventKind.RUN_QUEUED),

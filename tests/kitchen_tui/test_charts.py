@@ -50,8 +50,8 @@ def test_a_constant_series_is_a_level_line_in_the_middle():
     assert chart == ["⠒⠒"]
 
 
-def test_one_point_is_one_dot():
-    assert line_chart([(7, 1.0)], width=2, height=1) == ["⠂⠀"]
+def test_one_point_is_told_and_not_drawn():
+    assert line_chart([(3, 0.5)], width=20, height=3) == ["", "   0.5 at step 3", ""]
 
 
 def test_nothing_to_draw_is_said():

@@ -11,7 +11,7 @@ SERIES = {
 
 
 def answer(seq, step, completion, *, correct):
-    told = {"prompt": "1+1?", "completion": completion, "expected": "2", "index": 0}
+    told = {"question": "1+1?", "completion": completion, "expected": "2", "index": 0}
     metadata = told | {"correct": correct}
     return event(seq, EventKind.SAMPLE_LOGGED, step=step, metadata=metadata)
 

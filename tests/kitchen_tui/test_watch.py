@@ -101,7 +101,7 @@ def test_an_ending_in_the_history_is_not_the_end(watched, command):
 
 
 def test_answers_may_hold_any_line_separator(watched, command):
-    told = {"prompt": "a\u2028b", "completion": "\x85\u2029\x1c", "expected": "", "index": 0}
+    told = {"question": "a\u2028b", "completion": "\x85\u2029\x1c", "expected": "", "index": 0}
     item = event_item(1, EventKind.SAMPLE_LOGGED, step=0, metadata=told)
     watched.streams = [[item, event_item(2, EventKind.RUN_COMPLETED)]]
     assert command("watch", RUN_ID).code == 0

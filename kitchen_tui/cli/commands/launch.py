@@ -9,7 +9,13 @@ import typer
 from kitchen_tui.cli import completion
 from kitchen_tui.cli.arguments import AsJson, RunName, Wait, Watch
 from kitchen_tui.cli.daemon import connected
-from kitchen_tui.cli.launching import pairs, recipe_argument, with_absolute_refs
+from kitchen_tui.cli.launching import (
+    launch_of,
+    manifest_argument,
+    pairs,
+    recipe_argument,
+    with_absolute_refs,
+)
 from kitchen_tui.cli.output import emit, emit_json, say, screen
 
 if TYPE_CHECKING:
@@ -66,13 +72,11 @@ def run(
     given = pairs(settings or [], "key=value")
     adapters = pairs(adapter or [], "PORT=NAME")
     with connected() as client:
-        from kitchen_daemon.models import Launch
-
-        launch = Launch(
+        launch = launch_of(
             recipe=recipe,
             preset=preset,
             overrides=with_absolute_refs(client, recipe, given),
-            manifest=manifest,
+            manifest=manifest_argument(manifest),
             adapters=adapters,
             name=name,
             after=after or [],

@@ -44,7 +44,7 @@ def summary(courses: Sequence[Course], graph: Lineage, width: int) -> Group:
     return Group(
         heading("What was learned"),
         _learned(courses),
-        heading("Answers before and after"),
+        heading("Answers before and after, sampled; right is the whole text"),
         *(_answers(course, width) for course in courses),
         heading("Lineage"),
         lineage_tree(graph, f"run:{last.run.id}"),
@@ -95,14 +95,14 @@ def _answers(course: Course, width: int) -> RenderableType:
     table.add_column("right answer", no_wrap=True)
     share = width // 4 - 3
     for before, after in course.answers:
-        question = one_line(str(after.metadata["prompt"]), share)
+        question = one_line(str(after.metadata["question"]), share)
         expected = one_line(str(after.metadata["expected"]), share)
         table.add_row(question, _answer(before, share), _answer(after, share), expected)
     return table
 
 
 def _answer_lines(before: Event, after: Event, width: int) -> Text:
-    question = one_line(str(after.metadata["prompt"]), width)
+    question = one_line(str(after.metadata["question"]), width)
     return Text("\n").join(
         [Text(question, style="dim"), _answer(before, width), _answer(after, width)]
     )

@@ -41,7 +41,7 @@ def progress_words(view: RunView) -> str:
     if time_left(run):
         parts.append(f"{time_left(run)} left")
     if view.away:
-        parts.append("reconnecting…")
+        parts.append("reconnecting… (kitchen up starts the daemon)")
     return "  ".join(parts)
 
 
@@ -65,7 +65,7 @@ def answer_text(event: Event, width: int) -> Text:
     """A question and how the model answered it, in one line."""
     told = event.metadata
     right = bool(told.get("correct"))
-    prompt = one_line(str(told.get("prompt", "")), width // 2)
+    prompt = one_line(str(told.get("question", "")), width // 2)
     answer = one_line(str(told.get("completion", "")), width - len(prompt) - 5)
     return Text.assemble(
         ("✓ " if right else "✗ ", "green" if right else "red"), (prompt, "dim"), " → ", answer
@@ -77,7 +77,7 @@ def _page(view: RunView, width: int, height: int) -> Iterator[RenderableType]:
     title = Text.assemble((run.name or run.recipe, "bold"), f"  {run.id}  ")
     title.append_text(status_text(run.status))
     if view.away:
-        title.append("  reconnecting…", style="yellow")
+        title.append("  reconnecting… (kitchen up starts the daemon)", style="yellow")
     yield title
     if run.reason:
         yield Text(run.reason, style="dim")

@@ -10,11 +10,15 @@ from kitchen_core import builtin
 from kitchen_core.adapters.local_files import LocalFiles
 from kitchen_core.adapters.memory import MemoryTraining
 from kitchen_core.adapters.torch_local import TorchLocal
+from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.refs import RefError, Resolver
 from kitchen_core.stages.data import hold_out
+from kitchen_core.stages.datums import held_out, shortfalls
 from kitchen_core.stages.evaluation import Answer, exact_match
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import BatchPlan
+from kitchen_core.train.conversations import conversations_from_rows
+from kitchen_core.train.renderers import TemplateRenderer
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows import SupervisedConfig, supervised
 from tests.kitchen_core.store.support import fresh_store, start
@@ -54,7 +58,7 @@ def run(tmp_path):
         writer = start(store)
         ctx = context(writer, tmp_path, config)
         ctx.connector = Connector(client)
-        ctx.registry = store
+        ctx.registry = writer
         ctx.resolver = Resolver(
             builtins=builtin,
             stored=None,  # type: ignore[arg-type]  # the refs of these tests are builtin
@@ -62,6 +66,7 @@ def run(tmp_path):
             hub=lambda: None,  # type: ignore[arg-type, return-value]
             pins={},
             on_resolved=lambda *_: None,
+            pin=lambda *_: None,
         )
         await Runner(supervised, ctx).run()
         return store, writer.run_id, store.series(writer.run_id)
@@ -140,7 +145,7 @@ async def test_an_example_cut_before_its_answer_is_refused_and_named(run):
 
 
 def answers(*right):
-    return [Answer("?", "a" if each else "b", " a\n", 0.0) for each in right]
+    return [Answer("?", "?", "a" if each else "b", " a\n", 0.0) for each in right]
 
 
 def test_exact_match_has_the_standard_error_of_a_share():
@@ -149,10 +154,46 @@ def test_exact_match_has_the_standard_error_of_a_share():
     assert (share, error) == (0.25, pytest.approx(math.sqrt(0.1875 / 16)))
 
 
+def chats(count):
+    rows = [
+        {"messages": [{"role": "user", "content": str(i)}, {"role": "assistant", "content": "!"}]}
+        for i in range(count)
+    ]
+    return conversations_from_rows(rows, "chat.jsonl"), rows
+
+
 def test_holding_everything_out_is_refused():
     with pytest.raises(RefError, match="leaves none to train on"):
-        hold_out([{"a": 1}] * 5, 0.999999999)
+        hold_out(*chats(5), 0.999999999)
 
 
 def test_holding_nothing_out_leaves_all_to_train_on():
-    assert hold_out([{"a": 1}, {"a": 2}], 0.0) == ([{"a": 1}, {"a": 2}], [])
+    conversations, rows = chats(3)
+    assert hold_out(conversations, rows, 0.0) == (conversations, [])
+
+
+def test_a_held_out_row_keeps_its_place_in_the_file():
+    train, test = hold_out(*chats(40), 0.3)
+    assert test
+    assert {each.where for each in train + test} == {f"chat.jsonl row {i}" for i in range(1, 41)}
+
+
+def test_a_question_as_long_as_max_length_is_left_out_and_told():
+    renderer = TemplateRenderer(HuggingFaceTokenizer(builtin.model_folder("tiny")))
+    rows = [
+        {"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": "3"}]}
+        for q in ("1 + 2", "1 + 2" * 50)
+    ]
+    prepared, said = held_out(conversations_from_rows(rows, "chat.jsonl"), renderer, 40)
+    assert len(prepared.prompts) == len(prepared.datums) == 1
+    assert said == [
+        "1 of 2 held-out rows have a prompt of max_length=40 tokens or more and are not measured"
+    ]
+
+
+def test_a_plan_that_gives_less_than_was_asked_for_is_told():
+    plan = BatchPlan(num_examples=5, batch_size=1000, num_epochs=2, max_steps=500, seed=0)
+    small, short = shortfalls(plan)
+    assert small.startswith("batch_size=1000, but there are 5 rows to train on")
+    assert short.startswith("max_steps=500, but num_epochs=2 gives 2 steps")
+    assert shortfalls(BatchPlan(40, 4, 1, 10, 0)) == []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sqlite3
 from pathlib import Path
 
 import pytest
@@ -153,14 +152,3 @@ def test_a_quota_met_by_the_database_is_said_as_plainly(store: Store) -> None:
     said = finish(python(STORE_BEYOND_A_LIMIT, store.home, store.home / "no source"))
     assert "full or over its quota" in said
     assert contents(store) == before
-
-
-def test_a_lock_held_too_long_is_an_error_of_sqlite(store: Store) -> None:
-    store.db.connection().execute("PRAGMA busy_timeout = 1")
-    other = sqlite3.connect(store.db.path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(sqlite3.OperationalError, match="locked"):
-        store.append_events(None, [note("x")])
-    other.execute("ROLLBACK")
-    other.close()
-    store.append_events(None, [note("x")])

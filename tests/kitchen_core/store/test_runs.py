@@ -154,21 +154,37 @@ def test_the_daemon_settles_only_the_attempt_that_it_means(store: Store, writer:
     assert store.get_run(writer.run_id).status is RunStatus.RUNNING
 
 
-def test_progress_and_reason_are_no_events(store: Store, writer: RunWriter) -> None:
+def test_progress_is_no_event(store: Store, writer: RunWriter) -> None:
     before = store.read_events()
     writer.set_progress(3, 10, 1.5)
-    store.set_reason(writer.run_id, "waits for the GPU")
     run = store.get_run(writer.run_id)
     assert (run.progress_step, run.total_steps, run.eta_s) == (3, 10, 1.5)
-    assert run.reason == "waits for the GPU"
     assert store.read_events() == before
+
+
+def test_why_a_run_is_held_is_told_anew(store: Store) -> None:
+    run = store.create_run(SUBMISSION.model_copy(update={"status": RunStatus.HELD}))
+    store.hold_for(run.id, "waits for a (failed)", ["a"])
+    assert store.get_run(run.id).reason == "waits for a (failed)"
+    told = store.read_events(run_id=run.id)[-1]
+    assert told.kind == "run.held"
+    assert told.metadata == {"reason": "waits for a (failed)", "lost": ["a"]}
+
+
+def test_a_pin_is_kept_for_later_attempts(store: Store, writer: RunWriter) -> None:
+    writer.pin("org/name", "hf:org/name@abc")
+    writer.pin("other/name", "hf:other/name@def")
+    assert store.get_run(writer.run_id).pins == {
+        "org/name": "hf:org/name@abc",
+        "other/name": "hf:other/name@def",
+    }
 
 
 def test_an_unknown_run_is_said_to_be_unknown(store: Store) -> None:
     calls = [
         lambda: store.get_run("x"),
         lambda: store.set_intent("x", None),
-        lambda: store.set_reason("x", None),
+        lambda: store.hold_for("x", "", []),
         lambda: store.transition("x", RunStatus.RUNNING),
         lambda: store.begin_attempt("x", 1, 0.0, "", ""),
         lambda: store.write_metrics("x", [("loss", 1, 1.0)]),  # type: ignore[list-item]

@@ -35,6 +35,7 @@ def _create_runs() -> None:
         sa.Column("preset", sa.String(), nullable=True),
         sa.Column("manifest", sa.String(), nullable=False),
         sa.Column("adapters", sa.Text(), nullable=False),
+        sa.Column("wiring", sa.Text(), nullable=False),
         sa.Column("seed", sa.Integer(), nullable=False),
         sa.Column("config", sa.Text(), nullable=False),
         sa.Column("config_hash", sa.String(), nullable=False),
