@@ -111,11 +111,6 @@ class Database:
         """The first row of a query, if there is one."""
         return self.connection().execute(sql, parameters).fetchone()
 
-    def number(self, sql: str, parameters: Parameters = ()) -> int:
-        """The one number that a query asks for; 0 where it is null."""
-        row = self.row(sql, parameters)
-        return 0 if row is None or row[0] is None else row[0]
-
     def tuples(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query as bare tuples, for long results."""
         cursor = self.connection().cursor()
