@@ -1,3 +1,4 @@
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,10 @@ from hypothesis import strategies as st
 
 from kitchen_core import builtin
 from kitchen_core.adapters.local_files import LocalFiles
+from kitchen_core.adapters.memory import MemoryHub
+from kitchen_core.ports.sources import StoredModel
 from kitchen_core.refs import Ref, RefError, Resolver, absolute, parse_ref
+from kitchen_core.train.ports.errors import NotFound
 
 FORMS = {
     "builtin:tiny": Ref("builtin", "tiny"),
@@ -70,7 +74,7 @@ def resolve():
             builtins=builtin,
             stored=None,  # type: ignore[arg-type]  # no ref of these tests leads to the store
             reader=LocalFiles,
-            hub=lambda: None,  # type: ignore[arg-type, return-value]
+            hub=MemoryHub,
             pins=pins or {},
             on_resolved=lambda ref, node, role: found.append((ref, node.sha256, role)),
             pin=lambda ref, pin: None,
@@ -115,3 +119,65 @@ async def test_an_unknown_builtin_suggests_the_nearest(resolve):
     resolver, _ = resolve()
     with pytest.raises(RefError, match="tiny"):
         await resolver.model("builtin:tyni")
+
+
+@pytest.fixture
+def hub():
+    """A hub with the embedded model under another name."""
+    made = MemoryHub()
+    made.put("org/name", builtin.model_folder("tiny"), "abc123")
+    return made
+
+
+@dataclass
+class OneAdapter:
+    """A store that knows one adapter tree."""
+
+    tree: StoredModel
+
+    def of_artifact(self, sha256):
+        return self.tree
+
+
+def resolver_of(hub, pins, pinned, *, stored=None, found=None):
+    return Resolver(
+        builtins=builtin,
+        stored=stored,  # type: ignore[arg-type]  # only what the test asks of it
+        reader=LocalFiles,
+        hub=lambda: hub,
+        pins=pins,
+        on_resolved=lambda ref, node, role: (
+            found.append((role, node.name)) if found is not None else None
+        ),
+        pin=lambda ref, pin: pinned.append((ref, pin)),
+    )
+
+
+async def test_a_hub_name_is_pinned_to_the_commit_that_it_led_to_first(hub):
+    pinned = []
+    await resolver_of(hub, {}, pinned).model("org/name")
+    assert pinned == [("org/name", "hf:org/name@abc123")]
+    again = []
+    resolved = await resolver_of(hub, dict(pinned), again).model("org/name")
+    assert (again, resolved.source.name) == ([], "org/name")
+
+
+async def test_a_pinned_commit_that_is_gone_is_not_replaced_by_a_newer_one(hub):
+    with pytest.raises(NotFound, match="no such revision"):
+        await resolver_of(hub, {"org/name": "hf:org/name@old"}, []).model("org/name")
+
+
+async def test_an_adapters_base_is_reported_and_held_against_its_hash(hub, tmp_path):
+    tree = StoredModel("f" * 64, tmp_path, "final", base="builtin:tiny")
+    found = []
+    resolved = await resolver_of(hub, {}, [], stored=OneAdapter(tree), found=found).model(
+        f"artifact:{'f' * 64}"
+    )
+    assert found == [("base of model", "builtin:tiny"), ("model", "final")]
+    assert (resolved.source.folder, resolved.source.adapter) == (
+        builtin.model_folder("tiny"),
+        tmp_path,
+    )
+    changed = replace(tree, base_sha256="0" * 64)
+    with pytest.raises(RefError, match="builtin:tiny has changed"):
+        await resolver_of(hub, {}, [], stored=OneAdapter(changed)).model(f"artifact:{'f' * 64}")
