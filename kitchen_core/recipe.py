@@ -82,11 +82,13 @@ def load_recipe(path: Path) -> LoadedRecipe:
     """Import a recipe file. Raises RecipeError with file and line where its code fails.
 
     The file's folder stays on `sys.path`, for the recipe's functions may import from it when they
-    run; so this is for processes that read or run one recipe.
+    run; so this is for processes that read or run one recipe. No bytecode is written: it would add
+    to a stored revision, and hide an edit that keeps size and second.
     """
     folder = path.resolve().parent
     before = set(sys.modules)
     sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
     module = _imported(path.resolve())
     recipe = getattr(module, "recipe", None)
     if not isinstance(recipe, Recipe):
@@ -167,7 +169,9 @@ def _imports_of(file: Path, folder: Path) -> Iterator[Path]:
 
 
 def _files_of(start: Path, dotted: str) -> Iterator[Path]:
-    """The module that a dotted name leads to and the packages on the way, as far as they are files."""
+    """The module that a dotted name leads to and the packages on the way, as far as they are
+    files.
+    """
     place = start
     for part in dotted.split("."):
         place = place / part

@@ -108,3 +108,18 @@ def test_a_looping_reading_ends_without_its_daemon(tmp_path):
     daemon.send_signal(signal.SIGKILL)
     daemon.wait()
     assert ends(reading)
+
+
+def test_reading_leaves_nothing_beside_the_recipe_and_sees_every_edit(tmp_path):
+    helper, recipe = tmp_path / "limit_of_mine.py", tmp_path / "mine.py"
+    helper.write_text("LIMIT = 7")
+    recipe.write_text(
+        "from kitchen_core import Recipe\n"
+        "from kitchen_core.workflows import SupervisedConfig, supervised\n"
+        "from limit_of_mine import LIMIT\n"
+        'recipe = Recipe("mine", "Mine", supervised, SupervisedConfig(max_steps=LIMIT))\n'
+    )
+    assert read_apart(recipe).config["max_steps"] == 7
+    helper.write_text("LIMIT = 8")
+    assert read_apart(recipe).config["max_steps"] == 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["limit_of_mine.py", "mine.py"]

@@ -120,7 +120,7 @@ def test_a_full_disk_is_said_plainly_and_tears_nothing(
             writer.set_status(RunStatus.RUNNING, reason="x" * 500_000)
 
     before = contents(store)
-    pages = store.db.number("PRAGMA page_count")
+    pages = store.db.rows("PRAGMA page_count")[0][0]
     store.db.connection().execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(StoreFull, match="full or over its quota") as full:
         write()
