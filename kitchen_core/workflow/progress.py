@@ -1,38 +1,43 @@
-"""How far a run is, and how long the rest will take."""
+"""How far a run is, and how long the rest will take. Times are seconds on one monotonic clock."""
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 REPORT_SECONDS = 0.25
 
 
 @dataclass
 class Progress:
-    """Steps done since this process began to step; the time left follows from their mean."""
+    """The mean time of the steps that this process has done gives the time left.
 
-    _started_at: float = field(default_factory=time.monotonic)
+    The clock starts when the first step is done: that one also carries what comes once, such as the
+    first evaluation and a kernel's first use.
+    """
+
     _started_step: int = 0
-    _reported_at: float = 0.0
+    _clock: tuple[int, float] | None = None
+    _reported_at: float | None = None
 
     def begin(self, step: int) -> None:
         """The step loop starts at `step`."""
-        self._started_at = time.monotonic()
         self._started_step = step
-        self._reported_at = 0.0
+        self._clock = self._reported_at = None
 
-    def due(self) -> bool:
+    def due(self, now: float) -> bool:
         """Whether it is time to report again."""
-        now = time.monotonic()
-        if now - self._reported_at < REPORT_SECONDS:
+        if self._reported_at is not None and now - self._reported_at < REPORT_SECONDS:
             return False
         self._reported_at = now
         return True
 
-    def seconds_left(self, step: int, total_steps: int) -> float | None:
-        """The mean time of a step so far times the steps left; None before the first step."""
-        done = step - self._started_step
-        if done <= 0:
+    def seconds_left(self, step: int, total_steps: int, now: float) -> float | None:
+        """The mean time of a step so far times the steps left; None until two steps are done."""
+        if step <= self._started_step:
             return None
-        return (time.monotonic() - self._started_at) / done * (total_steps - step)
+        if self._clock is None:
+            self._clock = (step, now)
+        first_step, first_at = self._clock
+        if step == first_step:
+            return None
+        return (now - first_at) / (step - first_step) * (total_steps - step)

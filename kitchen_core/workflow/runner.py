@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -181,8 +182,9 @@ class Runner:
 
     def _report_progress(self, *, force: bool = False) -> None:
         ctx = self._ctx
-        if ctx.total_steps is not None and (ctx.progress.due() or force):
-            left = ctx.progress.seconds_left(ctx.step, ctx.total_steps)
+        now = time.monotonic()
+        if ctx.total_steps is not None and (ctx.progress.due(now) or force):
+            left = ctx.progress.seconds_left(ctx.step, ctx.total_steps, now)
             ctx.log.set_progress(ctx.step, ctx.total_steps, left)
 
     async def _parallel(self, node: ParallelNode, *, hot: bool) -> None:
