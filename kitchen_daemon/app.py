@@ -166,7 +166,7 @@ def _reading_routes(app: FastAPI, kitchen: Kitchen) -> None:
         run: str, name: Annotated[list[str] | None, Query()] = None
     ) -> dict[str, list[tuple[int, float | None]]]:
         """Series as `{name: [[step, value], ...]}`."""
-        return store.series(store.find_run(run).id, name or None)  # type: ignore[return-value]
+        return store.series(store.find_run(run).id, name or None)  # type: ignore[return-value]  # JSON has no tuples; steps are whole
 
     @app.get("/runs/{run}/chart")
     def chart(

@@ -165,18 +165,18 @@ def _record_failure(home: Home, writer: RunWriter, error: Exception) -> None:
     told = RunError(
         type=type(cause).__name__,
         message=str(cause) or type(cause).__name__,
-        hint=_hint(home, cause),
+        hint=_hint(home, writer.run_id, cause),
         stage=stage,
         log_tail=last_lines(home.attempt_log(writer.run_id, writer.attempt)),
     )
     writer.set_status(RunStatus.FAILED, reason=told.message, error=told)
 
 
-def _hint(home: Home, error: Exception) -> str:
+def _hint(home: Home, run_id: str, error: Exception) -> str:
     if isinstance(error, PortError):
         return error.hint
     if _is_full_disk(error):
-        return f"free some space on the disk of {home.root}, then: kitchen resume"
+        return f"free some space on the disk of {home.root}, then: kitchen resume {run_id}"
     return ""
 
 

@@ -82,9 +82,8 @@ class MemorySession:
         """As `forward_backward`, with a loss written in torch over all datums at once."""
 
         def work() -> ForwardResult:
-            from kitchen_core.adapters.custom_loss import (
-                custom_gradients,
-            )  # the one part with torch
+            # The one part that needs torch.
+            from kitchen_core.adapters.custom_loss import custom_gradients
 
             logprobs = self._cross_entropy(datums, LossSpec()).logprobs
             metrics, gradients = custom_gradients(loss_fn, datums, logprobs)
