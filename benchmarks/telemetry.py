@@ -67,7 +67,7 @@ def _seconds_of_an_emission(store: Store) -> float:
 async def _seconds_of_a_step() -> float:
     source = ModelSource("builtin:tiny", builtin.model_folder("tiny"))
     session = await TorchLocal().start_session(
-        SessionSpec(source, None, seed=0, micro_batch_size=BATCH)
+        SessionSpec(source, None, seed=0, micro_batch_tokens=4096)
     )
     tokens = np.arange(3, 3 + LENGTH, dtype=np.int64)
     batch = [Datum(tokens, tokens, np.full(LENGTH, 1e-3, np.float32)) for _ in range(BATCH)]

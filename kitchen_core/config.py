@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from kitchen_core.train.hashing import sha256_of_json
@@ -65,13 +65,40 @@ class RunConfig(BaseModel):
         ge=0,
         le=4096,
     )
-    micro_batch_size: int = setting(8, "Sequences in one backward pass", unit="sequences", ge=1)
+    micro_batch_tokens: int = setting(
+        4096, "Tokens in one backward pass; lower it where memory is short", unit="tokens", ge=1
+    )
+    packing: bool = setting(
+        True, "Lay examples end to end in a backward pass, rather than padded side by side"
+    )
+    gradient_checkpointing: bool = setting(
+        False, "Save memory by computing activations twice; costs about a third more time"
+    )
     sampling_batch_size: int = setting(64, "Completions decoded together", unit="sequences", ge=1)
     save_every: int = setting(
         100, "Save a checkpoint every so many steps; 0: never", unit="steps", ge=0
     )
     keep_checkpoints: int = setting(2, "How many checkpoints to keep on disk", ge=1)
     register_as: str | None = setting(None, "Register the final model under this name")
+
+
+class MixedSet(BaseModel):
+    """A dataset mixed in beside the main one. A bare number is its share.
+
+    fields: where its columns are named differently.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    share: float = setting(
+        1.0, "Examples of this set for each one of the main dataset", gt=0, le=1000
+    )
+    fields: dict[str, str] = setting({}, "The schema's field to the column")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_share(cls, value: Any) -> Any:
+        return {"share": value} if isinstance(value, int | float | str) else value
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
@@ -128,6 +155,17 @@ def ref_fields(config_type: type[BaseModel]) -> Iterator[RefField]:
         extra = field.json_schema_extra
         if isinstance(extra, dict) and extra.get("ref") in ("model", "dataset"):
             yield RefField(name, "model" if extra["ref"] == "model" else "dataset")
+
+
+def refs_in(config: Mapping[str, Any], refs: Mapping[str, RefRole]) -> dict[str, RefRole]:
+    """Every ref of a resolved config with its role, given `{field: role}`. A field that maps refs to
+    something names one with each key.
+    """
+    named: dict[str, RefRole] = {}
+    for field, role in refs.items():
+        value = config[field]
+        named |= dict.fromkeys(value if isinstance(value, Mapping) else [value], role)
+    return {ref: role for ref, role in named.items() if ref is not None}
 
 
 def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:

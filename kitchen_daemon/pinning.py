@@ -7,10 +7,12 @@ that could be edited.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from kitchen_core import builtin
+from kitchen_core.config import RefRole
 from kitchen_core.content import sha256_of_file, sha256_of_model
 from kitchen_core.refs import Ref, RefError, parse_ref
 from kitchen_core.store.records import RunRecord
@@ -41,7 +43,7 @@ class Pinner:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def pin(self, refs: dict[str, str]) -> Pins:
+    def pin(self, refs: Mapping[str, RefRole]) -> Pins:
         """Pin `{ref: role}`.
 
         Raises RefError, or a port's error for a model folder that can't be loaded.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kitchen_core.adapters.manifest import Manifest, resolve_manifest
-from kitchen_core.config import ConfigError, config_hash
+from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
 from kitchen_core.store.lineage import run_node
 from kitchen_core.store.records import NewRun, RunRecord
@@ -118,12 +118,7 @@ class Submissions:
         path = self._shelf.find(launch.recipe)
         reading = read_apart(path, launch.preset, launch.overrides)
         manifest = resolve_manifest(launch.manifest, launch.adapters, self._home.root)
-        refs = {
-            reading.resolved[key]: role
-            for key, role in reading.refs.items()
-            if reading.resolved[key] is not None
-        }
-        pins = self._pinner.pin(refs)
+        pins = self._pinner.pin(refs_in(reading.resolved, reading.refs))
         named = [self._store.find_run(run).id for run in launch.after]
         return _Prepared(
             reading=reading,

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from kitchen_core.refs import RefError, ResolvedDataset
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import split_by_content
-from kitchen_core.train.conversations import Conversation, conversations_from_rows
+from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.hashing import canonical_json, sha256_of_json
+from kitchen_core.train.schemas import conversations_from_rows
 from kitchen_core.train.types import Row
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage

@@ -15,7 +15,7 @@ from kitchen_core.train.batches import BatchPlan
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.datums import datum_from_rendered
 from kitchen_core.train.hashing import sha256_of_json
-from kitchen_core.train.renderers import RenderError, TemplateRenderer
+from kitchen_core.train.renderers import Renderer, RenderError
 from kitchen_core.train.types import Datum
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
@@ -33,7 +33,7 @@ class DatumBatches(Sequence[Batch]):
     """The run's batches by index; an example is rendered when it is first needed."""
 
     def __init__(
-        self, data: ChatData, renderer: TemplateRenderer, plan: BatchPlan, max_length: int
+        self, data: ChatData, renderer: Renderer, plan: BatchPlan, max_length: int
     ) -> None:
         self._conversations = data.train
         self._renderer = renderer
@@ -84,7 +84,7 @@ class BuildDatums(Stage):
         """Writes `batches`: DatumBatches, and `held_out`: HeldOut."""
         config = ctx.config
         data: ChatData = ctx.state["dataset"]
-        renderer: TemplateRenderer = ctx.state["renderer"]
+        renderer: Renderer = ctx.state["renderer"]
         plan = BatchPlan(
             num_examples=len(data.train),
             batch_size=config.batch_size,
@@ -117,15 +117,15 @@ def shortfalls(plan: BatchPlan) -> list[str]:
     return found
 
 
-def rendered_datum(
-    conversation: Conversation, renderer: TemplateRenderer, max_length: int
-) -> Datum:
+def rendered_datum(conversation: Conversation, renderer: Renderer, max_length: int) -> Datum:
     """The conversation as a datum.
 
     Raises RenderError naming the row, also where nothing in it is trained.
     """
     try:
-        datum = datum_from_rendered(renderer.supervised(conversation.messages), max_length)
+        datum = datum_from_rendered(
+            renderer.supervised(conversation, "all_assistant_messages"), max_length
+        )
     except RenderError as error:
         raise RenderError(f"{conversation.where}: {error}") from None
     if not datum.num_loss_tokens:
@@ -137,7 +137,7 @@ def rendered_datum(
 
 
 def held_out(
-    conversations: list[Conversation], renderer: TemplateRenderer, max_length: int
+    conversations: list[Conversation], renderer: Renderer, max_length: int
 ) -> tuple[HeldOut, list[str]]:
     """The held-out conversations, rendered for loss and for sampling, and what there is to say of
     others.
@@ -155,8 +155,8 @@ def held_out(
     prepared = HeldOut(
         datums=[rendered_datum(each, renderer, max_length) for each, _ in kept],
         prompts=[prompt for _, prompt in kept],
-        questions=[each.prompt[-1].content for each, _ in kept],
-        answers=[each.answer for each, _ in kept],
+        questions=[each.prompt.messages[-1].content for each, _ in kept],
+        answers=[each.answer.content for each, _ in kept],
         fingerprint=sha256_of_json([renderer.fingerprint, max_length, messages]),
     )
     missing = len(conversations) - len(kept)

@@ -13,7 +13,7 @@ from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train import rng
 from kitchen_core.train.datums import mean_nll
 from kitchen_core.train.ports.training import TrainingSession
-from kitchen_core.train.renderers import TemplateRenderer
+from kitchen_core.train.renderers import Renderer
 from kitchen_core.train.types import LossSpec, SamplingParams
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
@@ -74,12 +74,13 @@ class Evaluate(Stage):
         self, ctx: StageContext, held_out: HeldOut, temperature: float
     ) -> list[Answer]:
         session: TrainingSession = ctx.state["session"]
-        renderer: TemplateRenderer = ctx.state["renderer"]
+        renderer: Renderer = ctx.state["renderer"]
         params = SamplingParams(
             max_tokens=ctx.config.max_tokens,
             temperature=temperature,
             seed=rng.seed_for(ctx.config.seed, "evaluate", ctx.step),
-            stop=renderer.stop,
+            stop=renderer.stop.tokens,
+            stop_texts=renderer.stop.texts,
         )
         sampler = session.sampler("live")
         groups = await ctx.wait(sampler.sample(held_out.prompts, params))

@@ -32,7 +32,9 @@ class InitSession(Stage):
             seed=rng.seed_for(config.seed, "session"),
             device=config.device,
             threads=config.threads,
-            micro_batch_size=config.micro_batch_size,
+            micro_batch_tokens=config.micro_batch_tokens,
+            packing=config.packing,
+            gradient_checkpointing=config.gradient_checkpointing,
             sampling_batch_size=config.sampling_batch_size,
         )
         ctx.state["session"] = await ctx.wait(client.start_session(spec))

@@ -6,6 +6,7 @@ module costs no torch; an adapter turns them into what its backend wants.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,15 +24,48 @@ LossName = Literal["cross_entropy"]
 
 
 @dataclass(frozen=True, slots=True)
+class ToolCall:
+    """A call that the assistant asks for. arguments: the text of a JSON object."""
+
+    name: str
+    arguments: str
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    thinking: what the assistant thought before it spoke. tool_calls: what it asked for after.
+    name, tool_call_id: of a tool's turn, which tool answered and which call. trainable: whether the
+    turn is trained, where the data says so turn by turn (`TrainOnWhat` customized).
+    """
 
     role: Role
     content: str
+    thinking: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
+    name: str | None = None
+    tool_call_id: str | None = None
+    trainable: bool | None = None
 
-    def to_json(self) -> dict[str, str]:
-        """The turn as chat templates and datasets spell it."""
-        return {"role": self.role, "content": self.content}
+    def to_json(self) -> dict[str, Any]:
+        """The turn as chat templates and datasets spell it; what it has not got is left out."""
+        said: dict[str, Any] = {"role": self.role, "content": self.content}
+        if self.thinking is not None:
+            said["reasoning_content"] = self.thinking
+        if self.tool_calls:
+            said["tool_calls"] = [_call_to_json(call) for call in self.tool_calls]
+        if self.name is not None:
+            said["name"] = self.name
+        if self.tool_call_id is not None:
+            said["tool_call_id"] = self.tool_call_id
+        return said
+
+
+def _call_to_json(call: ToolCall) -> dict[str, Any]:
+    function = {"name": call.name, "arguments": json.loads(call.arguments)}
+    return {"type": "function", "function": function} | ({"id": call.id} if call.id else {})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,8 +104,11 @@ class LossSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForwardResult:
-    """What a forward pass gives: each datum's target logprobs `[seq]`, and metrics (`loss`, a
-    sum).
+    """What a forward pass gives: each datum's target logprobs `[seq]`, and metrics.
+
+    `forward_backward` need not look at predictions whose weight is 0: their logprobs may be NaN.
+    metrics: `loss`, a sum; and what the backend can say of the work, where it can: `flops`,
+    `peak_memory_bytes`.
     """
 
     logprobs: list[FloatArray]
@@ -104,9 +141,10 @@ class OptimResult:
 class SamplingParams:
     """How to continue a prompt.
 
-    temperature 0 is greedy. `top_k` -1 and `top_p` 1 leave the distribution whole. `stop` holds
-    token ids that end a completion (and belong to it); empty means the tokenizer's end-of-sequence
-    token. The same seed, prompts and weights give the same samples.
+    temperature 0 is greedy. `top_k` -1 and `top_p` 1 leave the distribution whole. A completion ends
+    with the first token of `stop`, or with the token that completes one of `stop_texts`; what ends
+    it belongs to it. Where both are empty, the tokenizer's end-of-sequence tokens end it. The same
+    seed, prompts and weights give the same samples.
     """
 
     max_tokens: int
@@ -115,6 +153,7 @@ class SamplingParams:
     top_p: float = 1.0
     seed: int = 0
     stop: tuple[int, ...] = ()
+    stop_texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +165,18 @@ class Sample:
     tokens: list[int]
     logprobs: FloatArray
     stop_reason: StopReason
+
+
+@dataclass(frozen=True, slots=True)
+class SampledToken:
+    """One token of a completion under way: its id, the text that it adds, and its logprob at
+    temperature 1. stop_reason: why the completion ends with it, if it does.
+    """
+
+    token: int
+    text: str
+    logprob: float
+    stop_reason: StopReason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +208,11 @@ class LoraSpec:
 class SessionSpec:
     """What a training session is started from. Everything here is fixed for the run's life.
 
-    lora: None trains all weights. micro_batch_size: datums in one backward pass.
-    sampling_batch_size: completions decoded together. threads: CPU threads of the compute thread.
+    lora: None trains all weights. micro_batch_tokens: tokens in one backward pass; a longer datum
+    has one of its own. packing: lay documents end to end, isolated from each other, rather than
+    padded side by side; it changes no gradient. gradient_checkpointing: compute activations again
+    in the backward pass rather than keep them. sampling_batch_size: completions decoded together.
+    threads: CPU threads of the compute thread.
     """
 
     model: ModelSource
@@ -166,7 +220,9 @@ class SessionSpec:
     seed: int
     device: Literal["cpu", "cuda"] = "cpu"
     threads: int = 1
-    micro_batch_size: int = 8
+    micro_batch_tokens: int = 4096
+    packing: bool = True
+    gradient_checkpointing: bool = False
     sampling_batch_size: int = 64
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from kitchen_core.config import ConfigError, RunConfig, ref_fields
+from kitchen_core.config import ConfigError, RefRole, RunConfig, ref_fields
 from kitchen_core.recipe import Recipe, RecipeError, load_recipe
 from kitchen_core.workflow.drawing import draw
 from kitchen_core.workflow.graph import GraphError, Workflow, check
@@ -32,7 +32,7 @@ class RecipeReading(BaseModel):
     config: dict[str, Any]
     config_schema: dict[str, Any]
     resolved: dict[str, Any]
-    refs: dict[str, str]
+    refs: dict[str, RefRole]
     drawing: list[str]
     stages: list[dict[str, Any]]
     files: list[str]

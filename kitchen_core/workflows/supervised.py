@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kitchen_core.config import RunConfig, setting
+from kitchen_core.config import MixedSet, RunConfig, setting
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.datums import BuildDatums
 from kitchen_core.stages.evaluation import Evaluate, LogSamples
@@ -10,6 +10,7 @@ from kitchen_core.stages.saving import Checkpoint, Register, SaveFinal
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import ForwardBackward, LogMetrics, OptimStep
 from kitchen_core.train.datums import Reduction
+from kitchen_core.train.renderers import TrainOnWhat
 from kitchen_core.train.schedules import LrSchedule
 from kitchen_core.workflow.graph import Workflow, every, is_set, stage, stream, when
 
@@ -20,6 +21,18 @@ class SupervisedConfig(RunConfig):
     test_dataset: str | None = setting(
         None, "Data to measure on; left out: the dataset's own, or a part held out", ref="dataset"
     )
+    mix: dict[str, MixedSet] = setting(
+        {},
+        "Other data mixed in: a ref and its share, in examples for each one of `dataset`",
+        ref="dataset",
+    )
+    fields: dict[str, str] = setting(
+        {}, "Where the dataset's columns are named differently: the schema's field to the column"
+    )
+    renderer: str = setting(
+        "auto", "How conversations are spelled; auto takes the model's own chat template"
+    )
+    train_on: TrainOnWhat = setting("all_assistant_messages", "Which tokens are trained")
     test_fraction: float = setting(
         0.1, "Part of the rows held out where the data brings no test set", ge=0, lt=1
     )

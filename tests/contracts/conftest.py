@@ -62,7 +62,7 @@ def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp("model") / "base"
     make_model(folder)
     source = ModelSource("org/tiny", folder)
-    return Backend(client(), SessionSpec(source, lora, seed=7, micro_batch_size=3))
+    return Backend(client(), SessionSpec(source, lora, seed=7, micro_batch_tokens=3))
 
 
 @pytest.fixture

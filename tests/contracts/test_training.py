@@ -70,11 +70,11 @@ class TestLoss:
 
 
 class TestGradient:
-    @pytest.mark.parametrize("micro_batch_size", [1, 2, 5])
-    async def test_is_the_same_for_any_micro_batch_size(self, start, micro_batch_size):
+    @pytest.mark.parametrize("micro_batch_tokens", [1, 2, 5])
+    async def test_is_the_same_for_any_micro_batch_tokens(self, start, micro_batch_tokens):
         norms = []
-        for size in (3, micro_batch_size):
-            session = await start(micro_batch_size=size)
+        for size in (3, micro_batch_tokens):
+            session = await start(micro_batch_tokens=size)
             session.forward_backward(DATUMS, CROSS_ENTROPY)
             norms.append((await session.optim_step(STEP)).metrics["grad_norm"])
         assert norms[0] == pytest.approx(norms[1], rel=1e-5)
@@ -125,9 +125,9 @@ class TestGradient:
 
 
 class TestCustomLoss:
-    @pytest.mark.parametrize("micro_batch_size", [2, 8])
-    async def test_that_is_cross_entropy_trains_as_cross_entropy(self, start, micro_batch_size):
-        custom, named = await start(micro_batch_size=micro_batch_size), await start()
+    @pytest.mark.parametrize("micro_batch_tokens", [2, 8])
+    async def test_that_is_cross_entropy_trains_as_cross_entropy(self, start, micro_batch_tokens):
+        custom, named = await start(micro_batch_tokens=micro_batch_tokens), await start()
         for _ in range(3):
             custom.forward_backward_custom(DATUMS, negative_sum)
             named.forward_backward(DATUMS, CROSS_ENTROPY)

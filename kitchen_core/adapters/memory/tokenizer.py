@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.ports.tokenizer import RenderedChat
@@ -33,10 +34,21 @@ class ByteTokenizer:
         ]
         return b"".join(pieces).decode(errors="replace")
 
+    def token_id(self, text: str) -> int | None:
+        """The id of a control token, or of a one-byte text."""
+        if text in _CONTROL.values():
+            return next(token for token, name in _CONTROL.items() if name == text)
+        return self.encode(text)[0] if len(text.encode()) == 1 else None
+
     def render_chat(
-        self, messages: Sequence[Message], *, add_generation_prompt: bool = False
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        add_generation_prompt: bool = False,
     ) -> RenderedChat:
         """The conversation as tokens; what the assistant says is marked, its `<eos>` included."""
+        del tools  # bytes have no way to spell them
         tokens: list[int] = []
         mask: list[bool] = []
         for message in messages:

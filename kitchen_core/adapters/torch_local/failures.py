@@ -20,7 +20,7 @@ def translate(error: Exception) -> Exception:
         first_line = text.splitlines()[0] if text else "no details"
         return InvalidRequest(
             f"the device ran out of memory ({first_line})",
-            hint="Lower micro_batch_size (training) or sampling_batch_size (sampling), "
+            hint="Lower micro_batch_tokens (training) or sampling_batch_size (sampling), "
             "or train with LoRA.",
         )
     return PortError(f"{type(error).__name__}: {text}")

@@ -23,10 +23,10 @@ BackwardFrom = Callable[[Tensor], None]
 class Passes:
     """The passes of one model. All losses are sums, so the micro-batch size never changes a gradient."""
 
-    def __init__(self, model: nn.Module, device: torch.device, micro_batch_size: int) -> None:
+    def __init__(self, model: nn.Module, device: torch.device, micro_batch_tokens: int) -> None:
         self._model = model
         self._device = device
-        self._micro_batch_size = micro_batch_size
+        self._micro_batch_tokens = micro_batch_tokens
 
     @torch.no_grad()
     def forward(self, datums: Sequence[Datum]) -> ForwardResult:
@@ -87,8 +87,15 @@ class Passes:
         return ForwardResult(logprobs, {"loss": float(sum(loss.item() for loss in losses))})
 
     def _micro_batches(self, datums: Sequence[Datum]) -> Iterator[Sequence[Datum]]:
-        for start in range(0, len(datums), self._micro_batch_size):
-            yield datums[start : start + self._micro_batch_size]
+        batch: list[Datum] = []
+        for datum in datums:
+            longest = max(map(len, [*batch, datum]))
+            if batch and longest * (len(batch) + 1) > self._micro_batch_tokens:
+                yield batch
+                batch = []
+            batch.append(datum)
+        if batch:
+            yield batch
 
     def _padded(self, rows: Sequence[Tensor], dtype: torch.dtype) -> Tensor:
         padded = torch.zeros(len(rows), max(map(len, rows)), dtype=dtype)

@@ -54,7 +54,7 @@ class TorchSession:
         self._thread = thread
         self._loaded = loaded
         self._optimizer = Optimizer(loaded.trained)
-        self._passes = Passes(loaded.model, loaded.device, spec.micro_batch_size)
+        self._passes = Passes(loaded.model, loaded.device, spec.micro_batch_tokens)
         self._decoder = Decoder(
             loaded.model,
             loaded.device,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -60,8 +60,16 @@ class HuggingFaceTokenizer:
             list(tokens), skip_special_tokens=skip_special, clean_up_tokenization_spaces=False
         )
 
+    def token_id(self, text: str) -> int | None:
+        """The id of the token listed under exactly this text, or None."""
+        return self._tokenizer.get_vocab().get(text)
+
     def render_chat(
-        self, messages: Sequence[Message], *, add_generation_prompt: bool = False
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        add_generation_prompt: bool = False,
     ) -> RenderedChat:
         """The conversation through the model's own template. Raises InvalidRequest where it refuses."""
         if not self.has_chat_template:
@@ -73,6 +81,7 @@ class HuggingFaceTokenizer:
         try:
             rendered = self._tokenizer.apply_chat_template(
                 [message.to_json() for message in messages],
+                tools=list(tools) or None,
                 add_generation_prompt=add_generation_prompt,
                 return_dict=True,
                 return_assistant_tokens_mask=marked,

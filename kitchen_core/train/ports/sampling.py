@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from kitchen_core.train.types import FloatArray, Sample, SamplingParams
+from kitchen_core.train.types import FloatArray, Sample, SampledToken, SamplingParams
 
 
 class SamplingClient(Protocol):
@@ -21,6 +21,14 @@ class SamplingClient(Protocol):
     ) -> list[list[Sample]]:
         """`n` completions of each prompt, `[prompts][n]`. All prompts of a call are decoded
         together where the backend can.
+
+        Raises StaleSampler when the weights have moved on.
+        """
+        ...
+
+    def stream(self, prompt: Sequence[int], params: SamplingParams) -> AsyncIterator[SampledToken]:
+        """One completion, token by token as it comes: the same tokens that `sample` gives for this
+        prompt alone. Ending the iteration early ends the work.
 
         Raises StaleSampler when the weights have moved on.
         """

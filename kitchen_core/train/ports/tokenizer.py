@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from kitchen_core.train.types import Message
 
@@ -47,10 +47,20 @@ class Tokenizer(Protocol):
         """The text of `tokens`; `skip_special` leaves out control tokens."""
         ...
 
+    def token_id(self, text: str) -> int | None:
+        """The id of a token that the vocabulary lists under exactly this text, special ones
+        included; None where it has none.
+        """
+        ...
+
     def render_chat(
-        self, messages: Sequence[Message], *, add_generation_prompt: bool = False
+        self,
+        messages: Sequence[Message],
+        *,
+        tools: Sequence[Mapping[str, Any]] = (),
+        add_generation_prompt: bool = False,
     ) -> RenderedChat:
-        """The conversation through the model's own template.
+        """The conversation through the model's own template; tools are JSON schemas of functions.
 
         Raises InvalidRequest where it refuses.
         """

@@ -1,5 +1,21 @@
 """Renderers: a conversation as tokens, with a mark on those that are trained."""
 
-from kitchen_core.train.renderers.template import Rendered, RenderError, TemplateRenderer
+from kitchen_core.train.renderers.base import (
+    Parsed,
+    Rendered,
+    Renderer,
+    RenderError,
+    Stop,
+    TrainOnWhat,
+)
+from kitchen_core.train.renderers.template import TemplateRenderer
 
-__all__ = ["RenderError", "Rendered", "TemplateRenderer"]
+__all__ = [
+    "Parsed",
+    "RenderError",
+    "Rendered",
+    "Renderer",
+    "Stop",
+    "TemplateRenderer",
+    "TrainOnWhat",
+]

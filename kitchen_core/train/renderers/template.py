@@ -9,22 +9,17 @@ wrong spans is worse than not training.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from kitchen_core.train.ports.tokenizer import Tokenizer
+from kitchen_core.train.conversations import Conversation
+from kitchen_core.train.ports.tokenizer import RenderedChat, Tokenizer
+from kitchen_core.train.renderers.base import (
+    Parsed,
+    Rendered,
+    RenderError,
+    Stop,
+    TrainOnWhat,
+)
 from kitchen_core.train.types import Message
-
-
-class RenderError(ValueError):
-    """A conversation that can't be rendered soundly."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered:
-    """A conversation's tokens `[seq]` and, for each, whether it is trained `[seq]`."""
-
-    tokens: list[int]
-    trained: list[bool]
 
 
 class TemplateRenderer:
@@ -40,26 +35,49 @@ class TemplateRenderer:
         self._tokenizer = tokenizer
         self._ends = set(tokenizer.eos_token_ids)
 
+    name = "template"
+    extends = True
+
     @property
     def fingerprint(self) -> str:
         """What the rendering depends on."""
         return f"template:{self._tokenizer.fingerprint}"
 
     @property
-    def stop(self) -> tuple[int, ...]:
+    def stop(self) -> Stop:
         """The tokens that end a turn."""
-        return self._tokenizer.eos_token_ids
+        return Stop(tokens=self._tokenizer.eos_token_ids)
 
-    def prompt(self, messages: Sequence[Message]) -> list[int]:
+    def prompt(self, conversation: Conversation) -> list[int]:
         """The conversation so far, ready for the assistant to go on: `[seq]`."""
-        return self._tokenizer.render_chat(messages, add_generation_prompt=True).tokens
+        return self._render(conversation, add_generation_prompt=True).tokens
 
-    def supervised(self, messages: Sequence[Message]) -> Rendered:
+    def supervised(
+        self, conversation: Conversation, train_on: TrainOnWhat = "all_assistant_messages"
+    ) -> Rendered:
         """The conversation with the assistant's tokens marked. Raises RenderError."""
-        chat = self._tokenizer.render_chat(messages)
+        chat = self._render(conversation)
         if chat.assistant_mask is not None:
             return Rendered(chat.tokens, self._with_turn_ends(chat.tokens, chat.assistant_mask))
-        return self._by_prefixes(messages, chat.tokens)
+        return self._by_prefixes(conversation, chat.tokens)
+
+    def examples(self, conversation: Conversation, train_on: TrainOnWhat) -> list[Rendered]:
+        """The sequences to train on. Raises RenderError."""
+        return [self.supervised(conversation, train_on)]
+
+    def parse(self, completion: Sequence[int]) -> Parsed:
+        """The assistant's message that a completion holds."""
+        ended = bool(completion) and completion[-1] in self._ends
+        return Parsed(Message("assistant", self.text(completion)), ended)
+
+    def _render(
+        self, conversation: Conversation, *, add_generation_prompt: bool = False
+    ) -> RenderedChat:
+        return self._tokenizer.render_chat(
+            conversation.messages,
+            tools=conversation.tools,
+            add_generation_prompt=add_generation_prompt,
+        )
 
     def text(self, tokens: Sequence[int]) -> str:
         """A completion as the user would read it: control tokens left out."""
@@ -78,12 +96,12 @@ class TemplateRenderer:
                 trained[i] = True
         return trained
 
-    def _by_prefixes(self, messages: Sequence[Message], tokens: list[int]) -> Rendered:
+    def _by_prefixes(self, conversation: Conversation, tokens: list[int]) -> Rendered:
         trained = [False] * len(tokens)
-        for i, message in enumerate(messages):
+        for i, message in enumerate(conversation.messages):
             if message.role == "assistant":
-                start = len(self._shared_prefix(self.prompt(messages[:i]), tokens))
-                upto = self._tokenizer.render_chat(messages[: i + 1]).tokens
+                start = len(self._shared_prefix(self.prompt(conversation.upto(i)), tokens))
+                upto = self._render(conversation.upto(i + 1)).tokens
                 end = self._turn_end(tokens, start, len(self._shared_prefix(upto, tokens)))
                 trained[start:end] = [True] * (end - start)
         return Rendered(tokens, trained)

@@ -17,8 +17,8 @@ from kitchen_core.stages.datums import held_out, shortfalls
 from kitchen_core.stages.evaluation import Answer, exact_match
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import BatchPlan
-from kitchen_core.train.conversations import conversations_from_rows
 from kitchen_core.train.renderers import TemplateRenderer
+from kitchen_core.train.schemas import conversations_from_rows
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows import SupervisedConfig, supervised
 from tests.kitchen_core.store.support import fresh_store, start
@@ -27,7 +27,7 @@ from tests.kitchen_core.workflow.support import context
 CONFIG = SupervisedConfig(
     max_steps=3,
     batch_size=8,
-    micro_batch_size=4,
+    micro_batch_tokens=4,
     learning_rate=1e-3,
     device="cpu",
     threads=1,

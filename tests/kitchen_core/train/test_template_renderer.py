@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.builtin import dataset_rows, model_folder
-from kitchen_core.train.conversations import conversations_from_rows
 from kitchen_core.train.renderers import RenderError, TemplateRenderer
+from kitchen_core.train.schemas import conversations_from_rows
 from kitchen_core.train.types import Message
 from tests.contracts.models import MARKED_TEMPLATE, PLAIN_TEMPLATE, make_byte_tokenizer
 

@@ -27,13 +27,13 @@ async def start(llama: Path) -> AsyncIterator:
     sessions: list[TorchSession] = []
 
     async def start_session(
-        lora=None, *, seed: int = 7, source: ModelSource | None = None, micro_batch_size: int = 3
+        lora=None, *, seed: int = 7, source: ModelSource | None = None, micro_batch_tokens: int = 3
     ) -> TorchSession:
         spec = SessionSpec(
             source or ModelSource("org/tiny", llama),
             lora,
             seed,
-            micro_batch_size=micro_batch_size,
+            micro_batch_tokens=micro_batch_tokens,
         )
         session = await TorchLocal().start_session(spec)
         sessions.append(session)

@@ -27,7 +27,7 @@ async def thread():
 async def test_out_of_memory_says_what_to_lower(thread):
     with pytest.raises(InvalidRequest, match="out of memory") as refused:
         await thread.submit("forward_backward", lambda: torch.empty(2**55))
-    assert "micro_batch_size" in refused.value.hint
+    assert "micro_batch_tokens" in refused.value.hint
     assert refused.value.asked == "forward_backward"
 
 

@@ -12,9 +12,9 @@ from tests.contracts.data import DATUMS
 CPU = torch.device("cpu")
 
 
-def gradients(llama, run, micro_batch_size: int) -> dict[str, torch.Tensor]:
+def gradients(llama, run, micro_batch_tokens: int) -> dict[str, torch.Tensor]:
     model = AutoModelForCausalLM.from_pretrained(llama).eval()
-    run(Passes(model, CPU, micro_batch_size))
+    run(Passes(model, CPU, micro_batch_tokens))
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
 
@@ -30,20 +30,20 @@ def negative_sum(datums, logprobs):
     return -sum((w * row).sum() for w, row in zip(weights, logprobs, strict=True)), {}
 
 
-@pytest.mark.parametrize("micro_batch_size", [1, 2, 3, 4])
-def test_any_micro_batch_size_gives_the_gradient_of_one_batch(llama, micro_batch_size):
+@pytest.mark.parametrize("micro_batch_tokens", [1, 2, 3, 4])
+def test_any_micro_batch_tokens_gives_the_gradient_of_one_batch(llama, micro_batch_tokens):
     whole = gradients(llama, lambda passes: passes.forward_backward(DATUMS), 5)
-    split = gradients(llama, lambda passes: passes.forward_backward(DATUMS), micro_batch_size)
+    split = gradients(llama, lambda passes: passes.forward_backward(DATUMS), micro_batch_tokens)
     assert_equal(whole, split)
 
 
-@pytest.mark.parametrize("micro_batch_size", [2, 5])
-def test_a_custom_loss_gives_the_gradient_of_the_same_named_loss(llama, micro_batch_size):
+@pytest.mark.parametrize("micro_batch_tokens", [2, 5])
+def test_a_custom_loss_gives_the_gradient_of_the_same_named_loss(llama, micro_batch_tokens):
     named = gradients(llama, lambda passes: passes.forward_backward(DATUMS), 5)
     custom = gradients(
         llama,
         lambda passes: passes.forward_backward_custom(DATUMS, negative_sum),
-        micro_batch_size,
+        micro_batch_tokens,
     )
     assert_equal(named, custom)
 

@@ -21,7 +21,7 @@ from kitchen_core.train.types import AdamParams, LossSpec, ModelSource, SessionS
 from tests.contracts.data import DATUMS
 
 async def main(model, state, out):
-    spec = SessionSpec(ModelSource("org/tiny", Path(model)), None, 7, micro_batch_size=3)
+    spec = SessionSpec(ModelSource("org/tiny", Path(model)), None, 7, micro_batch_tokens=3)
     session = await TorchLocal().start_session(spec)
     await session.load_state(Path(state))
     for _ in range(3):

@@ -1,6 +1,6 @@
 import pytest
 
-from kitchen_core.train.conversations import RowError, conversations_from_rows
+from kitchen_core.train.schemas import RowError, conversations_from_rows
 
 
 def turns(*pairs):
