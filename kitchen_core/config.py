@@ -134,11 +134,13 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None, source
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
         return f"{_of(source)}unknown setting '{name}'{nearest(name, _fields_of(model))}"
+    if not first["loc"]:  # a rule between settings, told in its own words
+        return f"{_of(source)}{first['msg'].removeprefix('Value error, ')}"
     key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
     unit = _unit_of(model, key) if model else ""
     more = f" (and {len(others)} more)" if others else ""
     given = _shown(first.get("input"))
-    return f"{_of(source)}{key or 'config'}: given {given}, expected {_expected(first)}{unit}{more}"
+    return f"{_of(source)}{key}: given {given}, expected {_expected(first)}{unit}{more}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from pydantic import model_validator
+
 from kitchen_core.config import MixedSet, RunConfig, setting
+from kitchen_core.stages.best import (
+    BeginBest,
+    RestoreBest,
+    TrackBest,
+    not_measured,
+    waited_long,
+)
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.datums import BuildDatums
 from kitchen_core.stages.evaluation import Evaluate, LogSamples
 from kitchen_core.stages.saving import Checkpoint, Register, SaveFinal
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import ForwardBackward, LogMetrics, OptimStep
+from kitchen_core.train.best import BestIs
 from kitchen_core.train.datums import Reduction
 from kitchen_core.train.renderers import TrainOnWhat
 from kitchen_core.train.schedules import LrSchedule
-from kitchen_core.workflow.graph import Workflow, every, is_set, stage, stream, when
+from kitchen_core.workflow.graph import (
+    StageNode,
+    Workflow,
+    every,
+    is_set,
+    stage,
+    stream,
+    when,
+)
 
 
 class SupervisedConfig(RunConfig):
@@ -52,11 +72,36 @@ class SupervisedConfig(RunConfig):
         50, "Measure every so many steps, at the start and at the end; 0: never", unit="steps", ge=0
     )
     eval_examples: int = setting(200, "Held-out examples to measure on", unit="examples", ge=1)
+    best_metric: str = setting(
+        "test/nll", "The measured metric that early_stopping_patience and keep_best go by"
+    )
+    best_is: BestIs = setting(
+        "auto", "Which end of it is good; auto: losses and errors lowest, everything else highest"
+    )
+    early_stopping_patience: int = setting(
+        0, "Stop after so many measurements without a better one; 0: never", ge=0
+    )
+    keep_best: bool = setting(False, "End with the best measured weights rather than the last")
     max_tokens: int = setting(
         64, "Longest answer sampled when measuring", unit="tokens", ge=1, le=1_000_000
     )
     temperature: float = setting(1.0, "Temperature of sampled answers when measuring", ge=0, le=100)
     log_samples: int = setting(4, "Answers recorded at each measurement", unit="answers", ge=0)
+
+    @model_validator(mode="after")
+    def _best_is_measured(self) -> Self:
+        if not self.eval_every:
+            for name in ("keep_best", "early_stopping_patience"):
+                if value := getattr(self, name):
+                    raise ValueError(
+                        f"{name}={value} goes by {self.best_metric}, but eval_every=0 measures "
+                        "nothing; set eval_every"
+                    )
+        return self
+
+
+def _measure() -> tuple[StageNode, ...]:
+    return stage(Evaluate()), stage(LogSamples()), stage(TrackBest())
 
 
 supervised = Workflow(
@@ -68,18 +113,23 @@ supervised = Workflow(
         stage(InitSession()),
         stage(InitTokenizer()),
         stage(BuildDatums()),
+        stage(BeginBest()),
         stream(
             "steps",
-            when(every("eval_every", at_start=True), stage(Evaluate()), stage(LogSamples())),
             stage(ForwardBackward()),
             stage(OptimStep()),
             stage(LogMetrics()),
             over="batches",
             item="batch",
-            between=(when(every("save_every"), stage(Checkpoint())),),
+            between=(
+                when(every("save_every"), stage(Checkpoint())),
+                when(every("eval_every", at_start=True), *_measure()),
+            ),
+            until=waited_long("early_stopping_patience"),
             counts_steps=True,
         ),
-        when(is_set("eval_every"), stage(Evaluate()), stage(LogSamples())),
+        when(not_measured("eval_every"), *_measure()),
+        when(is_set("keep_best"), stage(RestoreBest())),
         stage(SaveFinal()),
         when(is_set("register_as"), stage(Register())),
     ),
