@@ -32,7 +32,7 @@ recipe = Recipe(
             "model": "HuggingFaceTB/SmolLM2-135M-Instruct",
             "dataset": "HuggingFaceH4/no_robots",
             "lora_rank": 32,
-            "learning_rate": 5e-4,
+            "learning_rate": None,
             "num_epochs": 1,
             "max_steps": None,
             "batch_size": 32,

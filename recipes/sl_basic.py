@@ -31,7 +31,7 @@ recipe = Recipe(
         "gpu": {
             "model": "HuggingFaceTB/SmolLM2-135M-Instruct",
             "lora_rank": 32,
-            "learning_rate": 5e-4,
+            "learning_rate": None,
             "num_epochs": 1,
             "max_steps": None,
             "batch_size": 32,

@@ -59,17 +59,21 @@ class OptimStep(Stage):
     """Submit the optimizer step at the scheduled learning rate."""
 
     name = "OptimStep"
-    reads = ("session", "submitted")
+    reads = ("session", "submitted", "peak_lr")
     writes = MappingProxyType({"update": Keeping.REBUILT})
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `update`: Update."""
         config = ctx.config
         factor = lr_multiplier(
-            config.lr_schedule, ctx.step, ctx.total_steps or 1, config.warmup_steps
+            config.lr_schedule,
+            ctx.step,
+            ctx.total_steps or 1,
+            config.warmup_steps,
+            config.min_lr_ratio,
         )
         adam = AdamParams(
-            learning_rate=config.learning_rate * factor,
+            learning_rate=ctx.state["peak_lr"] * factor,
             weight_decay=config.weight_decay,
             grad_clip_norm=config.grad_clip_norm,
         )

@@ -60,9 +60,14 @@ class SupervisedConfig(RunConfig):
     num_epochs: int = setting(1, "Passes over the data", ge=1)
     batch_size: int = setting(32, "Examples in one optimizer step", unit="examples", ge=1)
     max_length: int = setting(1024, "Longer examples are cut at the end", unit="tokens", ge=2)
-    learning_rate: float = setting(1e-4, "Peak learning rate", gt=0, le=1)
     lr_schedule: LrSchedule = setting("linear", "How the learning rate goes from its peak")
     warmup_steps: int = setting(0, "Steps over which the learning rate rises", unit="steps", ge=0)
+    min_lr_ratio: float = setting(
+        0.0,
+        "Where the schedule ends, as a part of the peak; linear and cosine go down to it",
+        ge=0,
+        le=1,
+    )
     weight_decay: float = setting(0.0, "Decoupled weight decay of AdamW", ge=0, le=10)
     grad_clip_norm: float = setting(1.0, "Clip the gradient at this norm; 0: never", ge=0)
     reduction: Reduction = setting(
