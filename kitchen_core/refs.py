@@ -9,25 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from kitchen_core.content import sha256_of_file, sha256_of_model
 from kitchen_core.ports.sources import Builtins, StoredModel, StoredModels
+from kitchen_core.slices import drain
 from kitchen_core.telemetry.ports import Node
-from kitchen_core.train.hashing import sha256_of_rows
+from kitchen_core.train.hashing import RowsHash, canonical_json
 from kitchen_core.train.model_folder import inspect_model_folder
 from kitchen_core.train.ports.datasets import DatasetReader
-from kitchen_core.train.ports.hub import ModelHub
+from kitchen_core.train.ports.hub import DatasetHub, HubDataset, ModelHub
 from kitchen_core.train.types import ModelSource, Row
 
 RefKind = Literal["builtin", "hf", "file", "run", "model", "artifact"]
-_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?")
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[\w./-]+)?(#[\w.-]+)?")
 _FORMS = (
-    "builtin:NAME, hf:ORG/NAME[@REVISION] or ORG/NAME, file:PATH or ./PATH, run:ID or "
-    "run:RECIPE@latest, model:NAME@VERSION, artifact:SHA256"
+    "builtin:NAME, hf:ORG/NAME[@REVISION] or ORG/NAME (of data also #SUBSET), file:PATH or ./PATH, "
+    "run:ID or run:RECIPE@latest, model:NAME@VERSION, artifact:SHA256"
 )
 
 
@@ -37,14 +38,17 @@ class RefError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Ref:
-    """A parsed ref. selector: what stands behind the `@`, if anything."""
+    """A parsed ref. selector, subset: what stands behind the `@` and the `#`, if anything."""
 
     kind: RefKind
     name: str
     selector: str | None = None
+    subset: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.kind}:{self.name}" + (f"@{self.selector}" if self.selector else "")
+        selector = f"@{self.selector}" if self.selector else ""
+        subset = f"#{self.subset}" if self.subset else ""
+        return f"{self.kind}:{self.name}{selector}{subset}"
 
 
 def parse_ref(text: str) -> Ref:
@@ -53,7 +57,7 @@ def parse_ref(text: str) -> Ref:
         return Ref("file", text)
     kind, colon, rest = text.partition(":")
     if not colon and _HUB_NAME.fullmatch(text):
-        return _with_selector("hf", text)
+        return _hub_ref(text)
     if not rest:
         raise RefError(f"'{text}' is not a ref; write {_FORMS}")
     match kind:
@@ -63,8 +67,11 @@ def parse_ref(text: str) -> Ref:
             return Ref("builtin", rest)
         case "artifact":
             return Ref("artifact", rest)
-        case "hf" | "run" | "model":
-            return _with_selector(kind, rest)
+        case "hf":
+            return _hub_ref(rest)
+        case "run" | "model":
+            name, _, selector = rest.partition("@")
+            return Ref(kind, name, selector or None)
         case _:
             raise RefError(f"'{text}': unknown kind of ref '{kind}'; write {_FORMS}")
 
@@ -86,9 +93,21 @@ def absolute(text: str, folder: Path) -> str:
     return f"file:{(folder / Path(ref.name).expanduser()).resolve()}"
 
 
-def _with_selector(kind: Literal["hf", "run", "model"], rest: str) -> Ref:
-    name, _, selector = rest.partition("@")
-    return Ref(kind, name, selector or None)
+def check_role(ref: Ref, role: Literal["model", "dataset"]) -> None:
+    """Raise RefError where a ref of this kind can't lead to a model, or to a dataset."""
+    if role == "model" and ref.subset:
+        raise RefError(f"'{ref}': a model has no subsets; leave out #{ref.subset}")
+    if role == "dataset" and ref.kind in ("run", "model", "artifact"):
+        raise RefError(
+            f"'{ref}': what a run makes is a model and no dataset; "
+            "name a dataset by hf:ORG/NAME, by its file's path or by builtin:NAME"
+        )
+
+
+def _hub_ref(text: str) -> Ref:
+    rest, _, subset = text.partition("#")
+    name, _, revision = rest.partition("@")
+    return Ref("hf", name, revision or None, subset or None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,18 +125,49 @@ class ResolvedModel:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """One split of a dataset: rows that are read anew at every pass, how many they are, and the
+    SHA-256 over their canonical text.
+    """
+
+    rows: Iterable[Row]
+    num_rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class ResolvedDataset:
-    """A dataset that a ref led to. test is None where the data brings no split of its own."""
+    """A dataset that a ref led to, and its place in the lineage.
+
+    train, test: None where the data brings no such split. revision: the commit, of data from a hub.
+    """
 
     ref: str
-    train: list[Row]
-    test: list[Row] | None
+    train: Split | None
+    test: Split | None
     node: Node
+    revision: str | None = None
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over the canonical rows."""
+        """SHA-256 over the canonical rows, those to train on first."""
         return self.node.sha256 or ""
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of all its splits."""
+        return sum(split.num_rows for split in (self.train, self.test) if split)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Where a dataset's rows are, before they have been looked at. pin: as of a model."""
+
+    train: Iterable[Row] | None
+    test: Iterable[Row] | None
+    name: str
+    revision: str | None = None
+    pin: str | None = None
 
 
 class Resolver:
@@ -135,7 +185,8 @@ class Resolver:
         builtins: Builtins,
         stored: StoredModels,
         reader: Callable[[], DatasetReader],
-        hub: Callable[[], ModelHub],
+        model_hub: Callable[[], ModelHub],
+        dataset_hub: Callable[[], DatasetHub],
         pins: dict[str, str],
         on_resolved: Callable[[str, Node, str], None],
         pin: Callable[[str, str], None],
@@ -143,7 +194,8 @@ class Resolver:
         self._builtins = builtins
         self._stored = stored
         self._reader = reader
-        self._hub = hub
+        self._model_hub = model_hub
+        self._dataset_hub = dataset_hub
         self._pins = pins
         self._on_resolved = on_resolved
         self._pin = pin
@@ -151,6 +203,7 @@ class Resolver:
     async def model(self, text: str, role: str = "model") -> ResolvedModel:
         """The model that a ref names. Raises RefError or a port's error."""
         ref, sha256 = self._pinned(text)
+        check_role(ref, "model")
         resolved = await self._model(ref)
         _check_pin(text, sha256, resolved.node.sha256)
         if resolved.pin is not None and text not in self._pins:
@@ -160,20 +213,36 @@ class Resolver:
         self._on_resolved(text, resolved.node, role)
         return resolved
 
-    async def dataset(self, text: str, role: str = "dataset") -> ResolvedDataset:
-        """The rows that a ref names. Raises RefError or a port's error."""
+    async def dataset(
+        self,
+        text: str,
+        role: str = "dataset",
+        *,
+        between: Callable[[int], None] = lambda rows: None,
+    ) -> ResolvedDataset:
+        """The rows that a ref names, gone through once for their hash.
+
+        between: told now and then how many have been; it may raise to stop. Raises RefError or a
+        port's error.
+        """
         ref, sha256 = self._pinned(text)
+        check_role(ref, "dataset")
         if ref.kind == "file":
             _check_pin(text, sha256, await asyncio.to_thread(_file_sha256, text, ref))
-        train, test, name = await self._rows(ref)
-        if not train:
+        found = await self._find_rows(ref)
+        whole = RowsHash()
+        train = await _split_of(found.train, whole, between)
+        test = await _split_of(found.test, whole, between)
+        if not whole.num_rows:
             raise RefError(f"dataset {text} has no rows")
-        content = await asyncio.to_thread(sha256_of_rows, [*train, *(test or [])])
+        content = whole.hexdigest()
         if ref.kind != "file":
             _check_pin(text, sha256, content)
-        node = Node(f"artifact:{content}", "dataset", name, content)
+        if found.pin is not None and text not in self._pins:
+            self._pin(text, found.pin)
+        node = Node(f"artifact:{content}", "dataset", found.name, content)
         self._on_resolved(text, node, role)
-        return ResolvedDataset(text, train, test, node)
+        return ResolvedDataset(text, train, test, node, found.revision)
 
     def _pinned(self, text: str) -> tuple[Ref, str | None]:
         """The ref to follow, and the hash to hold its content against."""
@@ -195,7 +264,7 @@ class Resolver:
                 inspect_model_folder(folder)
                 return await asyncio.to_thread(_base_model, folder, folder.name, None)
             case "hf":
-                fetched = await self._hub().fetch_model(ref.name, ref.selector)
+                fetched = await self._model_hub().fetch_model(ref.name, ref.selector)
                 name = f"{ref.name}@{fetched.commit}"
                 found = await asyncio.to_thread(_base_model, fetched.folder, name, ref.name)
                 return replace(found, pin=f"hf:{name}")
@@ -218,18 +287,65 @@ class Resolver:
         source = ModelSource(base.source.name, base.source.folder, stored.path)
         return ResolvedModel(source, node, base=base.node)
 
-    async def _rows(self, ref: Ref) -> tuple[list[Row], list[Row] | None, str]:
+    async def _find_rows(self, ref: Ref) -> _Found:
         match ref.kind:
             case "builtin":
                 try:
                     train = self._builtins.dataset_rows(ref.name, "train")
-                    return train, self._builtins.dataset_rows(ref.name, "test"), str(ref)
+                    return _Found(train, self._builtins.dataset_rows(ref.name, "test"), str(ref))
                 except ValueError as error:
                     raise RefError(str(error)) from None
-            case "file":
-                return await self._reader().read(Path(ref.name)), None, Path(ref.name).name
+            case "hf":
+                hub = self._dataset_hub()
+                return _of_hub(ref, await hub.fetch_dataset(ref.name, ref.selector, ref.subset))
             case _:
-                raise RefError(f"a dataset can't be read from '{ref}'; use a file or builtin: data")
+                return _Found(await self._reader().read(Path(ref.name)), None, Path(ref.name).name)
+
+
+async def _split_of(
+    rows: Iterable[Row] | None, whole: RowsHash, between: Callable[[int], None]
+) -> Split | None:
+    """A split by its rows, which are added to the hash of the whole as well."""
+    if rows is None:
+        return None
+    own, before = RowsHash(), whole.num_rows
+
+    def add(row: Row) -> None:
+        line = canonical_json(row)
+        whole.add_line(line)
+        own.add_line(line)
+
+    await drain(rows, add, lambda done: between(before + done))
+    return Split(rows, own.num_rows, own.hexdigest()) if own.num_rows else None
+
+
+def _of_hub(ref: Ref, data: HubDataset) -> _Found:
+    """A hub dataset's rows to train on and to measure on. Raises RefError where it has neither."""
+    train, test = _train_split(data.splits), _test_split(data.splits)
+    if train is None and test is None:
+        names = ", ".join(data.splits)
+        raise RefError(f"{ref} has no split to train on or to measure on; it has {names}")
+    pinned = Ref("hf", ref.name, data.commit, ref.subset)
+    name = f"{ref.name}@{data.commit}" + (f"#{ref.subset}" if ref.subset else "")
+    return _Found(
+        data.splits[train] if train else None,
+        data.splits[test] if test else None,
+        name,
+        data.commit,
+        str(pinned),
+    )
+
+
+def _train_split(names: Iterable[str]) -> str | None:
+    """`train`, or the only one that begins so."""
+    named = [name for name in names if name == "train" or name.startswith("train_")]
+    return "train" if "train" in named else named[0] if len(named) == 1 else None
+
+
+def _test_split(names: Mapping[str, object]) -> str | None:
+    """`test`, else `validation`, else the first that begins as `test` does."""
+    known = [name for name in ("test", "validation") if name in names]
+    return next(iter([*known, *sorted(name for name in names if name.startswith("test_"))]), None)
 
 
 def _check_pin(text: str, pinned: str | None, now: str | None) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from kitchen_core.adapters.hugging_face.hub import HuggingFaceHub
+
 from kitchen_core.adapters.memory.hub import MemoryHub
 from kitchen_core.train.ports.errors import GatedError, NotFound
 from kitchen_core.train.ports.hub import ModelHub

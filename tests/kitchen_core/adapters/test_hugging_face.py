@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from kitchen_core.adapters.hugging_face.hub import HuggingFaceHub
 from starlette.responses import Response
 
-from kitchen_core.adapters.hugging_face.hub import HuggingFaceHub
 from kitchen_core.train.ports.errors import (
     AuthError,
     GatedError,
