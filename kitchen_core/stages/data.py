@@ -10,7 +10,7 @@ from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import split_by_content
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.hashing import canonical_json, sha256_of_json
-from kitchen_core.train.schemas import conversations_from_rows
+from kitchen_core.train.schemas import RowError, examples_from_rows
 from kitchen_core.train.types import Row
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
@@ -76,16 +76,25 @@ def hold_out(
 def _split(resolved: ResolvedDataset, test_fraction: float) -> ChatData:
     """The data's own split, or a part of it held out. Rows are checked in the order of the file."""
     name = resolved.node.name
-    conversations = conversations_from_rows(resolved.train, name)
+    conversations = _conversations(resolved.train, name)
     if resolved.test is not None:
-        test = conversations_from_rows(resolved.test, f"{name} (test)")
+        test = _conversations(resolved.test, f"{name} (test)")
         return ChatData(conversations, test, resolved.fingerprint)
     train, test = hold_out(conversations, resolved.train, test_fraction)
     return ChatData(train, test, resolved.fingerprint)
 
 
+def _conversations(rows: list[Row], source: str) -> list[Conversation]:
+    found = []
+    for example in examples_from_rows(rows, source):
+        if not isinstance(example, Conversation):
+            raise RowError(example.where, "text", "plain text, where a conversation is expected")
+        found.append(example)
+    return found
+
+
 def _measured_on(data: ChatData, other: ResolvedDataset) -> ChatData:
     """All of the data to train on, and another set to measure on."""
-    test = conversations_from_rows(other.test or other.train, other.node.name)
+    test = _conversations(other.test or other.train, other.node.name)
     fingerprint = sha256_of_json([data.fingerprint, other.fingerprint])
     return replace(data, test=test, fingerprint=fingerprint)

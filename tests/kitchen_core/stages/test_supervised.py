@@ -18,7 +18,7 @@ from kitchen_core.stages.evaluation import Answer, exact_match
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import BatchPlan
 from kitchen_core.train.renderers import TemplateRenderer
-from kitchen_core.train.schemas import conversations_from_rows
+from kitchen_core.train.schemas import examples_from_rows
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows import SupervisedConfig, supervised
 from tests.kitchen_core.store.support import fresh_store, start
@@ -159,7 +159,7 @@ def chats(count):
         {"messages": [{"role": "user", "content": str(i)}, {"role": "assistant", "content": "!"}]}
         for i in range(count)
     ]
-    return conversations_from_rows(rows, "chat.jsonl"), rows
+    return list(examples_from_rows(rows, "chat.jsonl")), rows
 
 
 def test_holding_everything_out_is_refused():
@@ -184,7 +184,7 @@ def test_a_question_as_long_as_max_length_is_left_out_and_told():
         {"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": "3"}]}
         for q in ("1 + 2", "1 + 2" * 50)
     ]
-    prepared, said = held_out(conversations_from_rows(rows, "chat.jsonl"), renderer, 40)
+    prepared, said = held_out(list(examples_from_rows(rows, "chat.jsonl")), renderer, 40)
     assert len(prepared.prompts) == len(prepared.datums) == 1
     assert said == [
         "1 of 2 held-out rows have a prompt of max_length=40 tokens or more and are not measured"

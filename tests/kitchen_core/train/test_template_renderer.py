@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.builtin import dataset_rows, model_folder
 from kitchen_core.train.renderers import RenderError, TemplateRenderer
-from kitchen_core.train.schemas import conversations_from_rows
+from kitchen_core.train.schemas import examples_from_rows
 from kitchen_core.train.types import Message
 from tests.contracts.models import MARKED_TEMPLATE, PLAIN_TEMPLATE, make_byte_tokenizer
 
@@ -80,7 +80,7 @@ def test_a_completion_reads_without_its_control_tokens(renderer):
 
 def test_the_embedded_model_trains_the_answer_and_the_end_of_turn():
     tiny = TemplateRenderer(HuggingFaceTokenizer(model_folder("tiny")))
-    (row,) = conversations_from_rows(dataset_rows("arithmetic", "test")[:1], "test")
+    (row,) = examples_from_rows(dataset_rows("arithmetic", "test")[:1], "test")
     (end,) = tiny.stop
     rendered = tiny.supervised(row.messages)
     assert trained_text(tiny, row.messages).startswith(row.answer)
