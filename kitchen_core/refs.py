@@ -227,7 +227,8 @@ class Resolver:
                 except ValueError as error:
                     raise RefError(str(error)) from None
             case "file":
-                return await self._reader().read(Path(ref.name)), None, Path(ref.name).name
+                rows = await self._reader().read(Path(ref.name))
+                return await asyncio.to_thread(list, rows), None, Path(ref.name).name
             case _:
                 raise RefError(f"a dataset can't be read from '{ref}'; use a file or builtin: data")
 
