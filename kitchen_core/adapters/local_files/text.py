@@ -22,7 +22,7 @@ def read_jsonl(path: Path) -> Iterator[Row]:
     """A JSON object a line; blank lines are skipped."""
     for number, line in _lines(path):
         if line.strip():
-            row = _parsed(line, path, number)
+            row = _parsed(line.rstrip("\r\n"), path, number)
             if not isinstance(row, dict):
                 raise _no_object(row, f"{path}:{number}")
             yield row
