@@ -14,7 +14,7 @@ from kitchen_core import builtin
 from kitchen_core.adapters.manifest import Manifest
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.home import Home
-from kitchen_core.refs import Resolver
+from kitchen_core.resolver import Resolver
 from kitchen_core.store.lineage import run_node
 from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store

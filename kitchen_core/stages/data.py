@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from kitchen_core.refs import RefError, ResolvedDataset, Split
+from kitchen_core.refs import RefError
+from kitchen_core.resolved_data import ResolvedDataset, Split
 from kitchen_core.slices import drain
 from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.stages.watching import Watch

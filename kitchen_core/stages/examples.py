@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
-from kitchen_core.refs import RefError, Split
+from kitchen_core.refs import RefError
+from kitchen_core.resolved_data import Split
 from kitchen_core.train.batches import is_held_out
 from kitchen_core.train.conversations import Example
 from kitchen_core.train.hashing import RowsHash, canonical_json, sha256_of_json

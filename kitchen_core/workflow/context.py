@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from kitchen_core.config import RunConfig
 from kitchen_core.ports.registry import ModelRegistry
-from kitchen_core.refs import Resolver
+from kitchen_core.resolver import Resolver
 from kitchen_core.telemetry.emitter import Telemetry
 from kitchen_core.telemetry.ports import RunLog
 from kitchen_core.telemetry.schema import EventKind, Intent

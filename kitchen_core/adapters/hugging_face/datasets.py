@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from kitchen_core.adapters.hugging_face.failures import translated
 from kitchen_core.adapters.hugging_face.repositories import Download, Repositories
+from kitchen_core.adapters.plain import plain_row
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound
 from kitchen_core.train.ports.hub import HubDataset
 from kitchen_core.train.types import Row
@@ -52,8 +53,9 @@ class HuggingFaceDatasets(Repositories):
         data = [name for name in names if not any(fnmatch(name, never) for never in _NEVER)]
         if _CARD not in data:
             return data
-        patterns = _patterns(download.one(_CARD), download.repo, download.part)
-        return [name for name in data if name == _CARD or _is_matched(name, patterns)]
+        data.remove(_CARD)
+        patterns = _keep_subset(download.one(_CARD), download.repo, download.part)
+        return [name for name in data if patterns is None or _is_matched(name, patterns)]
 
 
 def _script(repo: str) -> str:
@@ -61,8 +63,9 @@ def _script(repo: str) -> str:
     return f"{repo.partition('/')[2]}.py"
 
 
-def _patterns(card: Path, repo: str, subset: str | None) -> list[str] | None:
-    """Which files the card lists for a subset, as glob patterns; None where it lists none.
+def _keep_subset(path: Path, repo: str, subset: str | None) -> list[str] | None:
+    """Reduce the card to one subset, since the files of the others are not fetched; returns the
+    glob patterns of its files, or None where the card lists none.
 
     Raises InvalidRequest naming the subsets where one has to be chosen.
     """
@@ -70,7 +73,8 @@ def _patterns(card: Path, repo: str, subset: str | None) -> list[str] | None:
     from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCard
 
-    configs = MetadataConfigs.from_dataset_card_data(DatasetCard.load(card).data)
+    card = DatasetCard.load(path)
+    configs = MetadataConfigs.from_dataset_card_data(card.data)
     if not configs:
         return None
     chosen = subset or configs.get_default_config_name()
@@ -79,11 +83,13 @@ def _patterns(card: Path, repo: str, subset: str | None) -> list[str] | None:
     files = configs[chosen].get("data_files")
     if files is None:
         return None
+    card.data.configs = [each for each in card.data.configs if each["config_name"] == chosen]
+    card.save(path)
     return [pattern for patterns in sanitize_patterns(files).values() for pattern in patterns]
 
 
-def _is_matched(name: str, patterns: list[str] | None) -> bool:
-    return patterns is None or any(fnmatch(name, pattern) for pattern in patterns)
+def _is_matched(name: str, patterns: list[str]) -> bool:
+    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _open_splits(folder: Path, repo: str, subset: str | None) -> dict[str, Iterable[Row]]:
@@ -128,7 +134,7 @@ class _SplitRows(Iterable[Row]):
                     adapter="hugging_face",
                     hint="Tell the dataset's maintainers, or choose another revision.",
                 ) from error
-            yield row
+            yield plain_row(row)
 
 
 def _no_such_subset(repo: str, subset: str | None, names: list[str]) -> InvalidRequest:

@@ -43,17 +43,21 @@ class Cell:
         """The error that says what was expected here."""
         return self.refused(f"expected {expected}, found {shown(self.value)}")
 
-    def text(self, expected: str = "text") -> str:
+    def empty(self) -> RowError:
+        """The error that says that there is nothing here but white space, if that."""
+        return self.refused("is empty, expected text")
+
+    def text(self) -> str:
         """The value as text; it may be empty. Raises RowError."""
         if not isinstance(self.value, str):
-            raise self.unlike(expected)
+            raise self.unlike("text")
         return self.value
 
     def filled_text(self) -> str:
         """The value as text with more than white space in it. Raises RowError."""
         text = self.text()
         if not text.strip():
-            raise self.refused("is empty")
+            raise self.empty()
         return text
 
     def items(self, expected: str) -> list[Cell]:

@@ -43,13 +43,13 @@ def _alpaca(row: Fields) -> Conversation:
     asked = [row[name].text() for name in ("instruction", "input") if row[name].given]
     question = "\n".join(text for text in asked if text.strip())
     if not question:
-        raise row["instruction"].refused("is empty")
+        raise row["instruction"].empty()
     turns = [*_history(row["history"]), Message("user", question), _answer(row["output"])]
     return _conversation(row, row["instruction"], turns)
 
 
 def _prompt_completion(row: Fields) -> Conversation:
-    turns = _said(row["prompt"], "user") + _said(row["completion"], "assistant")
+    turns = _said(row["prompt"], "user") + _answering(row["completion"])
     return _conversation(row, row["prompt"], turns)
 
 
@@ -62,13 +62,11 @@ def _preference(row: Fields) -> Conversation:
     """The prompt and the chosen answer. The chosen may hold the prompt too, or alone."""
     prompt_cell = row["prompt"] if row["prompt"].given else row["conversations"]
     prompt = _said(prompt_cell, "user") if prompt_cell.given else []
-    chosen = _said(row["chosen"], "assistant")
-    if chosen[-1].role != "assistant":
-        raise row["chosen"].refused("must end with an assistant's turn")
+    chosen = _answering(row["chosen"])
     if chosen[0].role != "assistant":
         if not set(prompt) <= set(chosen):
             raise row["chosen"].refused(
-                f"begins anew, but not with what '{prompt_cell.field}' says"
+                f"neither continues what '{prompt_cell.field}' says nor repeats it"
             )
         return _conversation(row, row["chosen"], chosen)
     if not prompt:
@@ -102,7 +100,7 @@ FORMS = (
 def _conversation(row: Fields, first: Cell, turns: list[Message]) -> Conversation:
     """The turns behind the row's system prompt. first: the cell that the first turn is from."""
     if turns[0].role == "assistant":
-        raise first.refused("a conversation can't begin with the assistant")
+        raise first.refused("a conversation can't begin with an assistant's turn")
     if not any(turn.role == "assistant" for turn in turns):
         raise first.refused("no assistant turn, so there is nothing to learn")
     tools = read_tools(row["tools"]) if "tools" in row else ()
@@ -114,7 +112,7 @@ def _with_system(cell: Cell, turns: list[Message]) -> list[Message]:
     if not text.strip() or turns[0] == Message("system", text):
         return turns
     if turns[0].role == "system":
-        raise cell.refused("the conversation has another system prompt of its own")
+        raise cell.refused("the conversation begins with another system prompt; keep one of them")
     return [Message("system", text), *turns]
 
 
@@ -129,6 +127,14 @@ def _said(cell: Cell, role: Role) -> list[Message]:
     if not isinstance(cell.value, str):
         raise cell.unlike("text, a turn or a list of turns")
     return [Message(role, cell.filled_text())]
+
+
+def _answering(cell: Cell) -> list[Message]:
+    """What is said in answer: it ends with the assistant."""
+    turns = _said(cell, "assistant")
+    if turns[-1].role != "assistant":
+        raise cell.refused(f"must end with an assistant's turn, ends with the {turns[-1].role}'s")
+    return turns
 
 
 def _answer(cell: Cell) -> Message:

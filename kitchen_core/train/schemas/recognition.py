@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from kitchen_core.train.conversations import Example
 from kitchen_core.train.naming import closest, nearest
 from kitchen_core.train.schemas.cells import Cell, RowError
+from kitchen_core.train.schemas.columns import column_value, every_column, has_column, listed
 from kitchen_core.train.schemas.forms import FORMS, Form
 from kitchen_core.train.types import Row
 
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
-_SHOWN_COLUMNS = 12
 
 
 @dataclass(frozen=True)
@@ -37,15 +36,15 @@ class Schema:
         cells = {field: self._cell(row, field, where) for field in self.form.fields}
         for field in self.form.required:
             column = cells[field].field
-            if not _has(row, column):
+            if not has_column(row, column):
                 raise RowError(
-                    where, column, f"is missing, the first row has it (columns: {_listed(row)})"
+                    where, column, f"is missing, the first row has it (columns: {listed(row)})"
                 )
         return self.form.read(cells)
 
     def _cell(self, row: Row, field: str, where: str) -> Cell:
         column = self.mapping.get(field, field)
-        return Cell(_value(row, column), where, column)
+        return Cell(column_value(row, column), where, column)
 
 
 def examples_from_rows(
@@ -70,16 +69,17 @@ def recognise(row: Row, fields: Mapping[str, str], where: str) -> Schema:
     """
     forms = _forms_with(fields, where)
     for field, column in fields.items():
-        if not _has(row, column):
+        if not has_column(row, column):
+            hint = nearest(column, every_column(row))
             raise RowError(
                 where,
                 "",
-                f"fields maps '{field}' to '{column}', which is no column{nearest(column, row)} "
-                f"(columns: {_listed(row)})",
+                f"fields maps '{field}' to '{column}', which is no column{hint} "
+                f"(columns: {listed(row)})",
             )
     for form in forms:
         mapping = {name: fields.get(name, name) for name in form.fields}
-        found = {name: column for name, column in mapping.items() if _has(row, column)}
+        found = {name: column for name, column in mapping.items() if has_column(row, column)}
         if found.keys() >= set(form.required):
             return Schema(form, found)
     raise RowError(where, "", _unrecognised(row, fields, forms))
@@ -98,51 +98,33 @@ def _forms_with(fields: Mapping[str, str], where: str) -> list[Form]:
             )
     forms = [form for form in FORMS if set(fields) <= set(form.fields)]
     if not forms:
-        raise RowError(where, "", f"fields names {_listed(fields)}, which no one form has together")
+        raise RowError(where, "", f"fields mixes forms: {listed(fields)}; forms: {_ALL_FORMS}")
     return forms
 
 
 def _unrecognised(row: Row, fields: Mapping[str, str], forms: list[Form]) -> str:
-    known = "; ".join(f"{form.name} ({', '.join(form.required)})" for form in FORMS)
     best = max(forms, key=lambda form: _likeness(row, fields, form))
-    missing = [name for name in best.required if name not in fields and not _has(row, name)]
-    guess = closest(missing[0], row) or "COLUMN"
-    return (
-        f"of no known form (columns: {_listed(row)}); nearest is {best.name}, which needs "
-        f'{_listed(missing)}: set fields={{"{missing[0]}": "{guess}"}}; forms: {known}'
-    )
+    lacking = [name for name in best.required if name not in fields and not has_column(row, name)]
+    guess = closest(lacking[0], row)
+    said = [f"no known form has the columns {listed(row)}" if row else "the row has no columns"]
+    if guess or len(lacking) < len(best.required):
+        remedy = f'set fields={{"{lacking[0]}": "{guess or "COLUMN"}"}}'
+        said.append(f"nearest is {best.name}, which needs {listed(lacking)}: {remedy}")
+    else:
+        said.append('say which column is which by fields={"FIELD": "COLUMN"}')
+    return "; ".join([*said, f"forms: {_ALL_FORMS}"])
 
 
 def _likeness(row: Row, fields: Mapping[str, str], form: Form) -> tuple[int, int, int]:
     """How near a row is to a form: fields that it has, fields that it nearly has, none lacking."""
-    present = [name for name in form.required if name in fields or _has(row, name)]
-    missing = [name for name in form.required if name not in present]
-    alike = [name for name in missing if closest(name, row)]
-    return len(present), len(alike), -len(missing)
+    lacking = [name for name in form.required if name not in fields and not has_column(row, name)]
+    alike = [name for name in lacking if closest(name, row)]
+    return len(form.required) - len(lacking), len(alike), -len(lacking)
 
 
-def _has(row: Row, column: str) -> bool:
-    holder, key = _holder(row, column)
-    return isinstance(holder, Mapping) and key in holder
+def _form_shown(form: Form) -> str:
+    fields = ", ".join(form.required)
+    return fields if fields == form.name else f"{form.name} ({fields})"
 
 
-def _value(row: Row, column: str) -> Any:
-    holder, key = _holder(row, column)
-    return holder.get(key) if isinstance(holder, Mapping) else None
-
-
-def _holder(row: Row, column: str) -> tuple[Any, str]:
-    """The object that a column is in, and its key there: `data.turns` is `turns` of `data`, unless
-    a column has that very name.
-    """
-    *parents, key = [column] if column in row else column.split(".")
-    holder: Any = row
-    for parent in parents:
-        holder = holder.get(parent) if isinstance(holder, Mapping) else None
-    return holder, key
-
-
-def _listed(names: Iterable[str]) -> str:
-    every = [str(name) for name in names]
-    more = f" and {len(every) - _SHOWN_COLUMNS} more" if len(every) > _SHOWN_COLUMNS else ""
-    return (", ".join(every[:_SHOWN_COLUMNS]) or "none") + more
+_ALL_FORMS = ", ".join(_form_shown(form) for form in FORMS)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kitchen_core.train.naming import nearest
 from kitchen_core.train.schemas.cells import Cell
 from kitchen_core.train.schemas.tools import read_call, read_calls
 from kitchen_core.train.types import Message, Role, ToolCall
@@ -13,39 +12,31 @@ from kitchen_core.train.types import Message, Role, ToolCall
 
 @dataclass(frozen=True)
 class Spelling:
-    """The keys of a turn, and what each word for a speaker means."""
+    """The keys of a turn, what each word for a speaker means, and further words that are met."""
 
     role: str
     content: str
     roles: Mapping[str, Role]
+    aliases: Mapping[str, Role]
 
 
 OPENAI = Spelling(
     "role",
     "content",
-    {
-        "system": "system",
-        "user": "user",
-        "assistant": "assistant",
-        "tool": "tool",
-        "developer": "system",
-        "function": "tool",
-    },
+    {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"},
+    {"developer": "system", "function": "tool"},
 )
 SHAREGPT = Spelling(
     "from",
     "value",
     {
-        "system": "system",
         "human": "user",
         "gpt": "assistant",
+        "system": "system",
         "function_call": "assistant",
         "observation": "tool",
-        "user": "user",
-        "assistant": "assistant",
-        "chatgpt": "assistant",
-        "tool": "tool",
     },
+    {"user": "user", "assistant": "assistant", "chatgpt": "assistant", "tool": "tool"},
 )
 
 
@@ -102,15 +93,15 @@ def _check(message: Message, turn: Cell, content: Cell) -> None:
         if not content.given:
             raise content.unlike("text")
     elif not (message.content.strip() or message.tool_calls):
-        raise content.refused("is empty") if content.given else content.unlike("text")
+        raise content.empty() if content.given else content.unlike("text")
 
 
 def _role(cell: Cell, spelling: Spelling) -> Role:
-    known = spelling.roles
-    if isinstance(cell.value, str) and cell.value in known:
-        return known[cell.value]
-    hint = nearest(cell.value.lower(), known) if isinstance(cell.value, str) else ""
-    raise cell.unlike(f"one of {', '.join(known)}{hint}")
+    known = {**spelling.roles, **spelling.aliases}
+    role = known.get(cell.value) if isinstance(cell.value, str) else None
+    if role is None:
+        raise cell.unlike(f"one of {', '.join(spelling.roles)}")
+    return role
 
 
 def _content(cell: Cell) -> tuple[str, str | None]:
@@ -135,11 +126,11 @@ def _content(cell: Cell) -> tuple[str, str | None]:
 
 def _thinking(turn: Cell, from_parts: str | None) -> str | None:
     ways = [turn.get(key) for key in ("reasoning_content", "thinking")]
-    texts = [cell.text() for cell in ways if cell.given]
-    texts += [from_parts] if from_parts is not None else []
-    if len(set(texts)) > 1:
+    texts = {cell.text() for cell in ways if cell.given} | {from_parts or ""}
+    filled = [text for text in texts if text.strip()]
+    if len(filled) > 1:
         raise turn.refused("what the assistant thought is given twice, and differently")
-    return texts[0] if texts else None
+    return filled[0] if filled else None
 
 
 def _calls(turn: Cell) -> tuple[ToolCall, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 from kitchen_core import builtin
 from kitchen_core.adapters.local_files import LocalFiles
 from kitchen_core.adapters.memory import MemoryHub, MemoryTraining
-from kitchen_core.refs import Resolver
+from kitchen_core.resolver import Resolver
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.datums import BuildDatums
 from kitchen_core.stages.session import InitSession, InitTokenizer

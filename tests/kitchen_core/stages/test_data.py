@@ -3,7 +3,8 @@
 import pytest
 
 from kitchen_core.adapters.memory import MemoryHub
-from kitchen_core.refs import RefError, Split
+from kitchen_core.refs import RefError
+from kitchen_core.resolved_data import Split
 from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.hashing import sha256_of_rows

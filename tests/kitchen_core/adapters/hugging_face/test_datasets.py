@@ -14,7 +14,7 @@ from pyarrow import parquet
 from kitchen_core.adapters.hugging_face.datasets import HuggingFaceDatasets
 from kitchen_core.adapters.hugging_face.repositories import Access
 from kitchen_core.train.hashing import canonical_json
-from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound, Unavailable
+from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound
 from tests.doubles.hub import GOOD_TOKEN, HubDouble, Repo, serve
 
 CHAT = [
@@ -154,18 +154,3 @@ async def test_a_gated_dataset_stays_gated_when_it_is_already_here(connect, serv
     with pytest.raises(GatedError) as refused:
         await connect().fetch_dataset("org/gated")
     assert "MY_TOKEN" in refused.value.hint
-
-
-async def test_what_an_earlier_attempt_left_does_not_pass_for_the_whole(
-    connect, served, double, tmp_path
-):
-    jsonl(served / "train.jsonl", CHAT)
-    jsonl(served / "test.jsonl", CHAT)
-    partial = tmp_path / "kept" / "org" / "open" / f"{'a' * 40}.partial"
-    jsonl(partial / "train.jsonl", CHAT[:1])
-    double.down = "/tree/"
-    with pytest.raises(Unavailable, match="incomplete"):
-        await connect().fetch_dataset("org/open")
-    double.down = "never"
-    data = await connect().fetch_dataset("org/open")
-    assert list(data.splits["train"]) == CHAT
