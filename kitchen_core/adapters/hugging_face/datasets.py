@@ -6,10 +6,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kitchen_core.adapters.hugging_face.failures import translated
 from kitchen_core.adapters.hugging_face.repositories import Download, Repositories
@@ -120,7 +120,7 @@ class _SplitRows(Iterable[Row]):
 
     def __iter__(self) -> Iterator[Row]:
         number = 0
-        rows = iter(self.dataset.decode(False))
+        rows = iter(_with_media_as_bytes(self.dataset))
         while True:
             number += 1
             try:
@@ -135,6 +135,28 @@ class _SplitRows(Iterable[Row]):
                     hint="Tell the dataset's maintainers, or choose another revision.",
                 ) from error
             yield plain_row(row)
+
+
+def _with_media_as_bytes(dataset: IterableDataset) -> IterableDataset:
+    """The same rows with pictures, sound and films as they are in the file."""
+    from datasets import Features
+
+    if dataset.features is None:
+        return dataset
+    features = Features({name: _undecoded(each) for name, each in dataset.features.items()})
+    return dataset if features == dataset.features else dataset.cast(features)
+
+
+def _undecoded(feature: Any) -> Any:
+    from datasets import Audio, Image, List, Video
+
+    if isinstance(feature, Audio | Image | Video):
+        return replace(feature, decode=False)
+    if isinstance(feature, List):
+        return replace(feature, feature=_undecoded(feature.feature))
+    if isinstance(feature, dict):
+        return {name: _undecoded(each) for name, each in feature.items()}
+    return feature
 
 
 def _no_such_subset(repo: str, subset: str | None, names: list[str]) -> InvalidRequest:

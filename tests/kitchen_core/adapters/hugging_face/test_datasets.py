@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime
 import json
 from collections.abc import Iterator
@@ -78,11 +79,11 @@ async def test_the_card_says_which_files_make_a_split_and_only_those_are_fetched
 ):
     (served / "README.md").write_text(CARD)
     parquet_file(served / "data" / "train-0.parquet", CHAT[:1])
-    parquet_file(served / "data" / "train-1.parquet", CHAT[1:])
+    parquet_file(served / "data" / "train-1.parquet", CHAT[:1])
     parquet_file(served / "data" / "test_sft-0.parquet", CHAT[:1])
     jsonl(served / "huge" / "part-0.jsonl", CHAT)
     data = await connect().fetch_dataset("org/open")
-    assert list(data.splits["train"]) == CHAT
+    assert list(data.splits["train"]) == CHAT[:1] * 2
     assert list(data.splits["test_sft"]) == CHAT[:1]
     assert not list((tmp_path / "kept").rglob("huge"))
     assert not any("huge" in asked for asked in double.requests)
@@ -122,6 +123,16 @@ async def test_what_json_has_no_word_for_becomes_text(connect, served):
     (row,) = data.splits["train"]
     assert row == {"at": "2026-11-24 08:30:00", "raw": "AAE=", "n": None}
     assert canonical_json(row)
+
+
+async def test_pictures_stay_the_bytes_that_they_are(connect, served):
+    table = pa.table({"picture": [{"bytes": b"no picture", "path": "a.png"}]})
+    features = {"info": {"features": {"picture": {"_type": "Image"}}}}
+    table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
+    parquet.write_table(table, served / "train.parquet")
+    data = await connect().fetch_dataset("org/open")
+    (row,) = data.splits["train"]
+    assert row == {"picture": {"bytes": base64.b64encode(b"no picture").decode(), "path": "a.png"}}
 
 
 async def test_a_dataset_with_code_of_its_own_is_refused_before_anything_is_fetched(
