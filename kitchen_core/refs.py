@@ -163,8 +163,8 @@ class Resolver:
     async def dataset(self, text: str, role: str = "dataset") -> ResolvedDataset:
         """The rows that a ref names. Raises RefError or a port's error."""
         ref, sha256 = self._pinned(text)
-        if ref.kind == "file":
-            _check_pin(text, sha256, await asyncio.to_thread(_file_sha256, text, ref))
+        if ref.kind == "file" and sha256 is not None:
+            await asyncio.to_thread(check_pinned_file, text, sha256)
         train, test, name = await self._rows(ref)
         if not train:
             raise RefError(f"dataset {text} has no rows")
@@ -237,15 +237,29 @@ def _check_pin(text: str, pinned: str | None, now: str | None) -> None:
         raise RefError(
             f"{text} has changed since this run was submitted "
             f"(sha256 {pinned[:12]} then, {str(now)[:12]} now); "
-            "put the old content back, or submit a new run"
+            f"{_remedy(text)}, or launch a new run"
         )
 
 
-def _file_sha256(text: str, ref: Ref) -> str:
+def _remedy(text: str) -> str:
+    if text.startswith("builtin:"):
+        return "it comes with Crucible Kitchen: install the version that it was submitted with"
+    return "put the old content back"
+
+
+def check_pinned_file(text: str, pinned: str) -> None:
+    """Check that a local file, or model folder, is what it was pinned to.
+
+    Raises RefError where it has changed, or can't be read any more.
+    """
+    path = Path(parse_ref(text).name)
     try:
-        return sha256_of_file(Path(ref.name))
+        now = sha256_of_model(path) if path.is_dir() else sha256_of_file(path)
     except OSError as error:
-        raise RefError(f"{text} can't be read: {error.strerror}") from None
+        raise RefError(
+            f"{text} can't be read: {error.strerror}; put it back, or launch a new run"
+        ) from None
+    _check_pin(text, pinned, now)
 
 
 def _base_model(folder: Path, name: str, public_name: str | None) -> ResolvedModel:
