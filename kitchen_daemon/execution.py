@@ -129,7 +129,7 @@ def _rewind(store: Store, writer: RunWriter) -> Path | None:
     """
     found = find_checkpoint(store, writer.run_id)
     for damaged in found.damaged:
-        message = f"{damaged.name} {what_is_wrong(damaged)}; going on from the one before it"
+        message = f"{damaged.name} {what_is_wrong(damaged)}; going on from {found.name}"
         metadata = {"level": "warning", "message": message}
         event = NewEvent(kind=EventKind.LOG, at=time.time(), step=found.step, metadata=metadata)
         writer.append([event])

@@ -25,6 +25,7 @@ MOST_BYTES = 2**30
 class FoundCheckpoint:
     """Where a run goes on. folder: None at the very beginning. damaged: newer ones, newest first."""
 
+    name: str
     step: int
     folder: Path | None
     damaged: list[StoredArtifact]
@@ -84,11 +85,11 @@ def find_checkpoint(store: Store, run_id: str) -> FoundCheckpoint:
     damaged: list[StoredArtifact] = []
     for saved in _checkpoints(store, run_id):
         if store.is_whole(saved):
-            return FoundCheckpoint(saved.step or 0, saved.path, damaged)
+            return FoundCheckpoint(saved.name, saved.step or 0, saved.path, damaged)
         damaged.append(saved)
     if damaged:
         raise _without_checkpoint(run_id, damaged)
-    return FoundCheckpoint(0, None, [])
+    return FoundCheckpoint("the beginning", 0, None, [])
 
 
 def what_is_wrong(damaged: StoredArtifact) -> str:
