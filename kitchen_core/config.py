@@ -4,15 +4,14 @@ line.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
+from kitchen_core.explaining import explain, nearest, source_prefix
 from kitchen_core.train.hashing import sha256_of_json
 
 RefRole = Literal["model", "dataset"]
@@ -98,7 +97,11 @@ class MixedSet(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_share(cls, value: Any) -> Any:
-        return {"share": value} if isinstance(value, int | float | str) else value
+        if isinstance(value, int | float | str):
+            return {"share": value}
+        if isinstance(value, Mapping | MixedSet):
+            return value
+        raise ValueError('a share such as 0.5, or {"share": 0.5, "fields": {...}}')
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
@@ -128,19 +131,6 @@ def parse_override(text: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def explain(error: ValidationError, model: type[BaseModel] | None = None, source: str = "") -> str:
-    """pydantic's error as one line: the key, what was given, what was expected."""
-    first, *others = error.errors()
-    if first["type"] == "extra_forbidden":
-        name = str(first["loc"][-1])
-        return f"{_of(source)}unknown setting '{name}'{nearest(name, _fields_of(model))}"
-    key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
-    unit = _unit_of(model, key) if model else ""
-    more = f" (and {len(others)} more)" if others else ""
-    given = _shown(first.get("input"))
-    return f"{_of(source)}{key or 'config'}: given {given}, expected {_expected(first)}{unit}{more}"
-
-
 @dataclass(frozen=True, slots=True)
 class RefField:
     """A config field that holds a ref."""
@@ -168,12 +158,6 @@ def refs_in(config: Mapping[str, Any], refs: Mapping[str, RefRole]) -> dict[str,
     return {ref: role for ref, role in named.items() if ref is not None}
 
 
-def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    """did you mean ...?  or nothing: for the end of an error message."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
 def _set_dotted(
     model: type[BaseModel], data: dict[str, Any], key: str, value: Any, source: str
 ) -> None:
@@ -181,14 +165,17 @@ def _set_dotted(
     if head not in model.model_fields:
         known = list(model.model_fields)
         raise ConfigError(
-            f"{_of(source)}unknown setting '{head}'{nearest(head, known) or _known(known)}"
+            f"{source_prefix(source)}unknown setting '{head}'{nearest(head, known) or _known(known)}"
         )
     if not rest:
         data[head] = _parsed(value)
         return
     inner = model.model_fields[head].annotation
+    if get_origin(inner) is dict and isinstance(data[head], dict):
+        data[head] = data[head] | {rest: _parsed(value)}
+        return
     if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-        raise ConfigError(f"{_of(source)}setting '{head}' has no part '{rest}'")
+        raise ConfigError(f"{source_prefix(source)}setting '{head}' has no part '{rest}'")
     _set_dotted(inner, data[head], rest, value, source)
 
 
@@ -204,55 +191,6 @@ def _parsed(value: Any) -> Any:
         except json.JSONDecodeError:
             return value
     return value
-
-
-def _fields_of(model: type[BaseModel] | None) -> list[str]:
-    return list(model.model_fields) if model else []
-
-
-def _unit_of(model: type[BaseModel], key: str) -> str:
-    field = model.model_fields.get(key)
-    extra = field.json_schema_extra if field else None
-    return f" [{extra['unit']}]" if isinstance(extra, dict) and "unit" in extra else ""
-
-
-def _is_union_branch(part: Any) -> bool:
-    return isinstance(part, str) and part in {"int", "float", "str", "bool", "none"}
-
-
-def _expected(error: ErrorDetails) -> str:
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "greater_than_equal":
-            return f"{context['ge']:g} or more"
-        case "greater_than":
-            return f"more than {context['gt']:g}"
-        case "less_than_equal":
-            return f"{context['le']:g} or less"
-        case "less_than":
-            return f"less than {context['lt']:g}"
-        case "finite_number":
-            return "a finite number"
-        case "int_parsing" | "int_type" | "int_from_float":
-            return "a whole number"
-        case "float_parsing" | "float_type":
-            return "a number"
-        case "bool_parsing" | "bool_type":
-            return "true or false"
-        case "string_type":
-            return "text"
-        case "literal_error":
-            return str(context["expected"])
-        case _:
-            return error["msg"].removeprefix("Value error, ")
-
-
-def _shown(value: Any) -> str:
-    return f"'{value}'" if isinstance(value, str) else str(value)
-
-
-def _of(source: str) -> str:
-    return f"{source}: " if source else ""
 
 
 def _known(names: list[str]) -> str:

@@ -210,6 +210,7 @@ class Dispatcher:
         """
         self._store.end_attempt(run_id, attempt, exit_code)
         shutil.rmtree(self._home.attempt_scratch(run_id, attempt), ignore_errors=True)
+        self._store.content.sweep()  # what it was storing
         run = self._store.get_run(run_id)
         if run.attempt != attempt:
             return

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import kitchen_core
-from kitchen_core.config import nearest
+from kitchen_core.explaining import nearest
 from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
 from kitchen_daemon.checking import read_apart
