@@ -7,11 +7,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails
 
+from kitchen_core.explaining import explain, source_prefix
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.naming import nearest
 
@@ -114,7 +114,11 @@ class MixedSet(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_share(cls, value: Any) -> Any:
-        return {"share": value} if isinstance(value, int | float | str) else value
+        if isinstance(value, int | float | str):
+            return {"share": value}
+        if isinstance(value, Mapping | MixedSet):
+            return value
+        raise ValueError('a share such as 0.5, or {"share": 0.5, "fields": {...}}')
 
 
 def config_hash(config: Mapping[str, Any]) -> str:
@@ -142,21 +146,6 @@ def parse_override(text: str) -> tuple[str, str]:
     if not found or not key:
         raise ConfigError(f"'{text}' is not of the form key=value")
     return key.strip(), value.strip()
-
-
-def explain(error: ValidationError, model: type[BaseModel] | None = None, source: str = "") -> str:
-    """pydantic's error as one line: the key, what was given, what was expected."""
-    first, *others = error.errors()
-    if first["type"] == "extra_forbidden":
-        name = str(first["loc"][-1])
-        return f"{_of(source)}unknown setting '{name}'{nearest(name, _fields_of(model))}"
-    if not first["loc"]:  # a rule between settings, told in its own words
-        return f"{_of(source)}{first['msg'].removeprefix('Value error, ')}"
-    key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
-    unit = _unit_of(model, key) if model else ""
-    more = f" (and {len(others)} more)" if others else ""
-    given = _shown(first.get("input"))
-    return f"{_of(source)}{key}: given {given}, expected {_expected(first)}{unit}{more}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,14 +182,17 @@ def _set_dotted(
     if head not in model.model_fields:
         known = list(model.model_fields)
         raise ConfigError(
-            f"{_of(source)}unknown setting '{head}'{nearest(head, known) or _known(known)}"
+            f"{source_prefix(source)}unknown setting '{head}'{nearest(head, known) or _known(known)}"
         )
     if not rest:
         data[head] = _parsed(value)
         return
     inner = model.model_fields[head].annotation
+    if get_origin(inner) is dict and isinstance(data[head], dict):
+        data[head] = data[head] | {rest: _parsed(value)}
+        return
     if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-        raise ConfigError(f"{_of(source)}setting '{head}' has no part '{rest}'")
+        raise ConfigError(f"{source_prefix(source)}setting '{head}' has no part '{rest}'")
     _set_dotted(inner, data[head], rest, value, source)
 
 
@@ -216,55 +208,6 @@ def _parsed(value: Any) -> Any:
         except json.JSONDecodeError:
             return value
     return value
-
-
-def _fields_of(model: type[BaseModel] | None) -> list[str]:
-    return list(model.model_fields) if model else []
-
-
-def _unit_of(model: type[BaseModel], key: str) -> str:
-    field = model.model_fields.get(key)
-    extra = field.json_schema_extra if field else None
-    return f" [{extra['unit']}]" if isinstance(extra, dict) and "unit" in extra else ""
-
-
-def _is_union_branch(part: Any) -> bool:
-    return isinstance(part, str) and part in {"int", "float", "str", "bool", "none"}
-
-
-def _expected(error: ErrorDetails) -> str:
-    context = error.get("ctx", {})
-    match error["type"]:
-        case "greater_than_equal":
-            return f"{context['ge']:g} or more"
-        case "greater_than":
-            return f"more than {context['gt']:g}"
-        case "less_than_equal":
-            return f"{context['le']:g} or less"
-        case "less_than":
-            return f"less than {context['lt']:g}"
-        case "finite_number":
-            return "a finite number"
-        case "int_parsing" | "int_type" | "int_from_float":
-            return "a whole number"
-        case "float_parsing" | "float_type":
-            return "a number"
-        case "bool_parsing" | "bool_type":
-            return "true or false"
-        case "string_type":
-            return "text"
-        case "literal_error":
-            return str(context["expected"])
-        case _:
-            return error["msg"].removeprefix("Value error, ")
-
-
-def _shown(value: Any) -> str:
-    return f"'{value}'" if isinstance(value, str) else str(value)
-
-
-def _of(source: str) -> str:
-    return f"{source}: " if source else ""
 
 
 def _known(names: list[str]) -> str:

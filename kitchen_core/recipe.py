@@ -17,7 +17,9 @@ from typing import Any, Protocol
 
 from pydantic import ValidationError
 
-from kitchen_core.config import ConfigError, RunConfig, explain, nearest, with_overrides
+from kitchen_core.config import ConfigError, RunConfig, with_overrides
+from kitchen_core.explaining import explain
+from kitchen_core.train.naming import nearest
 
 
 class RecipeError(ValueError):
@@ -62,7 +64,7 @@ class Recipe:
             if preset not in self.presets:
                 known = ", ".join(self.presets) or "none"
                 hint = nearest(preset, list(self.presets)) or f"; this recipe has: {known}"
-                raise ConfigError(f"recipe {self.name}: unknown preset '{preset}'{hint}")
+                raise ConfigError(f"unknown preset '{preset}'{hint}")
             config = with_overrides(config, self.presets[preset], f"preset {preset}")
         return with_overrides(config, overrides)
 

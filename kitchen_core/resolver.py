@@ -11,7 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from kitchen_core.content import sha256_of_file, sha256_of_model
+from kitchen_core.content import sha256_of_model
+from kitchen_core.pins import check_pin, check_pinned_file
 from kitchen_core.ports.sources import Builtins, StoredModel, StoredModels
 from kitchen_core.refs import Ref, RefError, check_role, parse_ref
 from kitchen_core.resolved_data import FoundRows, ResolvedDataset, rows_of_hub, split_of
@@ -72,7 +73,7 @@ class Resolver:
         ref, sha256 = self._pinned(text)
         check_role(ref, "model")
         resolved = await self._model(ref)
-        _check_pin(text, sha256, resolved.node.sha256)
+        check_pin(text, sha256, resolved.node.sha256)
         if resolved.pin is not None and text not in self._pins:
             self._pin(text, resolved.pin)
         if resolved.base is not None:
@@ -94,8 +95,8 @@ class Resolver:
         """
         ref, sha256 = self._pinned(text)
         check_role(ref, "dataset")
-        if ref.kind == "file":
-            _check_pin(text, sha256, await asyncio.to_thread(_file_sha256, text, ref))
+        if ref.kind == "file" and sha256 is not None:
+            await asyncio.to_thread(check_pinned_file, text, sha256)
         found = await self._find_rows(ref)
         whole = RowsHash()
         train = await split_of(found.train, whole, between)
@@ -104,7 +105,7 @@ class Resolver:
             raise RefError(f"dataset {text} has no rows")
         content = whole.hexdigest()
         if ref.kind != "file":
-            _check_pin(text, sha256, content)
+            check_pin(text, sha256, content)
         if found.pin is not None and text not in self._pins:
             self._pin(text, found.pin)
         node = Node(f"artifact:{content}", "dataset", found.name, content)
@@ -150,7 +151,7 @@ class Resolver:
             return ResolvedModel(ModelSource(f"artifact:{stored.sha256}", stored.path), node)
         # An adapter that continued another one contains it, so only the first base is left to find.
         base = await self._model(parse_ref(stored.base))
-        _check_pin(stored.base, stored.base_sha256, base.node.sha256)
+        check_pin(stored.base, stored.base_sha256, base.node.sha256)
         source = ModelSource(base.source.name, base.source.folder, stored.path)
         return ResolvedModel(source, node, base=base.node)
 
@@ -169,22 +170,6 @@ class Resolver:
                 return FoundRows(
                     await self._reader().read(Path(ref.name)), None, Path(ref.name).name
                 )
-
-
-def _check_pin(text: str, pinned: str | None, now: str | None) -> None:
-    if pinned is not None and pinned != now:
-        raise RefError(
-            f"{text} has changed since this run was submitted "
-            f"(sha256 {pinned[:12]} then, {str(now)[:12]} now); "
-            "put the old content back, or submit a new run"
-        )
-
-
-def _file_sha256(text: str, ref: Ref) -> str:
-    try:
-        return sha256_of_file(Path(ref.name))
-    except OSError as error:
-        raise RefError(f"{text} can't be read: {error.strerror}") from None
 
 
 def _base_model(folder: Path, name: str, public_name: str | None) -> ResolvedModel:

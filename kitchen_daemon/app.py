@@ -28,6 +28,7 @@ from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import Event, RunStatus
 from kitchen_core.telemetry.status import InvalidTransition
 from kitchen_core.train.ports.errors import PortError
+from kitchen_core.workflow.checkpoint import ResumeError
 from kitchen_daemon.dispatch import CantBeAsked, Dispatcher
 from kitchen_daemon.doctor import examine
 from kitchen_daemon.logs import last_lines
@@ -43,6 +44,7 @@ from kitchen_daemon.models import (
     RecipeSummary,
     RunInfo,
 )
+from kitchen_daemon.resuming import check_resumable
 from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.streams import BadCursor, ChangeFeed, Cursor, stream
 from kitchen_daemon.submission import Submissions
@@ -217,7 +219,8 @@ def _asking_routes(app: FastAPI, kitchen: Kitchen) -> None:
     async def resume(run: str, replace: bool = False) -> RunInfo:
         """Queue a run that stopped, to go on from its last checkpoint."""
         found = store.find_run(run)
-        await dispatcher.resume(found, replace=replace)
+        reason = await asyncio.to_thread(check_resumable, store, found)
+        await dispatcher.resume(found, replace=replace, reason=reason)
         return run_info(store, store.get_run(found.id))
 
 
@@ -241,7 +244,8 @@ def _problems(app: FastAPI) -> None:
             return JSONResponse(message(error).model_dump(), status_code=status)
 
     handle(LookupError, 404, lambda error: Problem(message=_said(error)))
-    handle(InvalidTransition, 409, lambda error: Problem(message=_said(error)))
+    for kind in (InvalidTransition, ResumeError):
+        handle(kind, 409, lambda error: Problem(message=_said(error)))
     for kind in (RecipeError, ConfigError, RefError, ManifestError, BadCursor, CantBeAsked):
         handle(kind, 422, lambda error: Problem(message=_said(error)))
     handle(PortError, 422, lambda error: Problem(message=error.message, hint=error.hint))

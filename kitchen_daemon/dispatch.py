@@ -103,8 +103,8 @@ class Dispatcher:
         self._store.set_intent(run.id, Intent.PAUSE)
         worker.ask_to_stop()
 
-    async def resume(self, run: RunRecord, *, replace: bool) -> None:
-        """Queue a run again, to go on from its checkpoint.
+    async def resume(self, run: RunRecord, *, replace: bool, reason: str) -> None:
+        """Queue a run again, to go on from its checkpoint. reason: what to say of it meanwhile.
 
         Raises InvalidTransition, or CantBeAsked while a worker has it.
         """
@@ -118,7 +118,7 @@ class Dispatcher:
                 f"run {run.id} has a worker (pid {worker.identity.pid}) already; "
                 f"if that hangs, replace it: kitchen resume {run.id} --replace"
             )
-        self._store.transition(run.id, RunStatus.QUEUED, reason="resumed")
+        self._store.transition(run.id, RunStatus.QUEUED, reason=reason)
         self.wake()
 
     async def _see_off(self, run: RunRecord, worker: Worker) -> None:
@@ -210,6 +210,7 @@ class Dispatcher:
         """
         self._store.end_attempt(run_id, attempt, exit_code)
         shutil.rmtree(self._home.attempt_scratch(run_id, attempt), ignore_errors=True)
+        self._store.content.sweep()  # what it was storing
         run = self._store.get_run(run_id)
         if run.attempt != attempt:
             return
@@ -228,7 +229,7 @@ class Dispatcher:
         return RunError(
             type="WorkerDied",
             message=f"{how} before the run began",
-            hint=f"look at {self._home.daemon_log}",
+            hint=f"look at {self._home.daemon_log}, then try again with: kitchen resume {run.id}",
             log_tail=last_lines(self._home.attempt_log(run.id, run.attempt)),
         )
 

@@ -7,6 +7,7 @@ import logging
 import shutil
 import signal
 import sys
+import time
 import traceback
 from pathlib import Path
 
@@ -21,13 +22,19 @@ from kitchen_core.store.store import Store
 from kitchen_core.store.writer import RunWriter
 from kitchen_core.telemetry.emitter import Telemetry
 from kitchen_core.telemetry.ports import Node, StaleAttempt
-from kitchen_core.telemetry.schema import EventKind, Intent, RunError, RunStatus
+from kitchen_core.telemetry.schema import EventKind, Intent, NewEvent, RunError, RunStatus
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.workflow.context import Interrupted, RunContext
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows.reading import load_for_run
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.reserve import release_reserve
+from kitchen_daemon.resuming import (
+    check_installed,
+    find_checkpoint,
+    recipe_file,
+    what_is_wrong,
+)
 from kitchen_daemon.secrets import read_secrets
 from kitchen_daemon.stored import StoredModels
 
@@ -81,10 +88,9 @@ async def _run(
     home: Home, store: Store, writer: RunWriter, stop: _StopSignal, scratch: Path
 ) -> None:
     run = store.get_run(writer.run_id)
+    check_installed(run)
+    workflow, config = load_for_run(recipe_file(store, run), run.config)
     checkpoint = _rewind(store, writer) if writer.attempt > 1 else None
-    revision = store.get_revision(run.recipe_revision or "")
-    tree = store.find_artifact(revision.sha256).path
-    workflow, config = load_for_run(tree / Path(revision.source_path).name, run.config)
     wiring = Wiring(Manifest.model_validate(run.wiring), read_secrets(home))
     ctx = RunContext(
         config=config,
@@ -120,15 +126,17 @@ def _resolver(store: Store, writer: RunWriter, run: RunRecord, wiring: Wiring) -
 
 
 def _rewind(store: Store, writer: RunWriter) -> Path | None:
-    """The newest checkpoint's folder, and the store as it was when that was taken; None starts
-    from the beginning.
+    """The newest whole checkpoint's folder, and the store as it was when that was taken; None
+    starts from the beginning.
     """
-    saved = store.last_event(writer.run_id, EventKind.CHECKPOINT_SAVED)
-    if saved is None or saved.step is None:
-        writer.rewind(0)
-        return None
-    writer.rewind(saved.step)
-    return store.get_artifact(writer.run_id, saved.metadata["name"]).path
+    found = find_checkpoint(store, writer.run_id)
+    for damaged in found.damaged:
+        message = f"{damaged.name} {what_is_wrong(damaged)}; going on from {found.name}"
+        metadata = {"level": "warning", "message": message}
+        event = NewEvent(kind=EventKind.LOG, at=time.time(), step=found.step, metadata=metadata)
+        writer.append([event])
+    writer.rewind(found.step)
+    return found.folder
 
 
 class _StopSignal:

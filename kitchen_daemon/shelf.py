@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TypeAlias
 
 import kitchen_core
-from kitchen_core.config import nearest
 from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
+from kitchen_core.train.naming import nearest
 from kitchen_daemon.checking import read_apart
 from kitchen_daemon.models import RecipeDetail, RecipeSummary
 

@@ -84,6 +84,12 @@ def resolve_manifest(name: str, overrides: Mapping[str, str], home: Path) -> Man
     return Manifest(ports=choices, retry=manifest.retry)
 
 
+def check_manifest(manifest: Manifest) -> None:
+    """Check that what a manifest names is installed here. Raises ManifestError."""
+    for port, choice in manifest.ports.items():
+        _check(port, choice, "")
+
+
 def _find(name: str, home: Path) -> Path:
     if name.endswith(".toml") or "/" in name:
         path = Path(name).expanduser()

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from types import MappingProxyType
 
-from kitchen_core.config import nearest
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.best import Best, direction_of
+from kitchen_core.train.naming import nearest
 from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.workflow.context import RunContext, StageContext
 from kitchen_core.workflow.graph import Predicate

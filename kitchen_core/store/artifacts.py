@@ -84,6 +84,7 @@ class Artifacts:
         """A put as a durable transaction that the body may add to. Raises as the puts do."""
         with self.content.workspace() as workspace:
             content = self.content.prepare(kind, source, workspace, move=move)
+            self.content.make_way(content, workspace)
             with self.db.write(durable=True) as connection:
                 if run_id is not None:
                     events.check_current(connection, run_id, attempt)
@@ -133,6 +134,10 @@ class Artifacts:
                 (time.time(), run_id, name),
             )
         self._drop_if_unused(found.kind, found.sha256)
+
+    def is_whole(self, artifact: StoredArtifact) -> bool:
+        """Whether its content is on the disk and still what its hash says."""
+        return self.content.is_whole(artifact.kind, artifact.sha256)
 
     def sweep_temporary(self) -> int:
         """Delete what processes that died left behind: half stored content, and content that no row names.

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from kitchen_core.content import tree_manifest
+from kitchen_core.content import sha256_of_file, sha256_of_tree, tree_manifest
 from kitchen_core.store.errors import StoreError, StoreFull
 from kitchen_core.train.hashing import sha256_of_json
 
@@ -87,6 +87,19 @@ class ContentStore:
         if kind == "file":
             return self._prepare_file(source, workspace)
         return self._prepare_tree(source, workspace, move)
+
+    def make_way(self, content: Content, workspace: Path) -> None:
+        """Take away what lies at the place of prepared content and is not that content any more."""
+        place = self.place(content.kind, content.sha256)
+        if place.exists() and not self.is_whole(content.kind, content.sha256):
+            self.withdraw(content.kind, content.sha256, workspace)
+
+    def is_whole(self, kind: ContentKind, sha256: str) -> bool:
+        """Whether content lies at its place and still has its hash."""
+        place = self.place(kind, sha256)
+        if not place.exists():
+            return False
+        return (sha256_of_tree(place) if kind == "tree" else sha256_of_file(place)) == sha256
 
     def publish(self, content: Content) -> Path:
         """Give prepared content its name; content that is there already stays. Returns its place."""

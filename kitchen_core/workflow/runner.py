@@ -176,10 +176,14 @@ class Runner:
         ctx = self._ctx
         ctx.total_steps = total
         if self._resume:
-            await restore(ctx, self._resume.checkpoint, self._resume.folder)
+            await restore(ctx, self._resume.checkpoint, self._resume.folder, self._makers())
             self._resume = None
         ctx.progress.begin(ctx.step)
         self._report_progress(force=True)
+
+    def _makers(self) -> dict[str, Stage]:
+        """The stage that writes each key."""
+        return {key: stage for stage in stages_of(self._workflow.body) for key in stage.writes}
 
     async def _turn(self, node: LoopNode, outside: set[str]) -> None:
         ctx = self._ctx

@@ -50,7 +50,7 @@ def launch_of(**given: Any) -> Launch:
     """A launch. Raises Failure in one line where a value can't be right."""
     from pydantic import ValidationError
 
-    from kitchen_core.config import explain
+    from kitchen_core.explaining import explain
     from kitchen_daemon.models import Launch
 
     try:

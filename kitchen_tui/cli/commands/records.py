@@ -125,7 +125,7 @@ def _say_away(away: bool) -> None:
 
 
 def _unknown_metric(name: str, known: list[str]) -> Failure:
-    from kitchen_core.config import nearest
+    from kitchen_core.train.naming import nearest
 
     if not known:
         return Failure(f"unknown metric '{name}'", "the run has no metrics yet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -118,6 +119,25 @@ def test_content_lives_as_long_as_a_name(actions: list[tuple[str, str, bool]]) -
             assert on_disk(store) == sorted(set(held.values()))
             listed = store.list_artifacts(run_id)
             assert {artifact.name: artifact.sha256 for artifact in listed} == held
+
+
+def test_content_that_was_damaged_is_known_and_storing_it_again_mends_it(
+    store: Store, tmp_path: Path
+) -> None:
+    files = {"state.json": "{}", "session/weights": "1234"}
+    stored = store.put_tree(make_tree(tmp_path / "a", files), "checkpoint")
+    assert store.is_whole(stored)
+    (stored.path / "session/weights").write_text("1235")
+    assert not store.is_whole(stored)
+    again = store.put_tree(make_tree(tmp_path / "b", files), "checkpoint")
+    assert (again.path, store.is_whole(again)) == (stored.path, True)
+    (stored.path / "state.json").unlink()
+    assert not store.is_whole(stored)
+    shutil.rmtree(stored.path)
+    assert not store.is_whole(stored)
+    file = store.put_file(make_tree(tmp_path / "c", files) / "state.json", "log")
+    file.path.write_text("[]")
+    assert not store.is_whole(file)
 
 
 def test_the_same_content_is_kept_once_and_named_twice(store: Store, tmp_path: Path) -> None:

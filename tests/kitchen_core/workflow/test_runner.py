@@ -1,11 +1,13 @@
 import asyncio
 import json
 import threading
+from importlib.metadata import version
 
 import pytest
 
 from kitchen_core.store import RunWriter
 from kitchen_core.telemetry.schema import EventKind, Intent
+from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_core.workflow.checkpoint import ResumeError, save_checkpoint
 from kitchen_core.workflow.context import Interrupted
 from kitchen_core.workflow.graph import (
@@ -18,6 +20,7 @@ from kitchen_core.workflow.graph import (
     when,
 )
 from kitchen_core.workflow.runner import Runner, StageFailed
+from kitchen_core.workflow.software import installed_software
 from kitchen_core.workflow.stage import Keeping
 from kitchen_core.workflow.state import StateError
 from tests.kitchen_core.store.support import next_attempt
@@ -379,16 +382,81 @@ async def test_a_resume_runs_rebuilt_stages_again_and_skips_the_others(store, wr
     assert started == ["PutItems", "Make", "Save", "Count"]
 
 
-async def test_a_rebuilt_key_that_came_out_different_is_refused(store, writer, tmp_path):
+async def refused_resume(store, writer, tmp_path, **changes):
+    with pytest.raises(ResumeError) as refused:
+        await resumed(store, writer, tmp_path, **changes)
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+async def test_what_came_out_different_is_named_with_its_maker_and_what_to_do(
+    store, writer, tmp_path
+):
     await interrupted_run(store, writer, tmp_path)
-    with pytest.raises(ResumeError, match="'items' is not what it was"):
-        await resumed(store, writer, tmp_path, items=list(range(11)))
+    run_id = writer.run_id
+    assert await refused_resume(store, writer, tmp_path, items=list(range(11))) == (
+        "'items' (made by PutItems from the config) came out different from when the checkpoint at "
+        "step 8 was saved: the code of PutItems, or something that it reads, has changed; put that "
+        f"back and go on with: kitchen resume {run_id}, or begin anew with: kitchen retry {run_id}"
+    )
 
 
-async def test_a_damaged_checkpoint_is_refused_with_its_place(ctx, tmp_path):
-    (tmp_path / "state.json").write_text(json.dumps({"step": 1}))
-    with pytest.raises(ResumeError, match="can't be read"):
+def as_saved_with(store, ctx, **changes):
+    """The newest checkpoint's `state.json` with other values."""
+    _, folder = checkpoint_of(store, ctx)
+    state = json.loads((folder / "state.json").read_text()) | changes
+    (folder / "state.json").write_text(json.dumps(state))
+
+
+async def test_other_software_is_named_as_the_cause(store, writer, tmp_path):
+    ctx, _ = await interrupted_run(store, writer, tmp_path)
+    as_saved_with(store, ctx, software=dict(installed_software()) | {"transformers": "4.0"})
+    message = await refused_resume(store, writer, tmp_path, items=list(range(11)))
+    now = version("transformers")
+    assert f"was saved: transformers is {now} and was 4.0; put that back" in message
+
+
+async def test_other_software_that_changes_nothing_is_a_warning(store, writer, tmp_path):
+    ctx, _ = await interrupted_run(store, writer, tmp_path)
+    as_saved_with(store, ctx, software={"torch": "2.0", "gone": "1"})
+    await resumed(store, writer, tmp_path)
+    warnings = [e.metadata["message"] for e in store.read_events(kinds=[EventKind.LOG])]
+    assert warnings == [
+        f"torch is {version('torch')} and was 2.0 at the checkpoint: "
+        "the last digits may differ from here on",
+        "gone is not installed and was 1 at the checkpoint: "
+        "the last digits may differ from here on",
+    ]
+
+
+async def test_a_checkpoint_of_before_the_software_was_noted_is_taken(store, writer, tmp_path):
+    ctx, _ = await interrupted_run(store, writer, tmp_path)
+    as_saved_with(store, ctx, software={})
+    _, step, rest, _ = await resumed(store, writer, tmp_path)
+    assert (step, rest) == (8, [8, 9])
+
+
+async def test_a_session_that_does_not_take_its_state_up_is_a_reason(
+    store, writer, tmp_path, monkeypatch
+):
+    async def refuse(self, folder):
+        raise InvalidRequest("the state is of another model")
+
+    await interrupted_run(store, writer, tmp_path)
+    monkeypatch.setattr(Counter, "load_state", refuse)
+    message = await refused_resume(store, writer, tmp_path)
+    assert message == (
+        "the 'counter' of the checkpoint can't be taken up: the state is of another model; "
+        f"begin anew with: kitchen retry {writer.run_id}"
+    )
+
+
+@pytest.mark.parametrize("text", ["{", '{"step": 1}', '{"step": 1, "newer": 2}'])
+async def test_a_checkpoint_that_can_t_be_read_is_refused_with_its_place(ctx, tmp_path, text):
+    (tmp_path / "state.json").write_text(text)
+    with pytest.raises(ResumeError, match="can't be read") as refused:
         await run(ctx, ITEMS, checkpoint=tmp_path)
+    assert str(tmp_path) in str(refused.value)
 
 
 async def test_only_the_newest_checkpoints_stay_on_disk(writer, store, tmp_path):

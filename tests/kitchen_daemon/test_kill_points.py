@@ -1,0 +1,76 @@
+"""A run that is killed anywhere, and resumed, ends with the bytes of a run that was left alone.
+
+Five points belong to every test run. All fifty, with what they hit:
+
+    pytest -m slow -s tests/kitchen_daemon/test_kill_points.py
+"""
+
+from collections import Counter
+
+import pytest
+
+from kitchen_core.store import Store
+from tests.kitchen_daemon.killing import killed_and_resumed, recipe_of, undisturbed_run
+
+POINTS = 50
+FIVE = (2, 11, 26, 37, 44)
+"""One in the start, the steps, a checkpoint, an evaluation and the export."""
+
+
+@pytest.fixture(scope="module")
+def store(daemon):
+    with Store.open(daemon.home.root) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def alone(daemon, store):
+    """Each recipe's run left alone, made when it is first asked for."""
+    made = {}
+
+    def of(recipe):
+        if recipe not in made:
+            made[recipe] = undisturbed_run(daemon, store, recipe)
+        return made[recipe]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def survivals():
+    """What the points of this module have hit."""
+    return []
+
+
+def check(daemon, store, alone, seed):
+    undisturbed = alone(recipe_of(seed))
+    survival = killed_and_resumed(daemon, store, undisturbed.spans, seed)
+    made = [artifact.sha256 for artifact in survival.run.artifacts if artifact.name == "final"]
+    assert (survival.run.status, made) == ("completed", [undisturbed.sha256]), survival
+    left = [*(daemon.home.root / "artifacts" / "tmp").iterdir(), *daemon.home.scratch.iterdir()]
+    assert left == [], "half written files stay behind"
+    return survival
+
+
+@pytest.mark.parametrize("seed", FIVE)
+def test_a_run_killed_at_a_random_point_ends_with_the_same_bytes(daemon, store, alone, seed):
+    check(daemon, store, alone, seed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(POINTS))
+def test_fifty_points(daemon, store, alone, survivals, seed):
+    survivals.append(check(daemon, store, alone, seed))
+
+
+@pytest.mark.slow
+def test_the_fifty_points_were_spread_over_the_whole_run(survivals):
+    if len(survivals) < POINTS:
+        pytest.skip("not all points were tried, or not all survived")
+    after = sum(survival.after_first_checkpoint for survival in survivals)
+    twice = sum(len(survival.places) > 1 for survival in survivals)
+    places = Counter(place for survival in survivals for place in survival.places)
+    print(f"{after} of {POINTS} after the first checkpoint, {twice} killed twice; {dict(places)}")
+    assert after >= 40
+    assert twice >= 10
+    assert min(places[p] for p in ("start", "steps", "checkpoint", "evaluation", "export")) >= 3
