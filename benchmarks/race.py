@@ -13,7 +13,7 @@ import os
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from math import comb
 from pathlib import Path
@@ -104,7 +104,7 @@ class Contestant:
 
 
 def race(
-    job: Job, commands: dict[str, Sequence[str]], *, rounds: int, steps: int, warm_up: int
+    job: Job, commands: Mapping[str, Sequence[str]], *, rounds: int, steps: int, warm_up: int
 ) -> dict[str, list[Turn]]:
     """Every contestant's turns, one a round; who begins changes from round to round."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

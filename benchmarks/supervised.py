@@ -35,18 +35,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from transformers import AutoTokenizer
 
 from benchmarks import gpu, models
 from benchmarks.contestants import Example, Job
 from benchmarks.race import Interval, Turn, race, speed_ratio
+from benchmarks.reference import sft
 from kitchen_core import builtin
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
-from kitchen_core.train.renderers import TemplateRenderer
-from kitchen_core.train.schemas import conversations_from_rows
 
 PARTS = ("tiny", "real", "memory", "gpu")
-KITCHEN = {"kitchen": (sys.executable, "kitchen")}
-FLAT = {"flat script": (sys.executable, "flat")}
+KITCHEN: dict[str, Sequence[str]] = {"kitchen": (sys.executable, "kitchen")}
+FLAT: dict[str, Sequence[str]] = {"flat script": (sys.executable, "flat")}
 
 
 class Row(NamedTuple):
@@ -102,16 +101,15 @@ def trl(python: str | None) -> dict[str, Sequence[str]]:
     """TRL's contestants, where there is an interpreter for them."""
     if python is None:
         return {}
-    return {f"TRL, {how}": (python, "trl", how) for how in ("packed", "padded")}
+    return {f"TRL, {how}": (python, "trl_sft", how) for how in ("packed", "padded")}
 
 
 def tiny_job() -> Job:
     """The embedded model on the embedded conversations."""
     folder = builtin.model_folder("tiny")
-    renderer = TemplateRenderer(HuggingFaceTokenizer(folder))
-    chats = conversations_from_rows(builtin.dataset_rows("chat", "train"), "builtin:chat")
-    rendered = [renderer.supervised(chat) for chat in chats]
-    examples = [Example(each.tokens, each.trained) for each in rendered]
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    rows = builtin.dataset_rows("chat", "train")
+    examples = [Example(*sft.tokenize(tokenizer, row, max_length=1024)) for row in rows]
     return Job(str(folder), examples, batch_size=32)
 
 

@@ -24,11 +24,6 @@ class Example(NamedTuple):
     tokens: list[int]
     trained: list[bool]
 
-    @property
-    def predictions(self) -> int:
-        """Tokens that are predicted: all but the first. What tokens/s counts."""
-        return len(self.tokens) - 1
-
 
 @dataclass(frozen=True)
 class Job:

@@ -21,8 +21,8 @@ def compete(job: Job) -> None:
     """Take steps for as long as they are asked for."""
     torch.set_num_threads(job.threads)
     model = _with_lora(sft.load(Path(job.model)), job.lora_rank).to(job.device)
-    batches = job.batches()
-    tokens = cycle([sum(example.predictions for example in batch) for batch in batches])
+    batches = [[sft.Example(*example) for example in batch] for batch in job.batches()]
+    tokens = cycle([sum(len(example.tokens) - 1 for example in batch) for batch in batches])
     endless = list(islice(cycle(batches), ENDLESS))
     turns = Turns()
     for _ in sft.train(model, endless, job.learning_rate):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from itertools import count
 from pathlib import Path
-from typing import cast
 
 from benchmarks.contestants import Example, Job, Turns, read_job
 from kitchen_core.adapters.torch_local import TorchLocal
@@ -46,9 +45,8 @@ async def compete(job: Job) -> None:
 
 
 def _datum(example: Example) -> Datum:
-    return datum_from_rendered(
-        Rendered(*cast("tuple[list[int], list[bool]]", example)), len(example.tokens)
-    )
+    rendered = Rendered(example.tokens, example.trained)
+    return datum_from_rendered(rendered, len(example.tokens))
 
 
 if __name__ == "__main__":

@@ -14,12 +14,18 @@ from transformers import AutoTokenizer
 from benchmarks.reference import sft
 from kitchen_core.adapters.torch_local import TorchLocal
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
-from kitchen_core.stages.datums import rendered_datum
-from kitchen_core.train.datums import mean_nll, reduce_weights
+from kitchen_core.train.conversations import Conversation
+from kitchen_core.train.datums import datum_from_rendered, mean_nll, reduce_weights
 from kitchen_core.train.renderers import TemplateRenderer
 from kitchen_core.train.schedules import lr_multiplier
-from kitchen_core.train.schemas import conversations_from_rows
-from kitchen_core.train.types import AdamParams, LoraSpec, LossSpec, ModelSource, SessionSpec
+from kitchen_core.train.types import (
+    AdamParams,
+    LoraSpec,
+    LossSpec,
+    Message,
+    ModelSource,
+    SessionSpec,
+)
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "parity" / "supervised"
 RECORDED = json.loads((FIXTURES / "recorded.json").read_text(encoding="utf-8"))
@@ -30,12 +36,18 @@ SETTINGS, BATCHES = RECORDED["settings"], RECORDED["batches"]
 def batches():
     """The recorded batches as the kitchen prepares them, from the rows of the file."""
     lines = (FIXTURES / "chat.jsonl").read_text(encoding="utf-8").splitlines()
-    conversations = conversations_from_rows(list(map(json.loads, lines)), "chat.jsonl")
-    renderer = TemplateRenderer(HuggingFaceTokenizer(FIXTURES / "base"))
-    return [
-        [rendered_datum(conversations[i], renderer, SETTINGS["max_length"]) for i in batch["rows"]]
-        for batch in BATCHES
+    chats = [
+        Conversation(tuple(Message(**turn) for turn in json.loads(line)["messages"]))
+        for line in lines
     ]
+    renderer = TemplateRenderer(HuggingFaceTokenizer(FIXTURES / "base"))
+    datums = [
+        datum_from_rendered(
+            renderer.supervised(chat, SETTINGS["train_on_what"]), SETTINGS["max_length"]
+        )
+        for chat in chats
+    ]
+    return [[datums[i] for i in batch["rows"]] for batch in BATCHES]
 
 
 def test_there_was_something_to_learn():

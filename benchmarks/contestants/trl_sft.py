@@ -1,4 +1,4 @@
-"""TRL's SFTTrainer on the same tokens: `python -m benchmarks.contestants.trl JOB.json packed|padded`.
+"""TRL's SFTTrainer on the same tokens: `python -m benchmarks.contestants.trl_sft JOB.json packed|padded`.
 
 It is no dependency of the project and runs in an environment of its own. Gradient checkpointing is off,
 precision, optimizer, clipping and adapter are those of the others. `packed` lays examples end to
