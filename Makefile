@@ -37,6 +37,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.store
 	$(BIN)/python -m benchmarks.latency
 	$(BIN)/python -m benchmarks.telemetry
+	$(BIN)/python -m benchmarks.supervised --only tiny,memory,gpu
 
 clean:
 	rm -rf $(VENV) $(DEMO_HOME)

@@ -1,0 +1,129 @@
+"""Full training of a 0.5B-shaped model on one GPU: tokens/s and MFU, held against a kept baseline.
+
+A part of `python -m benchmarks.supervised`. The model has the shape of Qwen2.5-0.5B (494M weights,
+24 layers of 896, a vocabulary of 151,936) and random weights; steps take 4 sequences of 2,048
+tokens, all trained, in bfloat16 autocast. A baseline is a file per kind of GPU in
+`benchmarks/baselines`, written by `--keep-baseline` and meant to be committed; a later run that
+falls further behind it than its tolerance fails.
+
+MFU is the share of the GPU's peak that the model's arithmetic makes up: 6 N + 12 L h T FLOP a token, N
+weights in matrix products (a tied embedding once), L layers of width h, T tokens of context, of
+which attention is counted in full (Chowdhery et al. 2022, PaLM, appendix B).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import torch
+
+from benchmarks.contestants import Example, Job
+from benchmarks.models import make_llama
+from benchmarks.race import race
+
+BASELINES = Path(__file__).parent / "baselines"
+TOLERANCE = 0.05
+CONTEXT, BATCH, ROUNDS, STEPS, WARM_UP = 2048, 4, 5, 5, 5
+VOCABULARY, HIDDEN, LAYERS, HEADS, KV_HEADS, MLP = 151_936, 896, 24, 14, 2, 4864
+
+PEAK_FLOPS = {
+    "B200": 2250e12,
+    "H200": 989e12,
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
+    "H100": 989e12,
+    "A100": 312e12,
+    "L40S": 362e12,
+    "RTX 5090": 210e12,
+    "RTX 4090": 165e12,
+    "RTX 3090": 71e12,
+}
+"""Dense bfloat16 with float32 accumulation, from NVIDIA's data sheets; the first name that fits counts."""
+
+
+class Outcome(NamedTuple):
+    """What there is to say, and whether it is slower than the baseline allows."""
+
+    line: str
+    fell_behind: bool = False
+
+
+class Figures(NamedTuple):
+    """Of one run. mfu: nothing for a GPU whose peak is not known here."""
+
+    tokens_per_s: float
+    mfu: float | None
+
+
+def measure(*, keep: bool) -> Outcome:
+    """Train on this machine's GPU, and compare or keep the figures. Without a GPU, say so."""
+    if not torch.cuda.is_available():
+        return Outcome("The GPU's figures are left out: this machine has no usable GPU.")
+    device = torch.cuda.get_device_name()
+    speed = _tokens_per_s()
+    figures = Figures(speed, mfu(speed, device))
+    path = BASELINES / f"supervised_{re.sub('[^a-z0-9]+', '_', device.lower())}.json"
+    if keep:
+        return Outcome(f"{_told(device, figures)}; kept in {_keep(path, device, figures)}")
+    if not path.is_file():
+        return Outcome(f"{_told(device, figures)}; no baseline is kept for it (--keep-baseline)")
+    return compare(device, figures, json.loads(path.read_text(encoding="utf-8")))
+
+
+def compare(device: str, figures: Figures, baseline: dict[str, float]) -> Outcome:
+    """The run's speed beside the kept one; it falls behind where it is slower by more than the tolerance."""
+    ratio = figures.tokens_per_s / baseline["tokens_per_s"]
+    behind = ratio < 1 - baseline["tolerance"]
+    verdict = "BEHIND" if behind else "within tolerance of"
+    line = f"{_told(device, figures)}; {verdict} the baseline's {baseline['tokens_per_s']:,.0f} ({ratio:.2f})"
+    return Outcome(line, behind)
+
+
+def mfu(tokens_per_s: float, device: str) -> float | None:
+    """Model FLOP/s over the GPU's peak."""
+    peak = next((flops for name, flops in PEAK_FLOPS.items() if name in device), None)
+    return tokens_per_s * flops_per_token() / peak if peak else None
+
+
+def flops_per_token() -> float:
+    """Forward and backward of one token: 6 N + 12 L h T."""
+    head = HIDDEN // HEADS
+    attention = 2 * HIDDEN * HIDDEN + 2 * HIDDEN * head * KV_HEADS
+    weights = VOCABULARY * HIDDEN + LAYERS * (attention + 3 * HIDDEN * MLP)
+    return 6 * weights + 12 * LAYERS * HIDDEN * CONTEXT
+
+
+def _tokens_per_s() -> float:
+    every = Example(list(range(CONTEXT + 1)), [True] * (CONTEXT + 1))
+    with tempfile.TemporaryDirectory() as folder:
+        make_llama(
+            Path(folder),
+            vocabulary=VOCABULARY,
+            hidden=HIDDEN,
+            layers=LAYERS,
+            heads=HEADS,
+            kv_heads=KV_HEADS,
+            mlp=MLP,
+        )
+        job = Job(folder, [every] * BATCH, batch_size=BATCH, device="cuda")
+        command = {"kitchen": (sys.executable, "kitchen")}
+        turns = race(job, command, rounds=ROUNDS, steps=STEPS, warm_up=WARM_UP)
+    return median(turn.tokens_per_s for turn in turns["kitchen"])
+
+
+def _keep(path: Path, device: str, figures: Figures) -> Path:
+    path.parent.mkdir(exist_ok=True)
+    kept = {"device": device, "torch": torch.__version__, "tolerance": TOLERANCE}
+    path.write_text(json.dumps(kept | figures._asdict(), indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def _told(device: str, figures: Figures) -> str:
+    share = "MFU unknown" if figures.mfu is None else f"{figures.mfu:.0%} MFU"
+    return f"{device}: {figures.tokens_per_s:,.0f} tokens/s, {share} (0.5B at {CONTEXT:,} tokens)"
