@@ -9,7 +9,6 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
