@@ -172,7 +172,7 @@ class MemorySession:
             table=table,
             thread=self._thread,
             limits=_LIMITS,
-            default_stop=self.tokenizer.eos_token_ids,
+            tokenizer=self.tokenizer,
             ready=ready,
             check_fresh=check_fresh,
             release=release,
