@@ -23,10 +23,14 @@ from kitchen_core.workflow.stage import Keeping, Stage
 
 @dataclass(frozen=True)
 class Batch:
-    """The datums of one step, unweighted, and the epoch that they belong to."""
+    """The datums of one step, unweighted, and the epoch that they belong to.
+
+    where: each one's place in the data, for messages to people.
+    """
 
     datums: list[Datum]
     epoch: int
+    where: tuple[str, ...] = ()
 
 
 class DatumBatches(Sequence[Batch]):
@@ -48,7 +52,12 @@ class DatumBatches(Sequence[Batch]):
         return len(self._plan)
 
     def __getitem__(self, index: int) -> Batch:  # type: ignore[override]  # a step has no slices
-        return Batch([self._datum(i) for i in self._plan[index]], self._plan.epoch(index))
+        examples = self._plan[index]
+        return Batch(
+            [self._datum(i) for i in examples],
+            self._plan.epoch(index),
+            tuple(self._conversations[i].where for i in examples),
+        )
 
     def _datum(self, i: int) -> Datum:
         if i not in self._rendered:
