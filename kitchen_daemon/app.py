@@ -25,7 +25,7 @@ from kitchen_core.refs import RefError
 from kitchen_core.store.errors import StoreBusy
 from kitchen_core.store.migration import schema_version
 from kitchen_core.store.store import Store
-from kitchen_core.telemetry.schema import Event, RunStatus
+from kitchen_core.telemetry.schema import Event, EventKind, RunStatus
 from kitchen_core.telemetry.status import InvalidTransition
 from kitchen_core.train.ports.errors import PortError
 from kitchen_daemon.dispatch import CantBeAsked, Dispatcher
@@ -156,10 +156,15 @@ def _reading_routes(app: FastAPI, kitchen: Kitchen) -> None:
         return run_info(store, store.find_run(run))
 
     @app.get("/runs/{run}/events")
-    def events(run: str, after_seq: int = 0, limit: int | None = None) -> list[Event]:
-        """A run's events in order."""
+    def events(
+        run: str,
+        after_seq: int = 0,
+        kind: Annotated[list[EventKind] | None, Query()] = None,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """A run's events in order, all or those of some kinds."""
         found = store.find_run(run)
-        return store.read_events(run_id=found.id, after_seq=after_seq, limit=limit)
+        return store.read_events(run_id=found.id, after_seq=after_seq, kinds=kind, limit=limit)
 
     @app.get("/runs/{run}/metrics")
     def metrics(

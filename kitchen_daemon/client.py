@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -12,7 +12,7 @@ import httpx2
 from pydantic import BaseModel
 
 from kitchen_core.home import Home
-from kitchen_core.telemetry.schema import Event
+from kitchen_core.telemetry.schema import Event, EventKind
 from kitchen_daemon.models import (
     ArtifactInfo,
     Check,
@@ -133,9 +133,16 @@ class Client:
         """Queue a new run with the same revision, config and pins."""
         return self._one(RunInfo, "POST", f"/runs/{_segment(run)}/retry")
 
-    def events(self, run: str, *, after_seq: int = 0, limit: int | None = None) -> list[Event]:
-        """A run's events in order."""
-        params = {"after_seq": after_seq, "limit": limit}
+    def events(
+        self,
+        run: str,
+        *,
+        after_seq: int = 0,
+        kinds: Sequence[EventKind] | None = None,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """A run's events in order, all or those of some kinds."""
+        params = {"after_seq": after_seq, "kind": kinds, "limit": limit}
         return self._many(Event, "GET", f"/runs/{_segment(run)}/events", params=_given(params))
 
     def metrics(

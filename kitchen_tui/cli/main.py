@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from kitchen_tui.cli.commands import daemon, demo, launch, recipes, records, runs
+from kitchen_tui.cli.commands import daemon, demo, launch, recipes, records, runs, samples
 from kitchen_tui.cli.errors import Exit, Failure, OutputClosed
 from kitchen_tui.cli.output import discard_stdout, emit, say
 
@@ -49,6 +49,7 @@ for command in (
     records.logs,
     records.events,
     records.metrics,
+    samples.samples,
     records.artifacts,
     records.lineage,
 ):
