@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
 from kitchen_core.train.hashing import sha256_of_json
@@ -65,6 +65,17 @@ class RunConfig(BaseModel):
         ge=0,
         le=4096,
     )
+    lora_alpha: int = setting(32, "The adapter's scale is alpha / rank", ge=1, le=65536)
+    lora_targets: tuple[str, ...] = setting(
+        (),
+        "Linear modules that get an adapter, such as q_proj,v_proj; left out: all but the output",
+    )
+    learning_rate: float | None = setting(
+        None,
+        "Peak learning rate; left out: suggested from the model's family and width",
+        gt=0,
+        le=1,
+    )
     micro_batch_tokens: int = setting(
         4096, "Tokens in one backward pass; lower it where memory is short", unit="tokens", ge=1
     )
@@ -80,6 +91,11 @@ class RunConfig(BaseModel):
     )
     keep_checkpoints: int = setting(2, "How many checkpoints to keep on disk", ge=1)
     register_as: str | None = setting(None, "Register the final model under this name")
+
+    @field_validator("lora_targets", mode="before")
+    @classmethod
+    def _names_with_commas(cls, value: Any) -> Any:
+        return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
 
 
 class MixedSet(BaseModel):
@@ -134,11 +150,13 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None, source
     if first["type"] == "extra_forbidden":
         name = str(first["loc"][-1])
         return f"{_of(source)}unknown setting '{name}'{nearest(name, _fields_of(model))}"
+    if not first["loc"]:  # a rule between settings, told in its own words
+        return f"{_of(source)}{first['msg'].removeprefix('Value error, ')}"
     key = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
     unit = _unit_of(model, key) if model else ""
     more = f" (and {len(others)} more)" if others else ""
     given = _shown(first.get("input"))
-    return f"{_of(source)}{key or 'config'}: given {given}, expected {_expected(first)}{unit}{more}"
+    return f"{_of(source)}{key}: given {given}, expected {_expected(first)}{unit}{more}"
 
 
 @dataclass(frozen=True, slots=True)

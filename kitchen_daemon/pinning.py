@@ -19,7 +19,7 @@ from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import RunStatus
 from kitchen_core.train.hashing import sha256_of_rows
-from kitchen_core.train.model_folder import inspect_model_folder
+from kitchen_core.train.model_folder import ModelFacts, inspect_model_folder
 
 LOST = (RunStatus.FAILED, RunStatus.CANCELLED)
 
@@ -63,21 +63,19 @@ class Pinner:
                 pins.by_ref[text] = pin
         return pins
 
-    def num_parameters(self, text: str) -> int | None:
-        """How many weights the model behind a ref has; None where that is not known before it is
-        fetched.
-        """
+    def model_facts(self, text: str) -> ModelFacts | None:
+        """What the base model behind a ref is; None where that is not known before it is fetched."""
         ref = parse_ref(text)
         match ref.kind:
             case "builtin":
-                return inspect_model_folder(_builtin_model(ref.name)).num_parameters
+                return inspect_model_folder(_builtin_model(ref.name))
             case "file":
-                return inspect_model_folder(Path(ref.name)).num_parameters
+                return inspect_model_folder(Path(ref.name))
             case "run":
                 parent = self._run(ref)
                 model = parent.config["model"]
                 pin = parent.pins.get(model, "")
-                return self.num_parameters(pin if ":" in pin else model)
+                return self.model_facts(pin if ":" in pin else model)
             case _:
                 return None
 

@@ -14,6 +14,8 @@ from kitchen_core.store.records import NewRun, RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.ports import Node
 from kitchen_core.telemetry.schema import RunStatus
+from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_suggestion
+from kitchen_core.train.model_folder import ModelFacts
 from kitchen_core.workflows.reading import RecipeReading
 from kitchen_daemon.checking import read_apart
 from kitchen_daemon.devices import has_gpu
@@ -130,13 +132,15 @@ class Submissions:
 
     def _frozen(self, config: dict[str, Any]) -> dict[str, Any]:
         """The config with all that depends on the machine or the model decided."""
-        parameters = self._pinner.num_parameters(config["model"])
-        tiny = parameters is not None and parameters < TINY_PARAMETERS
+        facts = self._pinner.model_facts(config["model"])
+        tiny = facts is not None and facts.num_parameters < TINY_PARAMETERS
         frozen = dict(config)
         if config["threads"] is None:
             frozen["threads"] = 1 if tiny else len(os.sched_getaffinity(0))
         if config["lora_rank"] is None:
             frozen["lora_rank"] = 0 if tiny else DEFAULT_LORA_RANK
+        if config["learning_rate"] is None and facts is not None and facts.adapter_of is None:
+            frozen["learning_rate"] = _suggested(facts, lora=bool(frozen["lora_rank"]))
         frozen["device"] = _device(config["device"])
         return frozen
 
@@ -160,6 +164,13 @@ def _first_status(waiting_for: list[RunRecord]) -> dict[str, Any]:
     if waiting_for:
         return {"status": RunStatus.HELD, "reason": waiting_reason(waiting_for)}
     return {"status": RunStatus.QUEUED, "reason": None}
+
+
+def _suggested(facts: ModelFacts, *, lora: bool) -> float:
+    suggested = suggested_learning_rate(facts, lora=lora)
+    if suggested is None:
+        raise ConfigError(why_no_suggestion(facts))
+    return suggested
 
 
 def _device(asked: str) -> str:

@@ -48,19 +48,18 @@ class Evaluate(Stage):
     async def run(self, ctx: StageContext) -> None:
         """Writes `answers`: list[Answer], sampled at the config's temperature."""
         held_out: HeldOut = ctx.state["held_out"]
-        ctx.state["answers"] = []
-        if not held_out.prompts:
-            return
-        nll = await self._nll(ctx, held_out)
+        measured: dict[str, float] = {}
+        if held_out.datums:
+            measured["test/nll"] = await self._nll(ctx, held_out)
         sampled = await self._answers(ctx, held_out, ctx.config.temperature)
-        greedy = await self._answers(ctx, held_out, 0.0)
-        share, error = exact_match(sampled)
-        measured = {
-            "test/nll": nll,
-            "test/exact_match": share,
-            "test/exact_match_stderr": error,
-            "test/greedy_exact_match": exact_match(greedy)[0],
-        }
+        if sampled:
+            share, error = exact_match(sampled)
+            greedy = await self._answers(ctx, held_out, 0.0)
+            measured |= {
+                "test/exact_match": share,
+                "test/exact_match_stderr": error,
+                "test/greedy_exact_match": exact_match(greedy)[0],
+            }
         ctx.telemetry.metrics(ctx.step, measured)
         ctx.event(EventKind.EVAL_COMPLETED, {**measured, "n": len(sampled)})
         ctx.state["answers"] = sampled
@@ -73,6 +72,10 @@ class Evaluate(Stage):
     async def _answers(
         self, ctx: StageContext, held_out: HeldOut, temperature: float
     ) -> list[Answer]:
+        """The first `eval_samples` questions, answered."""
+        prompts = held_out.prompts[: ctx.config.eval_samples]
+        if not prompts:
+            return []
         session: TrainingSession = ctx.state["session"]
         renderer: Renderer = ctx.state["renderer"]
         params = SamplingParams(
@@ -83,10 +86,10 @@ class Evaluate(Stage):
             stop_texts=renderer.stop.texts,
         )
         sampler = session.sampler("live")
-        groups = await ctx.wait(sampler.sample(held_out.prompts, params))
+        groups = await ctx.wait(sampler.sample(prompts, params))
         return [
             Answer(
-                prompt=renderer.text(held_out.prompts[i]),
+                prompt=renderer.text(prompts[i]),
                 question=held_out.questions[i],
                 completion=renderer.text(sample.tokens),
                 expected=held_out.answers[i],

@@ -14,16 +14,20 @@ from types import MappingProxyType
 from kitchen_core.stages.datums import Batch
 from kitchen_core.train.datums import mean_nll, reduce_weights
 from kitchen_core.train.schedules import lr_multiplier
-from kitchen_core.train.types import AdamParams, ForwardResult, LossSpec, OptimResult
+from kitchen_core.train.types import AdamParams, Datum, ForwardResult, LossSpec, OptimResult
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """A forward-backward pass under way, and when it was asked for (seconds, monotonic)."""
+    """A forward-backward pass under way.
+
+    datums: what was submitted, with the weights of the loss. at: when (seconds, monotonic).
+    """
 
     handle: Awaitable[ForwardResult]
+    datums: list[Datum]
     at: float
 
 
@@ -48,24 +52,28 @@ class ForwardBackward(Stage):
         datums = reduce_weights(batch.datums, ctx.config.reduction)
         started = time.perf_counter()
         handle = ctx.state["session"].forward_backward(datums, LossSpec("cross_entropy"))
-        ctx.state["submitted"] = Submitted(handle, started)
+        ctx.state["submitted"] = Submitted(handle, datums, started)
 
 
 class OptimStep(Stage):
     """Submit the optimizer step at the scheduled learning rate."""
 
     name = "OptimStep"
-    reads = ("session", "submitted")
+    reads = ("session", "submitted", "peak_lr")
     writes = MappingProxyType({"update": Keeping.REBUILT})
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `update`: Update."""
         config = ctx.config
         factor = lr_multiplier(
-            config.lr_schedule, ctx.step, ctx.total_steps or 1, config.warmup_steps
+            config.lr_schedule,
+            ctx.step,
+            ctx.total_steps or 1,
+            config.warmup_steps,
+            config.min_lr_ratio,
         )
         adam = AdamParams(
-            learning_rate=config.learning_rate * factor,
+            learning_rate=ctx.state["peak_lr"] * factor,
             weight_decay=config.weight_decay,
             grad_clip_norm=config.grad_clip_norm,
         )
@@ -80,7 +88,7 @@ class LogMetrics(Stage):
 
     async def run(self, ctx: StageContext) -> None:
         """Metrics are named as tinker-cookbook names them; a step's are those of the weights
-        before it.
+        before it, and `train_mean_nll` weighs tokens as the loss does.
         """
         batch: Batch = ctx.state["batch"]
         submitted: Submitted = ctx.state["submitted"]
@@ -92,7 +100,7 @@ class LogMetrics(Stage):
         ctx.telemetry.metrics(
             ctx.step,
             {
-                "train_mean_nll": mean_nll(forward.logprobs, batch.datums),
+                "train_mean_nll": mean_nll(forward.logprobs, submitted.datums),
                 "learning_rate": update.learning_rate,
                 "epoch": batch.epoch,
                 "progress": (ctx.step + 1) / (ctx.total_steps or 1),

@@ -87,6 +87,11 @@ class RunWriter:
         """The same for a folder, which is moved in."""
         return self._store_content("tree", source, name, step, made)
 
+    def artifact(self, name: str) -> ArtifactRecord | None:
+        """What the run has under a name, or None."""
+        stored = self._store.list_artifacts(self.run_id)
+        return next((each.as_record() for each in stored if each.name == name), None)
+
     def keep_newest(self, prefix: str, count: int) -> None:
         """Remove the run's artifacts whose names begin with `prefix`, but for the newest `count`."""
         events.check_current(self._store.db.connection(), self.run_id, self.attempt)

@@ -51,6 +51,7 @@ class Telemetry:
     def __init__(self, sink: EventSink) -> None:
         self._sink = sink
         self._metrics: list[MetricRow] = []
+        self._latest: dict[str, MetricRow] = {}
         self._folds: dict[str, _Fold] = {}
         self._seen: set[str] = set()
         self._flushed_at = self._folded_at = time.monotonic()
@@ -75,8 +76,14 @@ class Telemetry:
             if not math.isfinite(value):
                 message = f"{name} is {value} at step {step}"
                 self.event(EventKind.LOG, step=step, level="warning", message=message)
-            self._metrics.append(MetricRow(name, step, finite_or_none(value)))
+            row = MetricRow(name, step, finite_or_none(value))
+            self._metrics.append(row)
+            self._latest[name] = row
         self._tick()
+
+    def measured(self, step: int) -> dict[str, float | None]:
+        """The newest value of each series that has one at this step; None where it was not finite."""
+        return {row.name: row.value for row in self._latest.values() if row.step == step}
 
     @contextmanager
     def stage(self, name: str, step: int, *, hot: bool) -> Iterator[None]:

@@ -91,6 +91,10 @@ class RunLog(EventSink, Protocol):
         """The same for a folder, which is moved in where it can be."""
         ...
 
+    def artifact(self, name: str) -> ArtifactRecord | None:
+        """What the run has under a name, or None."""
+        ...
+
     def keep_newest(self, prefix: str, count: int) -> None:
         """Remove the run's artifacts whose names begin with `prefix`, but for the newest `count`."""
         ...

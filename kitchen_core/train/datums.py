@@ -39,9 +39,14 @@ def reduce_weights(datums: Sequence[Datum], reduction: Reduction) -> list[Datum]
 
 
 def mean_nll(logprobs: Sequence[np.ndarray], datums: Sequence[Datum]) -> float:
-    """Mean negative log-likelihood in nats over the trained tokens: -sum(w * lp) / sum(w)."""
-    weighted = sum(
-        float(np.dot(lp.astype(np.float64), datum.weights.astype(np.float64)))
-        for lp, datum in zip(logprobs, datums, strict=True)
-    )
+    """Mean negative log-likelihood in nats over the trained tokens: -sum(w * lp) / sum(w).
+
+    Predictions that weigh nothing are not looked at: a backward pass leaves them out.
+    """
+    weighted = 0.0
+    for lp, datum in zip(logprobs, datums, strict=True):
+        counted = datum.weights != 0
+        weighted += float(
+            np.dot(lp[counted].astype(np.float64), datum.weights[counted].astype(np.float64))
+        )
     return -weighted / sum(float(datum.weights.sum()) for datum in datums)

@@ -22,7 +22,9 @@ class ModelFacts:
     """A model folder at a glance.
 
     num_parameters: weights stored (tied ones once). bytes: size of the weight files. adapter_of:
-    the base that a PEFT adapter folder names, None for a whole model.
+    the base that a PEFT adapter folder names, None for a whole model. model_type: the family, as
+    transformers names it. hidden_size: the width of the residual stream. An adapter says neither
+    of its base.
     """
 
     num_parameters: int
@@ -30,6 +32,8 @@ class ModelFacts:
     architecture: str
     has_chat_template: bool
     adapter_of: str | None
+    model_type: str = ""
+    hidden_size: int | None = None
 
 
 def inspect_model_folder(folder: Path) -> ModelFacts:
@@ -64,6 +68,8 @@ def _inspect_model(folder: Path) -> ModelFacts:
         architecture=str(architectures[0]),
         has_chat_template=_has_chat_template(folder),
         adapter_of=None,
+        model_type=str(config.get("model_type", "")),
+        hidden_size=_hidden_size(config),
     )
 
 
@@ -81,6 +87,14 @@ def _inspect_adapter(folder: Path) -> ModelFacts:
         has_chat_template=_has_chat_template(folder),
         adapter_of=str(config.get("base_model_name_or_path") or "unknown"),
     )
+
+
+def _hidden_size(config: dict[str, Any]) -> int | None:
+    """The language model's; a model of several modalities keeps it under `text_config`."""
+    for part in (config, config.get("text_config")):
+        if isinstance(part, dict) and isinstance(part.get("hidden_size"), int):
+            return part["hidden_size"]
+    return None
 
 
 def _require(folder: Path, name: str, hint: str) -> Path:

@@ -19,7 +19,8 @@ def _lines(nodes: tuple[Node, ...], indent: str) -> Iterator[str]:
                 yield f"{indent}{placed.name}"
             case LoopNode(name=name, over=over, body=body, between=between, prefetch=prefetch):
                 kind = f"stream (prefetch {prefetch})" if prefetch else "loop"
-                yield f"{indent}{kind} {name} over {over}"
+                until = f" until {node.until.label}" if node.until else ""
+                yield f"{indent}{kind} {name} over {over}{until}"
                 if between:
                     yield f"{indent}  between turns"
                     yield from _lines(between, indent + "    ")

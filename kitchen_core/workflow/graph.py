@@ -27,13 +27,22 @@ class StageNode:
 
 
 @dataclass(frozen=True)
+class Predicate:
+    """A condition on the run, with the words that a drawing shows."""
+
+    label: str
+    holds: Callable[[RunContext], bool]
+
+
+@dataclass(frozen=True)
 class LoopNode:
     """The body once for each item of the state key `over`, which has a length and is read by index.
 
     The item is the state key `item`. prefetch: how many items a thread of its own prepares ahead; 0
     reads each when its turn comes. counts_steps: each turn is one optimizer step. between: what
-    runs before each turn, when nothing of a turn is in the state; the place for checkpoints. name:
-    no other loop of the workflow has it.
+    runs before each turn, when nothing of a turn is in the state; the place for checkpoints and
+    measurements. until: asked after that; where it holds, the loop is over before its items are.
+    name: no other loop of the workflow has it.
     """
 
     name: str
@@ -43,14 +52,7 @@ class LoopNode:
     between: tuple[Node, ...] = ()
     prefetch: int = 0
     counts_steps: bool = False
-
-
-@dataclass(frozen=True)
-class Predicate:
-    """A condition on the run, with the words that a drawing shows."""
-
-    label: str
-    holds: Callable[[RunContext], bool]
+    until: Predicate | None = None
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,10 @@ def loop(
     item: str,
     between: tuple[Node, ...] = (),
     counts_steps: bool = False,
+    until: Predicate | None = None,
 ) -> LoopNode:
     """Run the body for each item of a state key."""
-    return LoopNode(name, over, item, body, between, counts_steps=counts_steps)
+    return LoopNode(name, over, item, body, between, counts_steps=counts_steps, until=until)
 
 
 def stream(
@@ -112,11 +115,12 @@ def stream(
     between: tuple[Node, ...] = (),
     prefetch: int = 2,
     counts_steps: bool = False,
+    until: Predicate | None = None,
 ) -> LoopNode:
     """As `loop`, with the next items prepared in threads while the body works."""
     if prefetch < 1:
         raise GraphError(f"stream {name}: prefetch is {prefetch}, expected 1 or more")
-    return LoopNode(name, over, item, body, between, prefetch, counts_steps)
+    return LoopNode(name, over, item, body, between, prefetch, counts_steps, until)
 
 
 def when(predicate: Predicate, *body: Node) -> WhenNode:

@@ -145,7 +145,10 @@ class Runner:
         async with aclosing(_items(node, items, first)) as turns:
             async for index, item in turns:
                 ctx.cursors[node.name] = index
-                await self._boundary(node)
+                await self._boundary(node, outside)
+                if node.until and node.until.holds(ctx):
+                    self._end_early(node)
+                    break
                 ctx.state.put(node.item, item, Keeping.REBUILT)
                 await self._turn(node, outside)
         if node.counts_steps:
@@ -153,15 +156,21 @@ class Runner:
         else:  # the next time that the loop is come to, it begins anew
             ctx.cursors.pop(node.name, None)
 
-    async def _boundary(self, node: LoopNode) -> None:
+    async def _boundary(self, node: LoopNode, outside: set[str]) -> None:
         """Between two turns: what the workflow placed there, and leaving when asked, with
         everything saved.
         """
         await self._body(node.between, hot=True)
+        self._ctx.state.forget(self._ctx.state.keys() - outside)
         if node.counts_steps and self._ctx.stop_asked():
             self._ctx.check_interrupted()  # a cancelled run leaves without saving
             await save_checkpoint(self._ctx)
             raise Interrupted(self._ctx.log.intent())
+
+    def _end_early(self, node: LoopNode) -> None:
+        if node.counts_steps:
+            self._ctx.total_steps = self._ctx.step
+            self._report_progress(force=True)
 
     async def _begin_steps(self, total: int) -> None:
         ctx = self._ctx

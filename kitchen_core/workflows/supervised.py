@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Self
+
+from pydantic import model_validator
+
 from kitchen_core.config import MixedSet, RunConfig, setting
+from kitchen_core.stages.best import (
+    BeginBest,
+    RestoreBest,
+    TrackBest,
+    not_measured,
+    waited_long,
+)
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.datums import BuildDatums
 from kitchen_core.stages.evaluation import Evaluate
@@ -10,10 +21,19 @@ from kitchen_core.stages.samples import LogSamples
 from kitchen_core.stages.saving import Checkpoint, Register, SaveFinal
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import ForwardBackward, LogMetrics, OptimStep
+from kitchen_core.train.best import BestIs
 from kitchen_core.train.datums import Reduction
 from kitchen_core.train.renderers import TrainOnWhat
 from kitchen_core.train.schedules import LrSchedule
-from kitchen_core.workflow.graph import Workflow, every, is_set, stage, stream, when
+from kitchen_core.workflow.graph import (
+    StageNode,
+    Workflow,
+    every,
+    is_set,
+    stage,
+    stream,
+    when,
+)
 
 
 class SupervisedConfig(RunConfig):
@@ -41,9 +61,14 @@ class SupervisedConfig(RunConfig):
     num_epochs: int = setting(1, "Passes over the data", ge=1)
     batch_size: int = setting(32, "Examples in one optimizer step", unit="examples", ge=1)
     max_length: int = setting(1024, "Longer examples are cut at the end", unit="tokens", ge=2)
-    learning_rate: float = setting(1e-4, "Peak learning rate", gt=0, le=1)
     lr_schedule: LrSchedule = setting("linear", "How the learning rate goes from its peak")
     warmup_steps: int = setting(0, "Steps over which the learning rate rises", unit="steps", ge=0)
+    min_lr_ratio: float = setting(
+        0.0,
+        "Where the schedule ends, as a part of the peak; linear and cosine go down to it",
+        ge=0,
+        le=1,
+    )
     weight_decay: float = setting(0.0, "Decoupled weight decay of AdamW", ge=0, le=10)
     grad_clip_norm: float = setting(1.0, "Clip the gradient at this norm; 0: never", ge=0)
     reduction: Reduction = setting(
@@ -52,7 +77,22 @@ class SupervisedConfig(RunConfig):
     eval_every: int = setting(
         50, "Measure every so many steps, at the start and at the end; 0: never", unit="steps", ge=0
     )
-    eval_examples: int = setting(200, "Held-out examples to measure on", unit="examples", ge=1)
+    eval_examples: int = setting(
+        200, "Held-out examples to measure the loss on", unit="examples", ge=1
+    )
+    eval_samples: int = setting(
+        200, "Held-out questions to answer when measuring; 0: the loss alone", unit="answers", ge=0
+    )
+    best_metric: str = setting(
+        "test/nll", "The measured metric that early_stopping_patience and keep_best go by"
+    )
+    best_is: BestIs = setting(
+        "auto", "Which end of it is good; auto: losses and errors lowest, everything else highest"
+    )
+    early_stopping_patience: int = setting(
+        0, "Stop after so many measurements without a better one; 0: never", ge=0
+    )
+    keep_best: bool = setting(False, "End with the best measured weights rather than the last")
     max_tokens: int = setting(
         64, "Longest answer sampled when measuring", unit="tokens", ge=1, le=1_000_000
     )
@@ -60,6 +100,21 @@ class SupervisedConfig(RunConfig):
     log_samples: int = setting(
         4, "Training rows, and answers, recorded at each measurement", unit="of each", ge=0
     )
+
+    @model_validator(mode="after")
+    def _best_is_measured(self) -> Self:
+        if not self.eval_every:
+            for name in ("keep_best", "early_stopping_patience"):
+                if value := getattr(self, name):
+                    raise ValueError(
+                        f"{name}={value} goes by {self.best_metric}, but eval_every=0 measures "
+                        "nothing; set eval_every"
+                    )
+        return self
+
+
+def _measure() -> tuple[StageNode, ...]:
+    return stage(Evaluate()), stage(LogSamples()), stage(TrackBest())
 
 
 supervised = Workflow(
@@ -71,18 +126,23 @@ supervised = Workflow(
         stage(InitSession()),
         stage(InitTokenizer()),
         stage(BuildDatums()),
+        stage(BeginBest()),
         stream(
             "steps",
-            when(every("eval_every", at_start=True), stage(Evaluate()), stage(LogSamples())),
             stage(ForwardBackward()),
             stage(OptimStep()),
             stage(LogMetrics()),
             over="batches",
             item="batch",
-            between=(when(every("save_every"), stage(Checkpoint())),),
+            between=(
+                when(every("save_every"), stage(Checkpoint())),
+                when(every("eval_every", at_start=True), *_measure()),
+            ),
+            until=waited_long("early_stopping_patience"),
             counts_steps=True,
         ),
-        when(is_set("eval_every"), stage(Evaluate()), stage(LogSamples())),
+        when(not_measured("eval_every"), *_measure()),
+        when(is_set("keep_best"), stage(RestoreBest())),
         stage(SaveFinal()),
         when(is_set("register_as"), stage(Register())),
     ),

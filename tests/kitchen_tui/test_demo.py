@@ -36,7 +36,7 @@ def prepare(stub, **changes):
 
 def test_the_demo_tells_what_was_learned_by_first_and_last_evaluation(stub, command):
     prepare(stub)
-    stub.streams = [history()]
+    stub.streams = [history(), history()]
     said = command("demo")
     assert said.code == 0
     lines = [" ".join(line.split()) for line in said.out.splitlines()]
@@ -47,6 +47,14 @@ def test_the_demo_tells_what_was_learned_by_first_and_last_evaluation(stub, comm
     assert "question step 0 step 2 right answer" in lines
     assert FINAL.path in said.out.splitlines()
     assert f"kitchen metrics {RUN_ID} train_mean_nll" in said.out
+
+
+def test_each_recipe_of_the_demo_starts_from_what_the_one_before_made(stub, command):
+    prepare(stub)
+    stub.streams = [history(), history()]
+    command("demo")
+    launched = [(each["recipe"], each["overrides"]) for each in stub.bodies("POST /runs")]
+    assert launched == [("sl_basic", {}), ("chat_sl", {"model": f"run:{RUN_ID}"})]
 
 
 def test_a_demo_whose_run_fails_exits_with_1(stub, command):

@@ -18,25 +18,32 @@ if TYPE_CHECKING:
     from kitchen_daemon.client import Client
     from kitchen_daemon.models import RunInfo
 
-COURSES = ("sl_basic",)
-"""The recipes that the demo runs, in order."""
+COURSES = ("sl_basic", "chat_sl")
+"""The recipes that the demo runs, in order; each starts from what the one before it made."""
 
 
 def demo() -> None:
-    """Train the embedded tiny model, and show what it has learned."""
+    """Train the embedded tiny model, recipe after recipe, and show what it has learned."""
     with connected() as client:
-        served = [_serve(client, recipe) for recipe in COURSES]
+        served: list[RunInfo] = []
+        for recipe in COURSES:
+            served.append(_serve(client, recipe, served[-1] if served else None))
         _sum_up(client, served)
 
 
-def _serve(client: Client, recipe: str) -> RunInfo:
-    """Run one recipe to its end; the demo ends with the first that fails."""
+def _serve(client: Client, recipe: str, before: RunInfo | None) -> RunInfo:
+    """Run one recipe to its end, from the model that `before` made; the demo ends with the first
+    that fails.
+    """
     from kitchen_core.telemetry.schema import RunStatus
     from kitchen_daemon.models import Launch
     from kitchen_tui.cli.watching import accompany, print_end, watching
 
-    emit(f"Running {recipe} on {client.home.root}")
-    run = accompany(client, client.launch(Launch(recipe=recipe)), watching(as_json=False))
+    start = {"model": f"run:{before.id}"} if before else {}
+    made_by = f" from what {before.recipe} made" if before else f" on {client.home.root}"
+    emit(f"Running {recipe}{made_by}")
+    launched = client.launch(Launch(recipe=recipe, overrides=start))
+    run = accompany(client, launched, watching(as_json=False))
     if run.status is not RunStatus.COMPLETED:
         print_end(run)
         raise typer.Exit(Exit.RUN_FAILED)

@@ -1,11 +1,11 @@
-"""The supervised workflow in this process: on the in-memory model, and on the tiny one against a plain torch loop."""
+"""The supervised workflow in this process: on the in-memory model, and on the tiny one against the flat script."""
 
 import math
 
 import pytest
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoTokenizer
 
+from benchmarks.reference import sft
 from kitchen_core import builtin
 from kitchen_core.adapters.local_files import LocalFiles
 from kitchen_core.adapters.memory import MemoryTraining
@@ -16,9 +16,11 @@ from kitchen_core.stages.data import hold_out
 from kitchen_core.stages.datums import held_out, shortfalls
 from kitchen_core.stages.evaluation import Answer, exact_match
 from kitchen_core.telemetry.schema import EventKind
+from kitchen_core.train import rng
 from kitchen_core.train.batches import BatchPlan
 from kitchen_core.train.renderers import TemplateRenderer
 from kitchen_core.train.schemas import conversations_from_rows
+from kitchen_core.train.types import LoraSpec, ModelSource, SessionSpec
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows import SupervisedConfig, supervised
 from tests.kitchen_core.store.support import fresh_store, start
@@ -131,40 +133,48 @@ async def test_the_final_model_is_registered_under_its_name(run):
     assert version.artifact_sha256 == store.get_artifact(run_id, "final").sha256
 
 
-async def test_the_first_losses_are_those_of_a_plain_torch_loop(run):
-    _, _, series = await run(TorchLocal())
-    assert values(series, "train_mean_nll") == pytest.approx(plain_torch_losses(), abs=1e-5)
+@pytest.mark.parametrize("reduction", ["token", "example"])
+async def test_the_first_losses_are_those_of_the_flat_script(run, reduction):
+    config = CONFIG.model_copy(update={"reduction": reduction})
+    _, _, series = await run(TorchLocal(), config)
+    assert values(series, "train_mean_nll") == pytest.approx(flat_losses(config), abs=1e-5)
 
 
-def plain_torch_losses():
-    """Three steps of the same batches by transformers' own masks and loss, torch's AdamW, no kitchen."""
-    tokenizer = AutoTokenizer.from_pretrained(builtin.model_folder("tiny"))
-    model = AutoModelForCausalLM.from_pretrained(builtin.model_folder("tiny"))
-    optimizer = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.95), eps=1e-8, weight_decay=0)
+async def test_the_first_losses_of_an_adapter_are_those_of_the_flat_script(run, tmp_path):
+    config = CONFIG.model_copy(update={"lora_rank": 8})
+    _, _, series = await run(TorchLocal(), config)
+    adapter = await initial_adapter(tmp_path / "adapter", config)
+    assert values(series, "train_mean_nll") == pytest.approx(flat_losses(config, adapter), abs=1e-5)
+
+
+def flat_losses(config, adapter=None):
+    """The same batches through the flat script, which has nothing of the kitchen."""
+    folder = builtin.model_folder("tiny")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
     rows = builtin.dataset_rows("arithmetic", "train")
-    plan = BatchPlan(len(rows), batch_size=8, num_epochs=1, max_steps=3, seed=0)
-    losses = []
-    for step in range(3):
-        total, count = torch.zeros(()), 0
-        for i in plan[step]:
-            chat = tokenizer.apply_chat_template(
-                rows[i]["messages"], return_dict=True, return_assistant_tokens_mask=True
-            )
-            tokens = torch.tensor([chat["input_ids"]])
-            mask = torch.tensor(chat["assistant_masks"]).bool()
-            labels = torch.where(mask, tokens, -100)
-            trained = int(mask[1:].sum())
-            total = total + model(tokens, labels=labels).loss * trained
-            count += trained
-        loss = total / count
-        losses.append(loss.item())
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        for group in optimizer.param_groups:
-            group["lr"] = 1e-3 * (1 - step / 3)
-        optimizer.step()
-        optimizer.zero_grad()
-    return losses
+    plan = BatchPlan(len(rows), config.batch_size, num_epochs=1, max_steps=3, seed=config.seed)
+    batches = [
+        [sft.tokenize(tokenizer, rows[i], config.max_length) for i in plan[step]]
+        for step in range(3)
+    ]
+    return list(
+        sft.train(
+            sft.load(folder, adapter), batches, config.learning_rate, reduction=config.reduction
+        )
+    )
+
+
+async def initial_adapter(folder, config):
+    """The adapter that a run of this config starts from, in PEFT's form."""
+    spec = SessionSpec(
+        ModelSource("builtin:tiny", builtin.model_folder("tiny")),
+        LoraSpec(config.lora_rank),
+        seed=rng.seed_for(config.seed, "session"),
+    )
+    session = await TorchLocal().start_session(spec)
+    await session.export(folder)
+    await session.close()
+    return folder
 
 
 async def test_without_evaluation_nothing_is_measured(run):

@@ -25,6 +25,19 @@ def test_the_embedded_model_is_what_it_says(folder):
     assert facts.bytes == (folder / "model.safetensors").stat().st_size
     assert facts.has_chat_template
     assert facts.adapter_of is None
+    assert (facts.model_type, facts.hidden_size) == ("llama", 96)
+
+
+def test_a_multimodal_model_is_as_wide_as_its_language_model(folder):
+    config = {"model_type": "qwen3_5", "text_config": {"hidden_size": 4096}}
+    (folder / "config.json").write_text(json.dumps(config))
+    facts = inspect_model_folder(folder)
+    assert (facts.model_type, facts.hidden_size) == ("qwen3_5", 4096)
+
+
+def test_a_model_that_names_no_width_has_none(folder):
+    (folder / "config.json").write_text(json.dumps({"model_type": "gpt2", "n_embd": 768}))
+    assert inspect_model_folder(folder).hidden_size is None
 
 
 def test_an_adapter_names_its_base(folder):

@@ -8,7 +8,15 @@ from kitchen_core.store import RunWriter
 from kitchen_core.telemetry.schema import EventKind, Intent
 from kitchen_core.workflow.checkpoint import ResumeError, save_checkpoint
 from kitchen_core.workflow.context import Interrupted
-from kitchen_core.workflow.graph import every, loop, parallel, stage, stream, when
+from kitchen_core.workflow.graph import (
+    Predicate,
+    every,
+    loop,
+    parallel,
+    stage,
+    stream,
+    when,
+)
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflow.stage import Keeping
 from kitchen_core.workflow.state import StateError
@@ -41,6 +49,26 @@ async def test_a_loop_goes_over_its_items_and_counts_steps(ctx):
 async def test_a_loop_that_does_not_count_leaves_the_step_and_no_cursor(ctx):
     await run(ctx, ITEMS, loop("l", noting([]), over="items", item="i"))
     assert (ctx.step, ctx.cursors) == (0, {})
+
+
+async def test_a_loop_is_over_where_its_until_holds_and_counts_what_it_did(ctx):
+    seen = []
+    until = Predicate("three are seen", lambda _: len(seen) == 3)
+    await run(
+        ctx, ITEMS, loop("l", noting(seen), over="items", item="i", counts_steps=True, until=until)
+    )
+    assert seen == [0, 1, 2]
+    assert (ctx.step, ctx.total_steps, ctx.cursors) == (3, 3, {"l": 10})
+
+
+async def test_what_is_written_between_turns_is_gone_in_the_turn(ctx):
+    looks = make_stage("Look", lambda ctx: seen.append("x" in ctx._run.state), reads=("i",))
+    seen = []
+    few = stage(putting("few", [0, 1]))
+    await run(
+        ctx, few, loop("l", stage(looks), over="few", item="i", between=(stage(putting("x", 1)),))
+    )
+    assert seen == [False, False]
 
 
 async def test_a_loop_in_a_loop_runs_in_every_turn(ctx):

@@ -1,0 +1,47 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kitchen_core.train.best import Best, direction_of
+
+VALUES = st.lists(st.none() | st.floats(-10, 10).map(lambda x: round(x, 1)), max_size=12)
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction"),
+    [
+        ("test/nll", "lowest"),
+        ("train_mean_nll", "lowest"),
+        ("dpo_loss", "lowest"),
+        ("test/exact_match", "highest"),
+        ("env/all/reward/total", "highest"),
+        ("accuracy", "highest"),
+    ],
+)
+def test_a_metrics_good_end_is_told_by_its_name(metric, direction):
+    assert direction_of(metric) == direction
+
+
+def test_a_direction_that_was_chosen_is_taken():
+    assert direction_of("test/nll", "highest") == "highest"
+
+
+def test_the_best_is_the_first_of_the_lowest_and_waiting_counts_from_it():
+    best = Best()
+    for step, value in enumerate([3.0, 2.0, 2.0, 2.5]):
+        best = best.after(value, step, "lowest")
+    assert best == Best(value=2.0, step=1, measured_at=3, waited=2)
+
+
+def test_a_value_that_is_not_finite_is_never_the_best():
+    assert Best().after(None, 0, "highest") == Best(measured_at=0, waited=1)
+
+
+@given(VALUES)
+def test_the_best_is_what_a_plain_search_finds(values):
+    best = Best()
+    for step, value in enumerate(values):
+        best = best.after(value, step, "highest")
+    finite = [(value, -step) for step, value in enumerate(values) if value is not None]
+    expected = max(finite) if finite else None
+    assert (best.value, best.step) == ((expected[0], -expected[1]) if expected else (None, None))

@@ -1,0 +1,43 @@
+"""What a submission decides for the user, and shows before anything runs."""
+
+import json
+
+import pytest
+
+from kitchen_daemon.models import Launch
+
+
+def model_named(tmp_path, model_type):
+    """A folder whose config says what it is; nothing of it is ever loaded."""
+    from safetensors.numpy import save_file
+
+    folder = tmp_path / model_type
+    folder.mkdir()
+    config = {"model_type": model_type, "hidden_size": 4096, "architectures": ["X"]}
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "tokenizer.json").write_text("{}")
+    save_file({}, folder / "model.safetensors")
+    return f"file:{folder}"
+
+
+def planned(daemon, **overrides):
+    return daemon.client.plan(Launch(recipe="sl_basic", overrides=overrides)).config
+
+
+def test_a_learning_rate_that_is_left_out_is_suggested_and_frozen(daemon, tmp_path):
+    llama = model_named(tmp_path, "llama")
+    # tinker-cookbook's get_lr for Llama-3.1-8B, whose hidden size is 4096; a tenth for all weights.
+    config = planned(daemon, model=llama, learning_rate=None, lora_rank=8)
+    assert config["learning_rate"] == pytest.approx(2.856e-4, rel=1e-3)
+    config = planned(daemon, model=llama, learning_rate=None, lora_rank=0)
+    assert config["learning_rate"] == pytest.approx(2.856e-5, rel=1e-3)
+
+
+def test_a_family_that_nobody_has_measured_needs_a_learning_rate(daemon, tmp_path):
+    with pytest.raises(ValueError, match="none can be suggested for a gpt2 model"):
+        planned(daemon, model=model_named(tmp_path, "gpt2"), learning_rate=None)
+
+
+def test_a_learning_rate_that_is_given_stays(daemon, tmp_path):
+    config = planned(daemon, model=model_named(tmp_path, "gpt2"), learning_rate="0.5")
+    assert config["learning_rate"] == 0.5
