@@ -1,5 +1,5 @@
-"""Starting the model: a training session, its tokenizer, and the renderer that speaks its chat
-form.
+"""Starting the model: a training session, its tokenizer, and the renderer that spells conversations
+for it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from kitchen_core.train import rng
 from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_suggestion
 from kitchen_core.train.model_folder import inspect_model_folder
 from kitchen_core.train.ports.training import TrainingClient
-from kitchen_core.train.renderers import TemplateRenderer
+from kitchen_core.train.renderers import check_renderer_name, get_renderer
 from kitchen_core.train.types import LoraSpec, SessionSpec
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
@@ -77,12 +77,16 @@ def _peak_lr(ctx: StageContext, base: Path) -> float:
 
 
 class InitTokenizer(Stage):
-    """Take the session's tokenizer and the renderer for its chat template."""
+    """Take the session's tokenizer and the renderer that the config names."""
 
     name = "InitTokenizer"
     reads = ("session",)
     writes = MappingProxyType({"renderer": Keeping.REBUILT})
 
+    def validate(self, ctx: StageContext) -> None:
+        """Raise RenderError for a renderer that is not known."""
+        check_renderer_name(ctx.config.renderer)
+
     async def run(self, ctx: StageContext) -> None:
-        """Writes `renderer`: TemplateRenderer."""
-        ctx.state["renderer"] = TemplateRenderer(ctx.state["session"].tokenizer)
+        """Writes `renderer`: Renderer."""
+        ctx.state["renderer"] = get_renderer(ctx.config.renderer, ctx.state["session"].tokenizer)

@@ -33,21 +33,58 @@ def test_encode_adds_nothing(tokenizer):
     assert tokenizer.encode("one") + tokenizer.encode(" two") == whole
 
 
-def test_the_mask_marks_what_the_assistant_says_and_its_end(tokenizer):
-    rendered = tokenizer.render_chat(CHAT)
-    assert len(rendered.tokens) == len(rendered.assistant_mask)
-    marked = zip(rendered.tokens, rendered.assistant_mask, strict=True)
-    said = [token for token, by_assistant in marked if by_assistant]
-    assert tokenizer.decode(said, skip_special=True) == "4Yes ✓"
-    assert said[-1] in tokenizer.eos_token_ids
+def test_tokens_cover_the_text_without_a_gap(tokenizer):
+    text = " Sure?\n\n  Yes ✓ "
+    encoded = tokenizer.encode_with_spans(text)
+    assert encoded.tokens == tokenizer.encode(text)
+    assert encoded.spans[0][0] == 0
+    assert encoded.spans[-1][1] == len(text)
+    assert all(
+        start <= after[0] <= end
+        for (start, end), after in zip(encoded.spans, encoded.spans[1:], strict=False)
+    )
+
+
+def test_literally_a_control_token_is_the_text_that_it_is(tokenizer):
+    (end, *_) = tokenizer.eos_token_ids
+    text = tokenizer.decode([end])
+    assert tokenizer.encode(text) == [end]
+    literally = tokenizer.encode(text, literal=True)
+    assert end not in literally
+    assert tokenizer.decode(literally) == text
+
+
+def test_a_token_has_an_id_by_its_exact_text(tokenizer):
+    (end, *_) = tokenizer.eos_token_ids
+    assert tokenizer.token_id(tokenizer.decode([end])) == end
+    assert tokenizer.token_id("a") == tokenizer.encode("a")[0]
+    assert tokenizer.token_id("no token is called this") is None
+
+
+def test_a_chat_begins_with_the_token_that_texts_begin_with_where_there_is_one(tokenizer):
+    tokens = tokenizer.encode(tokenizer.chat_text(CHAT).text)
+    assert tokenizer.bos_token_id in (None, tokens[0])
+
+
+def test_the_marks_are_what_the_assistant_says_and_its_end(tokenizer):
+    chat = tokenizer.chat_text(CHAT)
+    end = tokenizer.decode(tokenizer.eos_token_ids[:1])
+    assert [chat.text[start:stop] for start, stop in chat.said] == ["4" + end, "Yes ✓" + end]
 
 
 def test_a_generation_prompt_is_what_the_answer_follows(tokenizer):
-    prompt = tokenizer.render_chat(CHAT[:2], add_generation_prompt=True)
-    whole = tokenizer.render_chat(CHAT[:3])
-    assert whole.tokens[: len(prompt.tokens)] == prompt.tokens
-    assert not any(prompt.assistant_mask)
-    assert all(whole.assistant_mask[len(prompt.tokens) :])
+    prompt = tokenizer.chat_text(CHAT[:2], add_generation_prompt=True)
+    whole = tokenizer.chat_text(CHAT[:3])
+    assert whole.text.startswith(prompt.text)
+    assert prompt.said == ()
+    assert whole.said == ((len(prompt.text), len(whole.text)),)
+    prompt_tokens, tokens = tokenizer.encode(prompt.text), tokenizer.encode(whole.text)
+    assert tokens[: len(prompt_tokens)] == prompt_tokens
+
+
+def test_a_template_without_a_place_for_tools_leaves_them_out(tokenizer):
+    tools = [{"type": "function", "function": {"name": "look_up", "parameters": {}}}]
+    assert tokenizer.chat_text(CHAT, tools=tools) == tokenizer.chat_text(CHAT)
 
 
 def test_skip_special_leaves_out_control_tokens(tokenizer):

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kitchen_core.train.hashing import sha256_of_json
-from kitchen_core.train.ports.tokenizer import RenderedChat
+from kitchen_core.train.ports.tokenizer import ChatText, Encoded, Span
 from kitchen_core.train.types import Message
 
 EOS = 256
 _CONTROL = {EOS: "<eos>", 257: "<system>", 258: "<user>", 259: "<assistant>", 260: "<tool>"}
-_ROLES = {name[1:-1]: token for token, name in _CONTROL.items()}
+_CONTROL_IDS = {text: token for token, text in _CONTROL.items()}
+_PIECES = re.compile("(" + "|".join(_CONTROL_IDS) + ")")
 VOCAB_SIZE = 256 + len(_CONTROL)
 
 
@@ -19,12 +21,30 @@ class ByteTokenizer:
     """Each byte of UTF-8 is a token. A turn is its role's token, the text, and `<eos>`."""
 
     eos_token_ids = (EOS,)
+    bos_token_id = None
     has_chat_template = True
     fingerprint = sha256_of_json({"bytes": 256, "control": list(_CONTROL.values())})
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of `text`, nothing added."""
-        return list(text.encode())
+    def encode(self, text: str, *, literal: bool = False) -> list[int]:
+        """Token ids of `text`, nothing added; `literal` spells control tokens as bytes."""
+        return list(text.encode()) if literal else self.encode_with_spans(text).tokens
+
+    def encode_with_spans(self, text: str) -> Encoded:
+        """Token ids of `text`, each with the characters that it covers."""
+        tokens: list[int] = []
+        spans: list[Span] = []
+        at = 0
+        for piece in _PIECES.split(text):
+            if piece in _CONTROL_IDS:
+                tokens.append(_CONTROL_IDS[piece])
+                spans.append((at, at + len(piece)))
+            else:
+                for i, char in enumerate(piece, start=at):
+                    said = char.encode()
+                    tokens += said
+                    spans += [(i, i + 1)] * len(said)
+            at += len(piece)
+        return Encoded(tokens, spans)
 
     def decode(self, tokens: Sequence[int], *, skip_special: bool = False) -> str:
         """The text of `tokens`; `skip_special` leaves out control tokens."""
@@ -36,26 +56,27 @@ class ByteTokenizer:
 
     def token_id(self, text: str) -> int | None:
         """The id of a control token, or of a one-byte text."""
-        if text in _CONTROL.values():
-            return next(token for token, name in _CONTROL.items() if name == text)
-        return self.encode(text)[0] if len(text.encode()) == 1 else None
+        if text in _CONTROL_IDS:
+            return _CONTROL_IDS[text]
+        return text.encode()[0] if len(text.encode()) == 1 else None
 
-    def render_chat(
+    def chat_text(
         self,
         messages: Sequence[Message],
         *,
         tools: Sequence[Mapping[str, Any]] = (),
         add_generation_prompt: bool = False,
-    ) -> RenderedChat:
-        """The conversation as tokens; what the assistant says is marked, its `<eos>` included."""
-        del tools  # bytes have no way to spell them
-        tokens: list[int] = []
-        mask: list[bool] = []
+    ) -> ChatText:
+        """The conversation as text; what the assistant says is marked, its `<eos>` included."""
+        del tools  # this template has no place for them
+        text = ""
+        said: list[Span] = []
         for message in messages:
-            said = [*self.encode(message.content), EOS]
-            tokens += [_ROLES[message.role], *said]
-            mask += [False] + [message.role == "assistant"] * len(said)
+            text += f"<{message.role}>"
+            turn = f"{message.content}<eos>"
+            if message.role == "assistant":
+                said.append((len(text), len(text) + len(turn)))
+            text += turn
         if add_generation_prompt:
-            tokens.append(_ROLES["assistant"])
-            mask.append(False)
-        return RenderedChat(tokens, mask)
+            text += "<assistant>"
+        return ChatText(text, tuple(said))

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import re
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from jinja2 import TemplateError
+from tokenizers import Tokenizer as Backend
+from tokenizers import processors
 from transformers import AutoTokenizer
+from transformers.utils.chat_template_utils import render_jinja_template
 
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
-from kitchen_core.train.ports.tokenizer import RenderedChat
+from kitchen_core.train.ports.tokenizer import ChatText, Encoded
 from kitchen_core.train.types import Message
+
+_MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
 class HuggingFaceTokenizer:
@@ -30,29 +37,35 @@ class HuggingFaceTokenizer:
                 f"transformers can't load the tokenizer in {folder}: {error}",
                 hint="Use a model with a tokenizer.json.",
             ) from error
+        if not self._tokenizer.is_fast:
+            raise Unsupported(
+                f"the tokenizer in {folder} can't say which characters a token covers",
+                hint="Use a model with a tokenizer.json.",
+            )
         self.eos_token_ids = self._find_eos(folder)
+        self.bos_token_id: int | None = self._tokenizer.bos_token_id
+        self._backend = _without_additions(self._tokenizer.backend_tokenizer)
+        self._template_lock = threading.Lock()  # transformers counts marks in a shared place
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """SHA-256 over vocabulary, special tokens and chat template."""
-        return sha256_of_json(
-            {
-                "vocabulary": self._tokenizer.get_vocab(),
-                "special_tokens": {
-                    k: str(v) for k, v in self._tokenizer.special_tokens_map.items()
-                },
-                "chat_template": self._tokenizer.chat_template,
-            }
-        )
+        return self._fingerprint
 
     @property
     def has_chat_template(self) -> bool:
         """Whether the model brings a chat template."""
         return self._tokenizer.chat_template is not None
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of `text`, nothing added."""
-        return self._tokenizer.encode(text, add_special_tokens=False)
+    def encode(self, text: str, *, literal: bool = False) -> list[int]:
+        """Token ids of `text`, nothing added; `literal` spells control tokens as ordinary text."""
+        backend = self._literal_backend if literal else self._backend
+        return backend.encode(text, add_special_tokens=False).ids
+
+    def encode_with_spans(self, text: str) -> Encoded:
+        """Token ids of `text`, each with the characters that it covers."""
+        encoding = self._backend.encode(text, add_special_tokens=False)
+        return Encoded(encoding.ids, encoding.offsets)
 
     def decode(self, tokens: Sequence[int], *, skip_special: bool = False) -> str:
         """The text of `tokens`; `skip_special` leaves out control tokens."""
@@ -62,44 +75,65 @@ class HuggingFaceTokenizer:
 
     def token_id(self, text: str) -> int | None:
         """The id of the token listed under exactly this text, or None."""
-        return self._tokenizer.get_vocab().get(text)
+        return self._backend.token_to_id(text)
 
-    def render_chat(
+    def chat_text(
         self,
         messages: Sequence[Message],
         *,
         tools: Sequence[Mapping[str, Any]] = (),
         add_generation_prompt: bool = False,
-    ) -> RenderedChat:
+    ) -> ChatText:
         """The conversation through the model's own template. Raises InvalidRequest where it refuses."""
-        if not self.has_chat_template:
-            raise InvalidRequest(
-                "the model has no chat template",
-                hint="Choose a renderer, or a model that was made for chat.",
-            )
-        marked = self._marks_assistant
+        template = self._template(with_tools=bool(tools))
+        marked = _MARK.search(template) is not None
         try:
-            rendered = self._tokenizer.apply_chat_template(
-                [message.to_json() for message in messages],
-                tools=list(tools) or None,
-                add_generation_prompt=add_generation_prompt,
-                return_dict=True,
-                return_assistant_tokens_mask=marked,
-            )
+            with self._template_lock:
+                (text,), spans = render_jinja_template(
+                    [[message.to_json() for message in messages]],
+                    tools=list(tools) or None,
+                    chat_template=template,
+                    add_generation_prompt=add_generation_prompt,
+                    return_assistant_tokens_mask=marked,
+                    **self._special_tokens,
+                )
         except TemplateError as error:
             raise InvalidRequest(
                 f"the chat template refuses the conversation: {error}",
                 hint="Look at the order and the roles of its messages.",
             ) from error
-        mask = [bool(flag) for flag in rendered["assistant_masks"]] if marked else None
-        return RenderedChat(list(rendered["input_ids"]), mask)
+        return ChatText(text, tuple(spans[0]) if marked else None)
+
+    def _template(self, *, with_tools: bool) -> str:
+        """The template's source; a model may bring another one for conversations with tools."""
+        try:
+            return self._tokenizer.get_chat_template(None, [{}] if with_tools else None)
+        except ValueError as error:
+            raise InvalidRequest(
+                "the model has no chat template that could be taken by default",
+                hint="Choose a renderer, or a model that was made for chat.",
+            ) from error
 
     @cached_property
-    def _marks_assistant(self) -> bool:
-        """Whether the template marks what the assistant says; without marks transformers gives zeros, not an error."""
-        template = self._tokenizer.chat_template
-        text = template if isinstance(template, str) else json.dumps(template)
-        return "{% generation" in text or "{%- generation" in text
+    def _fingerprint(self) -> str:
+        return sha256_of_json(
+            {
+                "vocabulary": self._tokenizer.get_vocab(),
+                "special_tokens": self._special_tokens,
+                "chat_template": self._tokenizer.chat_template,
+            }
+        )
+
+    @cached_property
+    def _special_tokens(self) -> dict[str, str]:
+        return {name: str(token) for name, token in self._tokenizer.special_tokens_map.items()}
+
+    @cached_property
+    def _literal_backend(self) -> Backend:
+        """A copy, because the setting belongs to a backend and two threads may encode at once."""
+        backend = Backend.from_str(self._backend.to_str())
+        backend.encode_special_tokens = True
+        return backend
 
     def _find_eos(self, folder: Path) -> tuple[int, ...]:
         """The tokenizer's own end token first, then those of generation_config.json."""
@@ -109,3 +143,13 @@ class HuggingFaceTokenizer:
             listed = json.loads(config.read_text(encoding="utf-8")).get("eos_token_id")
             found.extend(listed if isinstance(listed, list) else [listed])
         return tuple(dict.fromkeys(token for token in found if token is not None))
+
+
+def _without_additions(backend: Backend) -> Backend:
+    """The backend told to cut, pad and post-process nothing; a post-processor would also trim the
+    spaces from what tokens cover.
+    """
+    backend.no_truncation()
+    backend.no_padding()
+    backend.post_processor = processors.Sequence([])
+    return backend

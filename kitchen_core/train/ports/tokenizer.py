@@ -8,15 +8,29 @@ from typing import Any, Protocol
 
 from kitchen_core.train.types import Message
 
+Span = tuple[int, int]
+"""Where a piece of a text begins and, exclusive, ends, in characters."""
+
 
 @dataclass(frozen=True, slots=True)
-class RenderedChat:
-    """A conversation as tokens `[seq]`; `assistant_mask` `[seq]` is None where the template
-    marks nothing.
+class ChatText:
+    """A conversation as the model's template writes it. said: where the template marks what the
+    assistant says; None where it marks nothing.
+    """
+
+    text: str
+    said: tuple[Span, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A text's tokens `[seq]`, and the characters that each one covers `[seq]`.
+
+    Tokens that share a character cover it each; together they cover the whole text.
     """
 
     tokens: list[int]
-    assistant_mask: list[bool] | None
+    spans: list[Span]
 
 
 class Tokenizer(Protocol):
@@ -35,12 +49,24 @@ class Tokenizer(Protocol):
         ...
 
     @property
+    def bos_token_id(self) -> int | None:
+        """The token that texts begin with, where the model has one."""
+        ...
+
+    @property
     def has_chat_template(self) -> bool:
         """Whether the model brings a chat template."""
         ...
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of `text`, nothing added."""
+    def encode(self, text: str, *, literal: bool = False) -> list[int]:
+        """Token ids of `text`, nothing added.
+
+        literal: spell control tokens that stand in the text as the ordinary text that they are.
+        """
+        ...
+
+    def encode_with_spans(self, text: str) -> Encoded:
+        """Token ids of `text`, nothing added, each with the characters that it covers."""
         ...
 
     def decode(self, tokens: Sequence[int], *, skip_special: bool = False) -> str:
@@ -53,13 +79,13 @@ class Tokenizer(Protocol):
         """
         ...
 
-    def render_chat(
+    def chat_text(
         self,
         messages: Sequence[Message],
         *,
         tools: Sequence[Mapping[str, Any]] = (),
         add_generation_prompt: bool = False,
-    ) -> RenderedChat:
+    ) -> ChatText:
         """The conversation through the model's own template; tools are JSON schemas of functions.
 
         Raises InvalidRequest where it refuses.

@@ -8,6 +8,11 @@ from kitchen_core.train.renderers.base import (
     Stop,
     TrainOnWhat,
 )
+from kitchen_core.train.renderers.registry import (
+    check_renderer_name,
+    get_renderer,
+    register_renderer,
+)
 from kitchen_core.train.renderers.template import TemplateRenderer
 
 __all__ = [
@@ -18,4 +23,7 @@ __all__ = [
     "Stop",
     "TemplateRenderer",
     "TrainOnWhat",
+    "check_renderer_name",
+    "get_renderer",
+    "register_renderer",
 ]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from transformers import AutoTokenizer
 
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.ports.errors import InvalidRequest
@@ -20,15 +22,28 @@ def make(folder: Path, template: str | None = MARKED_TEMPLATE) -> HuggingFaceTok
     return HuggingFaceTokenizer(folder)
 
 
-def test_a_template_without_marks_gives_no_mask(tmp_path):
-    rendered = make(tmp_path, PLAIN_TEMPLATE).render_chat(CHAT)
-    assert rendered.assistant_mask is None
-    assert rendered.tokens == make(tmp_path / "marked").render_chat(CHAT).tokens
+def test_a_template_without_marks_marks_nothing(tmp_path):
+    chat = make(tmp_path, PLAIN_TEMPLATE).chat_text(CHAT)
+    assert chat.said is None
+    assert chat.text == make(tmp_path / "marked").chat_text(CHAT).text
+
+
+def test_marks_and_tokens_are_those_of_transformers(tmp_path):
+    tokenizer = make(tmp_path)
+    rendered = AutoTokenizer.from_pretrained(tmp_path).apply_chat_template(
+        [message.to_json() for message in CHAT], return_dict=True, return_assistant_tokens_mask=True
+    )
+    chat = tokenizer.chat_text(CHAT)
+    encoded = tokenizer.encode_with_spans(chat.text)
+    assert encoded.tokens == rendered["input_ids"]
+    assert chat.said is not None
+    ((start, end),) = chat.said
+    assert [int(start <= a < end) for a, _ in encoded.spans] == rendered["assistant_masks"]
 
 
 def test_a_template_that_refuses_says_why(tmp_path):
     with pytest.raises(InvalidRequest, match="no tools here") as refused:
-        make(tmp_path).render_chat([Message("tool", "42")])
+        make(tmp_path).chat_text([Message("tool", "42")])
     assert refused.value.hint
 
 
@@ -36,7 +51,14 @@ def test_without_a_template_there_is_nothing_to_render_with(tmp_path):
     tokenizer = make(tmp_path, None)
     assert not tokenizer.has_chat_template
     with pytest.raises(InvalidRequest, match="no chat template"):
-        tokenizer.render_chat(CHAT)
+        tokenizer.chat_text(CHAT)
+
+
+def test_conversations_may_be_rendered_in_many_threads_at_once(tmp_path):
+    tokenizer = make(tmp_path)
+    expected = tokenizer.chat_text(CHAT)
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(lambda _: tokenizer.chat_text(CHAT), range(200))) == {expected}
 
 
 def test_generation_config_adds_its_ends(tmp_path):

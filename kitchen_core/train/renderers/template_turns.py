@@ -1,0 +1,152 @@
+"""Where in a template's text each turn is said."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from kitchen_core.train.conversations import Conversation
+from kitchen_core.train.ports.errors import InvalidRequest
+from kitchen_core.train.ports.tokenizer import ChatText, Span, Tokenizer
+from kitchen_core.train.renderers.base import RenderError
+from kitchen_core.train.renderers.template_facts import TemplateFacts
+from kitchen_core.train.types import Message
+
+
+class HistoryRewritten(RenderError):  # noqa: N818 - says what happened
+    """A template that writes a turn otherwise once another follows it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this model's chat template rewrites earlier turns, so what they say can't be told apart; "
+            "set train_on=last_assistant_message, or mark the answers in the template with "
+            "{% generation %}"
+        )
+
+
+class TemplateTurns:
+    """Finds turns by the template's marks, or by comparing texts that differ by one turn."""
+
+    def __init__(self, tokenizer: Tokenizer, facts: TemplateFacts) -> None:
+        self._tokenizer = tokenizer
+        self._facts = facts
+
+    def chat(self, conversation: Conversation, *, prompt: bool = False) -> ChatText:
+        """The template's text. Raises RenderError where it refuses."""
+        try:
+            return self._tokenizer.chat_text(
+                conversation.messages, tools=conversation.tools, add_generation_prompt=prompt
+            )
+        except InvalidRequest as error:
+            raise RenderError(str(error)) from error
+
+    def prompt(self, conversation: Conversation) -> str:
+        """The conversation so far, ready for the assistant to go on."""
+        return self.chat(conversation, prompt=True).text
+
+    def said(self, conversation: Conversation, chat: ChatText, turns: Sequence[bool]) -> list[Span]:
+        """What is said, its end included, in each of the turns that are chosen.
+
+        Raises RenderError where the template leaves out or rewrites something of it.
+        """
+        messages = conversation.messages
+        marks = self._marks(messages, chat)
+        spans = []
+        for i, message in enumerate(messages):
+            if not turns[i]:
+                continue
+            if i in marks:  # the template's word on what is trained; but it must be said somewhere
+                span = self._with_end(chat.text, marks[i])
+                _check_whole(message, chat.text, i)
+            else:
+                find = self._answer if message.role == "assistant" else self._other_turn
+                span = find(conversation, i, chat.text)
+                _check_whole(message, chat.text[slice(*span)], i)
+            spans.append(span)
+        return spans
+
+    def stay(self, conversation: Conversation) -> bool:
+        """Whether every earlier answer of the conversation stands in its text as it was given."""
+        text = self.chat(conversation).text
+        return all(
+            text.startswith(self.chat(conversation.upto(i + 1)).text)
+            for i, message in enumerate(conversation.messages[:-1])
+            if message.role == "assistant"
+        )
+
+    def _marks(self, messages: Sequence[Message], chat: ChatText) -> dict[int, Span]:
+        """The marked span of each answer; none where the marks are not one for each."""
+        answers = [i for i, message in enumerate(messages) if message.role == "assistant"]
+        marks = chat.said or ()
+        return dict(zip(answers, marks, strict=True)) if len(marks) == len(answers) else {}
+
+    def _with_end(self, text: str, mark: Span) -> Span:
+        """A marked span, stretched over the end of turn where the mark stops before it."""
+        start, stop = mark
+        if text.endswith(self._facts.ends, start, stop):
+            return mark
+        end = next((end for end in self._facts.ends if text.startswith(end, stop)), "")
+        return start, stop + len(end)
+
+    def _answer(self, conversation: Conversation, i: int, text: str) -> Span:
+        """From the prompt's end to the end of turn."""
+        start = _shared(self.prompt(conversation.upto(i)), text)
+        return start, self._turn_end(text, start, self._upto(conversation, i + 1, text))
+
+    def _other_turn(self, conversation: Conversation, i: int, text: str) -> Span:
+        """From where the text depends on what the turn says to its end."""
+        stop = self._upto(conversation, i + 1, text)
+        message = conversation.messages[i]
+        changed = replace(message, content=_unlike(message.content))
+        messages = (*conversation.messages[:i], changed)
+        other = self.chat(replace(conversation, messages=messages)).text
+        start = _alike(text[:stop], other)
+        after = _alike(text[start:stop][::-1], other[start:][::-1])
+        return start, self._next_end(text, stop - after, stop)
+
+    def _upto(self, conversation: Conversation, end: int, text: str) -> int:
+        """How much of `text` its first `end` turns make."""
+        if end == len(conversation.messages):
+            return len(text)
+        return _shared(self.chat(conversation.upto(end)).text, text)
+
+    def _turn_end(self, text: str, start: int, stop: int) -> int:
+        """Just after the last end token; what a template puts behind it (a line end) is not the
+        model's to say. Where there is none, all of it is.
+        """
+        found = ((text.rfind(end, start, stop), end) for end in self._facts.ends)
+        return max((at + len(end) for at, end in found if at >= 0), default=stop)
+
+    def _next_end(self, text: str, start: int, stop: int) -> int:
+        """Just after the first end token from `start` on."""
+        found = ((text.find(end, start, stop), end) for end in self._facts.ends)
+        return min((at + len(end) for at, end in found if at >= 0), default=stop)
+
+
+def _shared(prefix: str, text: str) -> int:
+    if not text.startswith(prefix):
+        raise HistoryRewritten
+    return len(prefix)
+
+
+def _alike(one: str, other: str) -> int:
+    """How many characters two texts begin with in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+
+
+def _unlike(content: str) -> str:
+    """A text that neither begins nor ends as `content` does."""
+    said = content.strip()
+    return next(char for char in "XYZ" if char not in (said[:1], said[-1:]))
+
+
+def _check_whole(message: Message, said: str, i: int) -> None:
+    """Raise RenderError where the template left out something that the turn says."""
+    parts = (message.content, message.thinking or "", *(call.name for call in message.tool_calls))
+    if not all(part.strip() in said for part in parts):
+        raise RenderError(
+            f"this model's chat template leaves out or rewrites part of its turn {i + 1} "
+            f"({message.role}), which would be trained; set another renderer or train_on, or change the "
+            "template"
+        )

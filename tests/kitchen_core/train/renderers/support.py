@@ -1,0 +1,58 @@
+"""Tokenizers, conversations and a reading of what a renderer made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from kitchen_core import builtin
+from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.train.conversations import Conversation
+from kitchen_core.train.renderers import Rendered
+from kitchen_core.train.types import Message, ToolCall
+
+FIXTURES = Path(__file__).parents[3] / "fixtures" / "renderers"
+
+
+@cache
+def fixture_tokenizer() -> HuggingFaceTokenizer:
+    """The one that the recorded renderings were made with; it has no chat template."""
+    return HuggingFaceTokenizer(FIXTURES / "tokenizer")
+
+
+@cache
+def tiny_tokenizer() -> HuggingFaceTokenizer:
+    return HuggingFaceTokenizer(builtin.model_folder("tiny"))
+
+
+@cache
+def recorded(renderer: str) -> dict[str, Any]:
+    return json.loads((FIXTURES / f"{renderer}.json").read_text(encoding="utf-8"))
+
+
+def message(turn: Mapping[str, Any], **more: Any) -> Message:
+    """A turn as the fixtures spell it."""
+    calls = tuple(ToolCall(**call) for call in turn.get("tool_calls", ()))
+    said = {key: value for key, value in turn.items() if key != "tool_calls"}
+    return Message(**said, tool_calls=calls, **more)
+
+
+def user(content: str) -> Message:
+    return Message("user", content)
+
+
+def assistant(content: str, **more: Any) -> Message:
+    return Message("assistant", content, **more)
+
+
+def talk(*messages: Message, tools: tuple[Mapping[str, Any], ...] = ()) -> Conversation:
+    return Conversation(messages, "test row 1", tools)
+
+
+def trained_text(tokenizer: HuggingFaceTokenizer, rendered: Rendered) -> str:
+    """What is trained, control tokens included."""
+    marked = zip(rendered.tokens, rendered.trained, strict=True)
+    return tokenizer.decode([token for token, on in marked if on])
