@@ -4,7 +4,6 @@ line.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import ErrorDetails
 
 from kitchen_core.train.hashing import sha256_of_json
+from kitchen_core.train.naming import nearest
 
 RefRole = Literal["model", "dataset"]
 ConfigT = TypeVar("ConfigT", bound="RunConfig")
@@ -184,12 +184,6 @@ def refs_in(config: Mapping[str, Any], refs: Mapping[str, RefRole]) -> dict[str,
         value = config[field]
         named |= dict.fromkeys(value if isinstance(value, Mapping) else [value], role)
     return {ref: role for ref, role in named.items() if ref is not None}
-
-
-def nearest(word: str, known: Mapping[str, Any] | list[str]) -> str:
-    """did you mean ...?  or nothing: for the end of an error message."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def _set_dotted(

@@ -69,6 +69,11 @@ class Home:
         return self.root / "scratch"
 
     @property
+    def cache(self) -> Path:
+        """What can be made again at any time; deleting it loses nothing but time."""
+        return self.root / "cache"
+
+    @property
     def socket(self) -> Path:
         """The daemon's socket; a short path with a hash of the home where the usual one is too
         long.
@@ -101,6 +106,7 @@ class Home:
             self.socket.parent,
             self.daemon_log.parent,
             self.scratch,
+            self.cache,
             self.recipes,
         ):
             folder.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ from kitchen_core import builtin
 from kitchen_core.adapters.manifest import Manifest
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.home import Home
-from kitchen_core.refs import Resolver
+from kitchen_core.resolver import Resolver
 from kitchen_core.store.lineage import run_node
 from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store
@@ -94,6 +94,7 @@ async def _run(
         resolver=_resolver(store, writer, run, wiring),
         registry=writer,
         scratch=scratch,
+        cache=home.cache,
         stop_asked=stop.asked,
     )
     await Runner(workflow, ctx).run(checkpoint)
@@ -110,7 +111,8 @@ def _resolver(store: Store, writer: RunWriter, run: RunRecord, wiring: Wiring) -
         builtins=builtin,
         stored=StoredModels(store),
         reader=lambda: wiring.connect("dataset_reader"),
-        hub=lambda: wiring.connect("model_hub"),
+        model_hub=lambda: wiring.connect("model_hub"),
+        dataset_hub=lambda: wiring.connect("dataset_hub"),
         pins=run.pins,
         on_resolved=on_resolved,
         pin=writer.pin,

@@ -14,7 +14,7 @@ from pathlib import Path
 from kitchen_core import builtin
 from kitchen_core.config import RefRole
 from kitchen_core.content import sha256_of_file, sha256_of_model
-from kitchen_core.refs import Ref, RefError, parse_ref
+from kitchen_core.refs import Ref, RefError, check_role, parse_ref
 from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import RunStatus
@@ -51,10 +51,7 @@ class Pinner:
         pins = Pins()
         for text, role in refs.items():
             ref = parse_ref(text)
-            if role == "dataset" and ref.kind not in ("builtin", "file"):
-                raise RefError(
-                    f"'{ref}': a dataset is a file or builtin: data; give the file's path"
-                )
+            check_role(ref, role)
             if ref.kind == "run":
                 parent = self._run(ref)
                 pins.parents.append(parent)

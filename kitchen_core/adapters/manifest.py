@@ -25,6 +25,7 @@ _DEFAULTS = {
     "training_client": "torch_local",
     "dataset_reader": "local_files",
     "model_hub": "hugging_face",
+    "dataset_hub": "hugging_face",
 }
 
 

@@ -1,91 +1,169 @@
-"""Bringing in the data: the training rows, and rows held out to measure on."""
+"""Bringing in the data: what is trained on, what is mixed in, and rows held out to measure on."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
-from kitchen_core.refs import RefError, ResolvedDataset
+from kitchen_core.refs import RefError
+from kitchen_core.resolved_data import ResolvedDataset, Split
+from kitchen_core.slices import drain
+from kitchen_core.stages.examples import ExampleStream
+from kitchen_core.stages.watching import Watch
 from kitchen_core.telemetry.schema import EventKind
-from kitchen_core.train.batches import split_by_content
-from kitchen_core.train.conversations import Conversation
+from kitchen_core.train.batches import is_held_out
 from kitchen_core.train.hashing import canonical_json, sha256_of_json
-from kitchen_core.train.schemas import conversations_from_rows
+from kitchen_core.train.schemas import RowError
 from kitchen_core.train.types import Row
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
 
+CHECKED_AT_ONCE = 1000
+"""Rows of each set that are checked here, so that a set that does not fit is refused before a model
+is loaded. The others are as they are prepared.
+"""
+
 
 @dataclass(frozen=True)
-class ChatData:
-    """Conversations to train on and others to measure on.
+class MixedStream:
+    """Examples mixed in: `share` of them for each one of the dataset."""
 
-    fingerprint: SHA-256 over the rows of both.
-    """
+    ref: str
+    examples: ExampleStream
+    share: float
 
-    train: list[Conversation]
-    test: list[Conversation]
-    fingerprint: str
+
+@dataclass(frozen=True)
+class LoadedData:
+    """What a run trains on and is measured on, as streams."""
+
+    train: ExampleStream
+    mixed: tuple[MixedStream, ...]
+    test: ExampleStream | None
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over what the examples depend on."""
+        mixed = [[each.examples.fingerprint, each.share] for each in self.mixed]
+        test = self.test.fingerprint if self.test else None
+        return sha256_of_json([self.train.fingerprint, mixed, test])
 
 
 class LoadDataset(Stage):
-    """Resolve the dataset, check its rows, and hold some out."""
+    """Resolve the datasets, check that their rows fit, and hold some out."""
 
     name = "LoadDataset"
     writes = MappingProxyType({"dataset": Keeping.REBUILT})
 
     async def run(self, ctx: StageContext) -> None:
-        """Writes `dataset`: ChatData."""
+        """Writes `dataset`: LoadedData."""
         config = ctx.config
-        resolved = await ctx.wait(ctx.resolver.dataset(config.dataset))
-        data = _split(resolved, 0.0 if config.test_dataset else config.test_fraction)
+        train, test = await self._dataset(ctx)
+        mixed = [
+            MixedStream(ref, await self._mixed_in(ctx, ref, each.fields), each.share)
+            for ref, each in config.mix.items()
+        ]
         if config.test_dataset is not None:
-            other = await ctx.wait(ctx.resolver.dataset(config.test_dataset, "test_dataset"))
-            data = _measured_on(data, other)
-        if config.eval_every and not data.test:
+            test = await self._measured_on(ctx, config.test_dataset, config.fields)
+        if config.eval_every and test is None:
             raise RefError(
                 f"nothing of {config.dataset} is held out to measure on; raise test_fraction, "
                 "name a test_dataset, or set eval_every=0"
             )
-        ctx.state["dataset"] = replace(data, test=data.test[: config.eval_examples])
+        ctx.state["dataset"] = LoadedData(train, tuple(mixed), test)
+
+    async def _dataset(self, ctx: StageContext) -> tuple[ExampleStream, ExampleStream | None]:
+        """What is trained on, and the data's own test split or a part held out."""
+        config = ctx.config
+        resolved = await self._resolved(ctx, config.dataset, "dataset")
+        train = ExampleStream(resolved.node.name, _to_train_on(resolved), config.fields)
+        test, num_train, num_test = None, train.split.num_rows, 0
+        if resolved.test is not None:
+            test = ExampleStream(f"{train.name} (test)", resolved.test, config.fields)
+            num_test = resolved.test.num_rows
+        elif config.test_fraction and config.test_dataset is None:
+            train = replace(train, fraction=config.test_fraction)
+            num_test = await _count_held_out(ctx, train)
+            num_train -= num_test
+            test = replace(train, held_out=True) if num_test else None
+        await self._loaded(ctx, "dataset", resolved, train, num_train, num_test)
+        return train, test
+
+    async def _mixed_in(
+        self, ctx: StageContext, ref: str, fields: Mapping[str, str]
+    ) -> ExampleStream:
+        resolved = await self._resolved(ctx, ref, "mix")
+        examples = ExampleStream(resolved.node.name, _to_train_on(resolved), fields)
+        await self._loaded(ctx, "mix", resolved, examples, examples.split.num_rows, 0)
+        return examples
+
+    async def _measured_on(
+        self, ctx: StageContext, ref: str, fields: Mapping[str, str]
+    ) -> ExampleStream:
+        """Another set to measure on: its test split where it has one.
+
+        Its columns are named as the dataset's are, or as its own form has them.
+        """
+        resolved = await self._resolved(ctx, ref, "test_dataset")
+        split = resolved.test or _to_train_on(resolved)
+        examples = ExampleStream(resolved.node.name, split, fields)
+        try:
+            await asyncio.to_thread(examples.schema)
+        except RowError:
+            examples = replace(examples, fields={})
+        await self._loaded(ctx, "test_dataset", resolved, examples, 0, split.num_rows)
+        return examples
+
+    async def _resolved(self, ctx: StageContext, ref: str, role: str) -> ResolvedDataset:
+        watch = Watch(ctx, f"reading {ref}")
+        return await ctx.wait(ctx.resolver.dataset(ref, role, between=watch))
+
+    async def _loaded(
+        self,
+        ctx: StageContext,
+        role: str,
+        resolved: ResolvedDataset,
+        examples: ExampleStream,
+        train_rows: int,
+        test_rows: int,
+    ) -> None:
+        """Check the first rows and record where all of them come from."""
+        schema = await asyncio.to_thread(examples.schema)
+        await ctx.wait(asyncio.to_thread(examples.check, CHECKED_AT_ONCE))
         ctx.event(
             EventKind.DATASET_LOADED,
-            {"train_rows": len(data.train), "test_rows": len(data.test)},
+            {"rows": resolved.num_rows, "train_rows": train_rows, "test_rows": test_rows},
+            role=role,
             ref=resolved.ref,
             name=resolved.node.name,
+            revision=resolved.revision,
             sha256=resolved.fingerprint,
+            schema=schema.name,
+            columns=dict(schema.mapping),
         )
 
 
-def hold_out(
-    conversations: list[Conversation], rows: list[Row], fraction: float
-) -> tuple[list[Conversation], list[Conversation]]:
-    """Conversations for training and for measuring, split by each row's own content.
+def _to_train_on(resolved: ResolvedDataset) -> Split:
+    if resolved.train is None:
+        raise RefError(f"{resolved.ref} has no split to train on, only one to measure on")
+    return resolved.train
 
-    Raises RefError where none would be left to train on.
-    """
-    train, test = split_by_content([canonical_json(row) for row in rows], fraction)
-    if not train:
+
+async def _count_held_out(ctx: StageContext, train: ExampleStream) -> int:
+    """How many rows are held out. Raises RefError where none would be left to train on."""
+    held_out = 0
+
+    def count(row: Row) -> None:
+        nonlocal held_out
+        held_out += is_held_out(canonical_json(row), train.fraction)
+
+    rows = train.split.num_rows
+    await drain(train.split.rows, count, Watch(ctx, f"splitting {train.name}", rows))
+    if held_out == rows:
         raise RefError(
-            f"holding out {fraction:.0%} of {len(rows)} rows leaves none to train on; "
+            f"holding out {train.fraction:.0%} of {rows} rows leaves none to train on; "
             "set test_fraction=0"
         )
-    return [conversations[i] for i in train], [conversations[i] for i in test]
-
-
-def _split(resolved: ResolvedDataset, test_fraction: float) -> ChatData:
-    """The data's own split, or a part of it held out. Rows are checked in the order of the file."""
-    name = resolved.node.name
-    conversations = conversations_from_rows(resolved.train, name)
-    if resolved.test is not None:
-        test = conversations_from_rows(resolved.test, f"{name} (test)")
-        return ChatData(conversations, test, resolved.fingerprint)
-    train, test = hold_out(conversations, resolved.train, test_fraction)
-    return ChatData(train, test, resolved.fingerprint)
-
-
-def _measured_on(data: ChatData, other: ResolvedDataset) -> ChatData:
-    """All of the data to train on, and another set to measure on."""
-    test = conversations_from_rows(other.test or other.train, other.node.name)
-    fingerprint = sha256_of_json([data.fingerprint, other.fingerprint])
-    return replace(data, test=test, fingerprint=fingerprint)
+    return held_out

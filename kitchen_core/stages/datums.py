@@ -1,21 +1,28 @@
-"""From conversations to batches of datums, and to the examples that evaluation asks the model
-about.
-"""
+"""From examples to batches of datums, and to the examples that evaluation asks the model about."""
 
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, islice
 from types import MappingProxyType
 
-from kitchen_core.stages.data import ChatData
+from kitchen_core.prepared import PreparedSet
+from kitchen_core.slices import drain
+from kitchen_core.stages.data import LoadedData
+from kitchen_core.stages.examples import ExampleStream
+from kitchen_core.stages.preparing import prepare
+from kitchen_core.stages.watching import Watch
 from kitchen_core.telemetry.schema import EventKind
-from kitchen_core.train.batches import BatchPlan
-from kitchen_core.train.conversations import Conversation
+from kitchen_core.train.batches import BatchPlan, MixedIn
+from kitchen_core.train.conversations import Conversation, Document, Example
 from kitchen_core.train.datums import datum_from_rendered
 from kitchen_core.train.hashing import sha256_of_json
-from kitchen_core.train.renderers import Renderer, RenderError
+from kitchen_core.train.ports.training import TrainingSession
+from kitchen_core.train.preparing import Preparation
+from kitchen_core.train.renderers import Renderer
 from kitchen_core.train.types import Datum
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
@@ -34,19 +41,13 @@ class Batch:
 
 
 class DatumBatches(Sequence[Batch]):
-    """The run's batches by index; an example is rendered when it is first needed."""
+    """The run's batches by index, cut out of the prepared sets: the dataset's, then each mixed one's."""
 
-    def __init__(
-        self, data: ChatData, renderer: Renderer, plan: BatchPlan, max_length: int
-    ) -> None:
-        self._conversations = data.train
-        self._renderer = renderer
+    def __init__(self, sets: Sequence[PreparedSet], plan: BatchPlan) -> None:
+        self._sets = sets
+        self._starts = [0, *accumulate(len(each) for each in sets)]
         self._plan = plan
-        self._max_length = max_length
-        self._rendered: dict[int, Datum] = {}
-        self.fingerprint = sha256_of_json(
-            [data.fingerprint, renderer.fingerprint, plan.fingerprint, max_length]
-        )
+        self.fingerprint = sha256_of_json([[each.fingerprint for each in sets], plan.fingerprint])
 
     def __len__(self) -> int:
         return len(self._plan)
@@ -59,63 +60,63 @@ class DatumBatches(Sequence[Batch]):
             tuple(self._conversations[i].where for i in examples),
         )
 
-    def _datum(self, i: int) -> Datum:
-        if i not in self._rendered:
-            self._rendered[i] = rendered_datum(
-                self._conversations[i], self._renderer, self._max_length
-            )
-        return self._rendered[i]
+    def _datum(self, number: int) -> Datum:
+        """An example by its number through all sets."""
+        which = bisect_right(self._starts, number) - 1
+        return self._sets[which][number - self._starts[which]]
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """What evaluation measures on.
+    """What evaluation measures on. Only conversations have a prompt; a plain text has datums alone.
 
-    prompts: token ids `[prompt]` of each. questions: the last turn of each prompt, for people.
-    answers: the text expected.
+    prompts: token ids `[prompt]` of each. questions: the user's last turn in each prompt, for
+    people. answers: the text expected.
     """
 
     datums: list[Datum]
     prompts: list[list[int]]
     questions: list[str]
     answers: list[str]
-    fingerprint: str
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the tokens, what of them is trained, and the answers."""
+        datums = [
+            [each.tokens.tolist(), each.targets.tolist(), each.weights.tolist()]
+            for each in self.datums
+        ]
+        return sha256_of_json([datums, self.prompts, self.questions, self.answers])
 
 
 class BuildDatums(Stage):
-    """Plan the batches and prepare the held-out examples."""
+    """Prepare the sets, plan the batches, and prepare the held-out examples."""
 
     name = "BuildDatums"
-    reads = ("dataset", "renderer")
+    reads = ("dataset", "renderer", "session")
     writes = MappingProxyType({"batches": Keeping.REBUILT, "held_out": Keeping.REBUILT})
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `batches`: DatumBatches, and `held_out`: HeldOut."""
-        config = ctx.config
-        data: ChatData = ctx.state["dataset"]
-        renderer: Renderer = ctx.state["renderer"]
-        plan = BatchPlan(
-            num_examples=len(data.train),
-            batch_size=config.batch_size,
-            num_epochs=config.num_epochs,
-            max_steps=config.max_steps,
-            seed=config.seed,
-        )
-        ctx.state["batches"] = DatumBatches(data, renderer, plan, config.max_length)
-        prepared, too_long = await asyncio.to_thread(
-            held_out, data.test, renderer, config.max_length
-        )
-        ctx.state["held_out"] = prepared
-        for message in (*shortfalls(plan), *too_long):
-            ctx.event(EventKind.LOG, level="warning", message=message)
+        data: LoadedData = ctx.state["dataset"]
+        preparation = _preparation(ctx)
+        train = await _prepared(ctx, data.train, preparation)
+        mixed = [await _prepared(ctx, each.examples, preparation) for each in data.mixed]
+        plan = _plan(ctx, data, train, mixed)
+        ctx.state["batches"] = DatumBatches([train, *mixed], plan)
+        examples = await _first(ctx, data.test, ctx.config.eval_examples)
+        measured, left_out = await ctx.wait(asyncio.to_thread(held_out, examples, preparation))
+        ctx.state["held_out"] = measured
+        for message in (*shortfalls(plan), *unused(data, plan), *left_out):
+            _warn(ctx, message)
 
 
 def shortfalls(plan: BatchPlan) -> list[str]:
     """Where the plan gives less than was asked for, in a sentence each."""
     found = []
-    if plan.batch_size > plan.num_examples:
+    if plan.batch_size > plan.epoch_size:
         found.append(
-            f"batch_size={plan.batch_size}, but there are {plan.num_examples} rows to train on; "
+            f"batch_size={plan.batch_size}, but there are {plan.epoch_size} examples to train on; "
             "every step takes all of them"
         )
     if plan.max_steps is not None and plan.max_steps > len(plan):
@@ -126,52 +127,113 @@ def shortfalls(plan: BatchPlan) -> list[str]:
     return found
 
 
-def rendered_datum(conversation: Conversation, renderer: Renderer, max_length: int) -> Datum:
-    """The conversation as a datum.
-
-    Raises RenderError naming the row, also where nothing in it is trained.
-    """
-    try:
-        datum = datum_from_rendered(
-            renderer.supervised(conversation, "all_assistant_messages"), max_length
-        )
-    except RenderError as error:
-        raise RenderError(f"{conversation.where}: {error}") from None
-    if not datum.num_loss_tokens:
-        raise RenderError(
-            f"{conversation.where}: no token of it would be trained within max_length={max_length}; "
-            "raise max_length, or take the row out"
-        )
-    return datum
+def unused(data: LoadedData, plan: BatchPlan) -> list[str]:
+    """The mixed sets whose share is less than one example, in a sentence each."""
+    return [
+        f"mix: a share of {each.share:g} of {plan.num_examples} examples is none of {each.ref}; raise it"
+        for each, mixed in zip(data.mixed, plan.mixed, strict=True)
+        if not mixed.per_epoch
+    ]
 
 
-def held_out(
-    conversations: list[Conversation], renderer: Renderer, max_length: int
-) -> tuple[HeldOut, list[str]]:
-    """The held-out conversations, rendered for loss and for sampling, and what there is to say of
-    others.
+def held_out(examples: Sequence[Example], preparation: Preparation) -> tuple[HeldOut, list[str]]:
+    """Held-out examples rendered for loss and for sampling, and what there is to say of those that
+    are not measured.
 
     A question can't be cut without becoming another one, so those that fill `max_length` are left
     out.
     """
-    prompts = [renderer.prompt(each.prompt) for each in conversations]
-    kept = [
-        (conversation, prompt)
-        for conversation, prompt in zip(conversations, prompts, strict=True)
-        if len(prompt) < max_length
-    ]
-    messages = [message.to_json() for each, _ in kept for message in each.messages]
-    prepared = HeldOut(
-        datums=[rendered_datum(each, renderer, max_length) for each, _ in kept],
-        prompts=[prompt for _, prompt in kept],
-        questions=[each.prompt.messages[-1].content for each, _ in kept],
-        answers=[each.answer.content for each, _ in kept],
-        fingerprint=sha256_of_json([renderer.fingerprint, max_length, messages]),
+    measured = HeldOut([], [], [], [])
+    too_long, untrained = 0, 0
+    for example in examples:
+        prompt = _prompt(example, preparation.renderer)
+        if prompt is not None and len(prompt) >= preparation.max_length:
+            too_long += 1
+            continue
+        sequences = preparation.sequences(example)
+        untrained += not sequences
+        measured.datums.extend(
+            datum_from_rendered(each, preparation.max_length) for each in sequences
+        )
+        if isinstance(example, Conversation) and prompt is not None:
+            measured.prompts.append(prompt)
+            measured.questions.append(_question(example))
+            measured.answers.append(example.answer.content)
+    return measured, _not_measured(len(examples), too_long, untrained, preparation)
+
+
+def _prompt(example: Example, renderer: Renderer) -> list[int] | None:
+    return None if isinstance(example, Document) else renderer.prompt(example.prompt)
+
+
+def _question(conversation: Conversation) -> str:
+    """What the user said last before the answer."""
+    turns = reversed(conversation.prompt.messages)
+    return next((turn.content for turn in turns if turn.role == "user"), "")
+
+
+def _not_measured(count: int, too_long: int, untrained: int, preparation: Preparation) -> list[str]:
+    found = []
+    if too_long:
+        found.append(
+            f"{too_long} of {count} held-out rows have a prompt of max_length={preparation.max_length} "
+            "tokens or more and are not measured"
+        )
+    if untrained:
+        found.append(
+            f"{untrained} of {count} held-out rows have nothing to train within "
+            f"max_length={preparation.max_length} and are left out of the loss"
+        )
+    return found
+
+
+async def _first(ctx: StageContext, stream: ExampleStream | None, count: int) -> list[Example]:
+    """The first examples of a stream, or all where there are fewer."""
+    found: list[Example] = []
+    if stream is not None:
+        numbered = islice(stream, count)
+        await drain(
+            numbered, lambda each: found.append(each[1]), Watch(ctx, f"reading {stream.name}")
+        )
+    return found
+
+
+def _preparation(ctx: StageContext) -> Preparation:
+    session: TrainingSession = ctx.state["session"]
+    config = ctx.config
+    return Preparation(ctx.state["renderer"], session.tokenizer, config.train_on, config.max_length)
+
+
+async def _prepared(
+    ctx: StageContext, examples: ExampleStream, preparation: Preparation
+) -> PreparedSet:
+    """The prepared set, with a warning where rows of it are left out."""
+    prepared = await prepare(ctx, examples, preparation)
+    left_out = prepared.left_out
+    if left_out.count:
+        _warn(
+            ctx,
+            f"{examples.name}: {left_out.count:,} rows have no token to train within "
+            f"max_length={preparation.max_length} and are left out, row {left_out.first_row} first; "
+            "raise max_length to train on them",
+        )
+    return prepared
+
+
+def _plan(
+    ctx: StageContext, data: LoadedData, train: PreparedSet, mixed: Sequence[PreparedSet]
+) -> BatchPlan:
+    config = ctx.config
+    shares = zip(data.mixed, mixed, strict=True)
+    return BatchPlan(
+        num_examples=len(train),
+        batch_size=config.batch_size,
+        num_epochs=config.num_epochs,
+        max_steps=config.max_steps,
+        seed=config.seed,
+        mixed=tuple(MixedIn(len(each), round(of.share * len(train))) for of, each in shares),
     )
-    missing = len(conversations) - len(kept)
-    if not missing:
-        return prepared, []
-    return prepared, [
-        f"{missing} of {len(conversations)} held-out rows have a prompt of max_length={max_length} "
-        "tokens or more and are not measured"
-    ]
+
+
+def _warn(ctx: StageContext, message: str) -> None:
+    ctx.event(EventKind.LOG, level="warning", message=message)

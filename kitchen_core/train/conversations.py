@@ -1,4 +1,4 @@
-"""A conversation: the turns of one row, the tools that it may call, and where it comes from."""
+"""What a dataset's row holds: a conversation with the tools that it may call, or a plain document."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from kitchen_core.train.types import Message
 class Conversation:
     """The turns of one row.
 
-    where: the row's place, for messages to people. tools: JSON schemas of the functions that the
-    assistant may call.
+    where: the row's place, for messages to people. tools: the functions that the assistant may call,
+    as OpenAI and chat templates spell them: `{"type": "function", "function": {"name": ...}}`.
     """
 
     messages: tuple[Message, ...]
@@ -37,3 +37,14 @@ class Conversation:
 
     def _last_answer(self) -> int:
         return max(i for i, message in enumerate(self.messages) if message.role == "assistant")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """The plain text of one row, without turns. where: the row's place, for messages to people."""
+
+    text: str
+    where: str = ""
+
+
+Example = Conversation | Document

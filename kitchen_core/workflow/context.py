@@ -11,7 +11,7 @@ from typing import Any, Protocol, TypeVar
 
 from kitchen_core.config import RunConfig
 from kitchen_core.ports.registry import ModelRegistry
-from kitchen_core.refs import Resolver
+from kitchen_core.resolver import Resolver
 from kitchen_core.telemetry.emitter import Telemetry
 from kitchen_core.telemetry.ports import RunLog
 from kitchen_core.telemetry.schema import EventKind, Intent
@@ -41,7 +41,11 @@ class Connector(Protocol):
 
 @dataclass
 class RunContext:
-    """One run in one process. step counts optimizer steps done; only the step loop advances it."""
+    """One run in one process. step counts optimizer steps done; only the step loop advances it.
+
+    scratch: for files on their way into the store. cache: for what can be made again, shared by
+    runs.
+    """
 
     config: RunConfig
     log: RunLog
@@ -50,6 +54,7 @@ class RunContext:
     resolver: Resolver
     registry: ModelRegistry
     scratch: Path
+    cache: Path
     state: RunState = field(default_factory=RunState)
     step: int = 0
     total_steps: int | None = None
@@ -131,6 +136,11 @@ class StageContext:
     def log(self) -> RunLog:
         """For artifacts."""
         return self._run.log
+
+    @property
+    def cache(self) -> Path:
+        """A folder for what can be made again at any time, shared by runs."""
+        return self._run.cache
 
     @property
     def run(self) -> RunContext:

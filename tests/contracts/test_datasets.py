@@ -29,12 +29,20 @@ def reader(request: pytest.FixtureRequest, path: Path, tmp_path: Path):
 
 
 async def test_rows_come_in_order_and_as_they_are(reader, path):
-    assert await reader.read(path) == ROWS
+    assert list(await reader.read(path)) == ROWS
+
+
+async def test_rows_can_be_gone_through_again_from_the_first(reader, path):
+    rows = await reader.read(path)
+    assert next(iter(rows)) == ROWS[0]
+    assert list(rows) == ROWS
+    assert list(rows) == ROWS
 
 
 async def test_rows_belong_to_who_read_them(reader, path):
-    (await reader.read(path))[0]["question"] = "changed"
-    assert await reader.read(path) == ROWS
+    rows = await reader.read(path)
+    next(iter(rows))["question"] = "changed"
+    assert list(rows) == list(await reader.read(path)) == ROWS
 
 
 async def test_a_file_that_is_not_there_is_named(reader, tmp_path):

@@ -1,16 +1,19 @@
-"""What every model hub does."""
+"""What every hub of models and every hub of datasets does."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from kitchen_core.adapters.hugging_face.hub import HuggingFaceHub
+from kitchen_core.adapters.hugging_face.datasets import HuggingFaceDatasets
+from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
+from kitchen_core.adapters.hugging_face.repositories import Access
 from kitchen_core.adapters.memory.hub import MemoryHub
-from kitchen_core.train.ports.errors import GatedError, NotFound
-from kitchen_core.train.ports.hub import ModelHub
+from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound
+from kitchen_core.train.ports.hub import DatasetHub, ModelHub
 from tests.doubles.hub import HubDouble, Repo, serve
 
 COMMIT = "a" * 40
@@ -36,9 +39,7 @@ def hub(request: pytest.FixtureRequest, repo_folder: Path, tmp_path: Path) -> It
         return
     repos = {"org/open": Repo(repo_folder), "org/gated": Repo(repo_folder, gated=True)}
     with serve(HubDouble(repos)) as double:
-        yield HuggingFaceHub(
-            endpoint=double.endpoint, token=None, token_env="HF_TOKEN", folder=tmp_path / "kept"
-        )
+        yield HuggingFaceModels(Access(double.endpoint, None, "HF_TOKEN"), tmp_path / "kept")
 
 
 @pytest.mark.parametrize("revision", [None, "main", COMMIT])
@@ -69,4 +70,83 @@ async def test_a_revision_that_is_not_there_is_not_found(hub):
 async def test_a_gated_one_says_that_it_is_gated(hub):
     with pytest.raises(GatedError, match="gated") as refused:
         await hub.fetch_model("org/gated")
+    assert "access" in refused.value.hint
+
+
+ROWS = [{"text": "é", "n": 1}, {"text": "b", "n": 2}]
+CARD = """---
+configs:
+- config_name: small
+  data_files:
+  - {split: train, path: small/*.jsonl}
+- config_name: large
+  data_files: large/*.jsonl
+---
+"""
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path) -> Path:
+    """A dataset with two subsets, one a folder."""
+    folder = tmp_path / "data"
+    for subset in ("small", "large"):
+        (folder / subset).mkdir(parents=True)
+        lines = [json.dumps(row) for row in (ROWS if subset == "small" else ROWS * 2)]
+        (folder / subset / "rows.jsonl").write_text("\n".join(lines))
+    (folder / "README.md").write_text(CARD)
+    return folder
+
+
+@pytest.fixture(params=["hugging_face", "memory"])
+def datasets(
+    request: pytest.FixtureRequest, data_folder: Path, tmp_path: Path
+) -> Iterator[DatasetHub]:
+    """A hub with an open dataset of two subsets and a gated one."""
+    if request.param == "memory":
+        memory = MemoryHub()
+        subsets = {"small": {"train": ROWS}, "large": {"train": ROWS * 2}}
+        memory.put_dataset("org/open", subsets, COMMIT)
+        memory.put_dataset("org/gated", subsets, COMMIT, gated=True)
+        yield memory
+        return
+    repos = {"org/open": Repo(data_folder), "org/gated": Repo(data_folder, gated=True)}
+    with serve(HubDouble(datasets=repos)) as double:
+        yield HuggingFaceDatasets(Access(double.endpoint, None, "HF_TOKEN"), tmp_path / "kept")
+
+
+@pytest.mark.parametrize("revision", [None, "main", COMMIT])
+async def test_a_datasets_rows_come_as_they_are_and_can_be_read_again(datasets, revision):
+    data = await datasets.fetch_dataset("org/open", revision, "small")
+    assert data.commit == COMMIT
+    assert list(data.splits) == ["train"]
+    assert [list(data.splits["train"]) for _ in range(2)] == [ROWS, ROWS]
+
+
+async def test_each_subset_has_rows_of_its_own(datasets):
+    data = await datasets.fetch_dataset("org/open", subset="large")
+    assert list(data.splits["train"]) == ROWS * 2
+
+
+@pytest.mark.parametrize("subset", [None, "medium"])
+async def test_a_subset_has_to_be_one_that_there_is(datasets, subset):
+    with pytest.raises(InvalidRequest, match="large") as refused:
+        await datasets.fetch_dataset("org/open", subset=subset)
+    assert "hf:org/open#SUBSET" in refused.value.hint
+
+
+async def test_a_dataset_that_is_not_there_is_not_found(datasets):
+    with pytest.raises(NotFound, match="org/missing") as refused:
+        await datasets.fetch_dataset("org/missing")
+    assert refused.value.hint
+    assert refused.value.port == "dataset_hub"
+
+
+async def test_a_datasets_revision_that_is_not_there_is_not_found(datasets):
+    with pytest.raises(NotFound, match="revision"):
+        await datasets.fetch_dataset("org/open", "v99", "small")
+
+
+async def test_a_gated_dataset_says_that_it_is_gated(datasets):
+    with pytest.raises(GatedError, match="gated") as refused:
+        await datasets.fetch_dataset("org/gated", subset="small")
     assert "access" in refused.value.hint

@@ -1,6 +1,6 @@
 """A Hugging Face hub on loopback: real HTTP, repositories from a folder, faults on request.
 
-It speaks what the official client asks of a hub to fetch a model, and nothing more.
+It speaks what the official client asks of a hub to fetch a model or a dataset, and nothing more.
 """
 
 from __future__ import annotations
@@ -38,9 +38,10 @@ class Repo:
 
 @dataclass
 class HubDouble:
-    """The hub: its repositories by name, what it was asked, and the faults that it answers with first."""
+    """The hub: its models and datasets by name, what it was asked, and the faults that it answers with first."""
 
     repos: dict[str, Repo] = field(default_factory=dict)
+    datasets: dict[str, Repo] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     faults: list[Response] = field(default_factory=list)
     withheld: set[str] = field(default_factory=set)
@@ -51,12 +52,14 @@ class HubDouble:
 
     def routes(self) -> list[Route]:
         head_or_get = ["GET", "HEAD"]
+        file = "/{ns}/{name}/resolve/{revision}/{path:path}"
         return [
-            Route("/api/models/{ns}/{name}/auth-check", self._auth_check),
-            Route("/api/models/{ns}/{name}", self._info),
-            Route("/api/models/{ns}/{name}/revision/{revision}", self._info),
-            Route("/api/models/{ns}/{name}/tree/{revision}", self._tree),
-            Route("/{ns}/{name}/resolve/{revision}/{path:path}", self._file, methods=head_or_get),
+            Route("/api/{kind}/{ns}/{name}/auth-check", self._auth_check),
+            Route("/api/{kind}/{ns}/{name}", self._info),
+            Route("/api/{kind}/{ns}/{name}/revision/{revision}", self._info),
+            Route("/api/{kind}/{ns}/{name}/tree/{revision}", self._tree),
+            Route("/{kind}" + file, self._file, methods=head_or_get),
+            Route(file, self._file, methods=head_or_get),
         ]
 
     async def _auth_check(self, request: Request) -> Response:
@@ -109,7 +112,11 @@ class HubDouble:
 
     def _repo(self, request: Request) -> tuple[str, Repo]:
         name = f"{request.path_params['ns']}/{request.path_params['name']}"
-        return name, self.repos[name]
+        return name, self._of_kind(request)[name]
+
+    def _of_kind(self, request: Request) -> dict[str, Repo]:
+        is_data = request.path_params.get("kind") == "datasets"
+        return self.datasets if is_data else self.repos
 
     def _refusal(self, request: Request, *, needs_access: bool) -> Response | None:
         """What a hub answers instead, in the order in which it looks."""
@@ -122,7 +129,7 @@ class HubDouble:
         if token not in (None, GOOD_TOKEN, OTHER_TOKEN):
             return _error(401, None, "Invalid credentials in Authorization header")
         name = f"{request.path_params['ns']}/{request.path_params['name']}"
-        repo = self.repos.get(name)
+        repo = self._of_kind(request).get(name)
         if repo is None:
             return _error(404 if token else 401, "RepoNotFound", "Repository not found")
         if repo.gated and needs_access and token != GOOD_TOKEN:

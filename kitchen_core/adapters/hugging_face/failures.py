@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.train.ports.errors import (
     AuthError,
     GatedError,
@@ -28,23 +29,25 @@ from kitchen_core.train.ports.errors import (
 
 
 @contextmanager
-def translated(asked: str, token_env: str) -> Iterator[None]:
-    """Turn every failure of the hub inside into a PortError that says what to do."""
+def translated(port: PortName, asked: str, token_env: str) -> Iterator[None]:
+    """Turn every failure of the hub inside into a PortError of `port` that says what to do."""
     try:
         yield
     except PortError as error:
-        raise _named(error, asked) from error.__cause__
+        raise _named(error, port, asked) from error.__cause__
     except HFValidationError as error:
         hint = "A hub name has the form ORG/NAME."
-        raise _named(InvalidRequest(str(error), hint=hint), asked) from error
+        raise _named(InvalidRequest(str(error), hint=hint), port, asked) from error
     except HfHubHTTPError as error:
-        raise _named(_from_answer(error, token_env), asked) from error
+        raise _named(_from_answer(error, token_env), port, asked) from error
     except httpx2.TimeoutException as error:
         hint = "Try again later."
-        raise _named(Timeout("the hub did not answer in time", hint=hint), asked) from error
+        raise _named(Timeout("the hub did not answer in time", hint=hint), port, asked) from error
     except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
-        hint = "Check the network, or give a model folder that is on this machine."
-        raise _named(Unavailable(f"can't reach the hub: {error}", hint=hint), asked) from error
+        hint = "Check the network, or give a path on this machine."
+        raise _named(
+            Unavailable(f"can't reach the hub: {error}", hint=hint), port, asked
+        ) from error
 
 
 def _from_answer(error: HfHubHTTPError, token_env: str) -> PortError:
@@ -86,6 +89,6 @@ def _seconds(header: str | None) -> float | None:
         return None
 
 
-def _named(error: PortError, asked: str) -> PortError:
-    error.port, error.adapter, error.asked = "model_hub", "hugging_face", asked
+def _named(error: PortError, port: PortName, asked: str) -> PortError:
+    error.port, error.adapter, error.asked = port, "hugging_face", asked
     return error

@@ -3,34 +3,68 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from kitchen_core.adapters.local_files.columns import read_arrow, read_parquet
 from kitchen_core.adapters.local_files.failures import invalid
 from kitchen_core.adapters.local_files.text import read_csv, read_json, read_jsonl
-from kitchen_core.train.ports.errors import NotFound
+from kitchen_core.train.ports.errors import InvalidRequest, NotFound
 from kitchen_core.train.types import Row
 
-FORMATS: dict[str, Callable[[Path], list[Row]]] = {
+FORMATS: dict[str, Callable[[Path], Iterator[Row]]] = {
     ".jsonl": read_jsonl,
     ".json": read_json,
     ".csv": read_csv,
     ".parquet": read_parquet,
     ".arrow": read_arrow,
+    ".jsonl.gz": read_jsonl,
+    ".json.gz": read_json,
+    ".csv.gz": read_csv,
 }
+
+
+@dataclass(frozen=True)
+class FileRows:
+    """The rows of a file, read anew each time they are gone through.
+
+    version: what the file was when it was opened; a file that is written to in between is refused,
+    for its rows would be neither the old nor the new ones.
+    """
+
+    path: Path
+    parse: Callable[[Path], Iterator[Row]]
+    version: tuple[int, int, int]
+
+    def __iter__(self) -> Iterator[Row]:
+        self._check_version()
+        try:
+            yield from self.parse(self.path)
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+        self._check_version()
+
+    def _check_version(self) -> None:
+        if _version(self.path) != self.version:
+            raise invalid(
+                f"{self.path}: the file was changed while it was being read",
+                "Let nothing write to it while a run needs it.",
+            )
 
 
 class LocalFiles:
     """Reads dataset files, off the event loop."""
 
-    async def read(self, path: Path) -> list[Row]:
-        """All rows of a file in order. Raises NotFound, or InvalidRequest naming the file and the row."""
-        return await asyncio.to_thread(read_rows, path)
+    async def read(self, path: Path) -> FileRows:
+        """A file's rows in order; see `DatasetReader`. Raises NotFound or InvalidRequest."""
+        return await asyncio.to_thread(open_rows, path)
 
 
-def read_rows(path: Path) -> list[Row]:
-    """All rows of a file in order; what `LocalFiles.read` does, in the calling thread."""
+def open_rows(path: Path) -> FileRows:
+    """A file's rows; what `LocalFiles.read` does, in the calling thread."""
+    if path.is_dir():
+        raise invalid(f"{path}: this is a folder", "Give a dataset file.")
     if not path.is_file():
         raise NotFound(
             f"there is no file {path}",
@@ -38,13 +72,30 @@ def read_rows(path: Path) -> list[Row]:
             adapter="local_files",
             hint="Check the path; a hub dataset is written hf:ORG/NAME.",
         )
-    read = FORMATS.get(path.suffix.lower())
-    if read is None:
-        known = ", ".join(FORMATS)
-        raise invalid(f"{path}: unknown kind of file {path.suffix!r}", f"Use one of {known}.")
+    rows = FileRows(path, _format_of(path), _version(path))
     if path.stat().st_size == 0:
         raise invalid(f"{path}: the file is empty", "Give a file with at least one row.")
-    rows = read(path)
-    if not rows:
+    if next(iter(rows), None) is None:
         raise invalid(f"{path}: the file has no rows", "Give a file with at least one row.")
     return rows
+
+
+def _format_of(path: Path) -> Callable[[Path], Iterator[Row]]:
+    name = path.name.lower()
+    for ending, parse in FORMATS.items():
+        if name.endswith(ending):
+            return parse
+    known = ", ".join(FORMATS)
+    raise invalid(f"{path}: unknown kind of file {path.suffix!r}", f"Use one of {known}.")
+
+
+def _version(path: Path) -> tuple[int, int, int]:
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def _unreadable(path: Path, error: OSError) -> InvalidRequest:
+    return invalid(f"{path}: can't be read: {error.strerror or error}", "Check the file.")

@@ -14,5 +14,6 @@ adapter = Adapter(
         "training_client": MemoryTraining,
         "dataset_reader": MemoryDatasets,
         "model_hub": MemoryHub,
+        "dataset_hub": MemoryHub,
     },
 )

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound
 from kitchen_core.train.types import Row
+
+
+@dataclass(frozen=True)
+class MemoryRows:
+    """Rows that are copied as they are given out."""
+
+    rows: Sequence[Row]
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(copy.deepcopy, self.rows)
 
 
 class MemoryDatasets:
@@ -20,8 +31,8 @@ class MemoryDatasets:
         """Let there be a file of these rows."""
         self._files[path] = rows
 
-    async def read(self, path: Path) -> list[Row]:
-        """All rows of a file in order. Raises NotFound, or InvalidRequest where it has none."""
+    async def read(self, path: Path) -> MemoryRows:
+        """A file's rows in order. Raises NotFound, or InvalidRequest where it has none."""
         if path not in self._files:
             raise NotFound(
                 f"there is no file {path}",
@@ -39,4 +50,4 @@ class MemoryDatasets:
                 asked="read",
                 hint="Give it at least one row.",
             )
-        return copy.deepcopy(list(rows))
+        return MemoryRows(rows)

@@ -7,22 +7,16 @@ from transformers import AutoTokenizer
 
 from benchmarks.reference import sft
 from kitchen_core import builtin
-from kitchen_core.adapters.local_files import LocalFiles
 from kitchen_core.adapters.memory import MemoryTraining
 from kitchen_core.adapters.torch_local import TorchLocal
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
-from kitchen_core.refs import RefError, Resolver
-from kitchen_core.stages.data import hold_out
-from kitchen_core.stages.datums import held_out, shortfalls
 from kitchen_core.stages.evaluation import Answer, exact_match
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train import rng
 from kitchen_core.train.batches import BatchPlan
-from kitchen_core.train.renderers import TemplateRenderer
-from kitchen_core.train.schemas import conversations_from_rows
 from kitchen_core.train.types import LoraSpec, ModelSource, SessionSpec
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows import SupervisedConfig, supervised
+from tests.kitchen_core.stages.support import Connector, resolver
 from tests.kitchen_core.store.support import fresh_store, start
 from tests.kitchen_core.workflow.support import context
 
@@ -42,15 +36,6 @@ CONFIG = SupervisedConfig(
 )
 
 
-class Connector:
-    def __init__(self, client):
-        self._client = client
-
-    def connect(self, port):
-        assert port == "training_client"
-        return self._client
-
-
 @pytest.fixture
 def run(tmp_path):
     """Runs the workflow with a training client and a config; gives the store, the run's id and its series."""
@@ -61,15 +46,7 @@ def run(tmp_path):
         ctx = context(writer, tmp_path, config)
         ctx.connector = Connector(client)
         ctx.registry = writer
-        ctx.resolver = Resolver(
-            builtins=builtin,
-            stored=None,  # type: ignore[arg-type]  # the refs of these tests are builtin
-            reader=LocalFiles,
-            hub=lambda: None,  # type: ignore[arg-type, return-value]
-            pins={},
-            on_resolved=lambda *_: None,
-            pin=lambda *_: None,
-        )
+        ctx.resolver = resolver(writer)
         await Runner(supervised, ctx).run()
         return store, writer.run_id, store.series(writer.run_id)
 
@@ -182,8 +159,8 @@ async def test_without_evaluation_nothing_is_measured(run):
     assert not [name for name in series if name.startswith("test/")]
 
 
-async def test_an_example_cut_before_its_answer_is_refused_and_named(run):
-    with pytest.raises(StageFailed, match=r"builtin:arithmetic.* row \d+: no token of it would be"):
+async def test_examples_cut_before_their_answers_are_refused(run):
+    with pytest.raises(StageFailed, match=r"builtin:arithmetic: none of \d+ rows has a token"):
         await run(MemoryTraining(), CONFIG.model_copy(update={"max_length": 4}))
 
 
@@ -195,48 +172,3 @@ def test_exact_match_has_the_standard_error_of_a_share():
     # p = 1/4 over n = 16: sqrt(.25 * .75 / 16)
     share, error = exact_match(answers(*[True] * 4, *[False] * 12))
     assert (share, error) == (0.25, pytest.approx(math.sqrt(0.1875 / 16)))
-
-
-def chats(count):
-    rows = [
-        {"messages": [{"role": "user", "content": str(i)}, {"role": "assistant", "content": "!"}]}
-        for i in range(count)
-    ]
-    return conversations_from_rows(rows, "chat.jsonl"), rows
-
-
-def test_holding_everything_out_is_refused():
-    with pytest.raises(RefError, match="leaves none to train on"):
-        hold_out(*chats(5), 0.999999999)
-
-
-def test_holding_nothing_out_leaves_all_to_train_on():
-    conversations, rows = chats(3)
-    assert hold_out(conversations, rows, 0.0) == (conversations, [])
-
-
-def test_a_held_out_row_keeps_its_place_in_the_file():
-    train, test = hold_out(*chats(40), 0.3)
-    assert test
-    assert {each.where for each in train + test} == {f"chat.jsonl row {i}" for i in range(1, 41)}
-
-
-def test_a_question_as_long_as_max_length_is_left_out_and_told():
-    renderer = TemplateRenderer(HuggingFaceTokenizer(builtin.model_folder("tiny")))
-    rows = [
-        {"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": "3"}]}
-        for q in ("1 + 2", "1 + 2" * 50)
-    ]
-    prepared, said = held_out(conversations_from_rows(rows, "chat.jsonl"), renderer, 40)
-    assert len(prepared.prompts) == len(prepared.datums) == 1
-    assert said == [
-        "1 of 2 held-out rows have a prompt of max_length=40 tokens or more and are not measured"
-    ]
-
-
-def test_a_plan_that_gives_less_than_was_asked_for_is_told():
-    plan = BatchPlan(num_examples=5, batch_size=1000, num_epochs=2, max_steps=500, seed=0)
-    small, short = shortfalls(plan)
-    assert small.startswith("batch_size=1000, but there are 5 rows to train on")
-    assert short.startswith("max_steps=500, but num_epochs=2 gives 2 steps")
-    assert shortfalls(BatchPlan(40, 4, 1, 10, 0)) == []

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kitchen_core.train.batches import BatchPlan, split_by_content
+from kitchen_core.train.batches import BatchPlan, MixedIn, is_held_out
 
 
 def plan(**changes):
@@ -54,16 +54,87 @@ def test_beyond_the_end_there_is_nothing():
         plan()[6]
 
 
-@given(st.lists(st.text(), max_size=200), st.floats(0, 1))
-def test_a_split_loses_no_row_and_keeps_equal_rows_together(keys, fraction):
-    train, test = split_by_content(keys, fraction)
-    assert sorted(train + test) == list(range(len(keys)))
-    assert not {keys[i] for i in train} & {keys[i] for i in test}
+mixtures = st.builds(
+    lambda main, mixed, epochs, seed: plan(
+        num_examples=main, batch_size=1, num_epochs=epochs, seed=seed, mixed=tuple(mixed)
+    ),
+    st.integers(1, 30),
+    st.lists(st.builds(MixedIn, st.integers(1, 20), st.integers(0, 50)), min_size=1, max_size=3),
+    st.integers(1, 5),
+    st.integers(0, 3),
+)
+"""Plans of one example a batch, so that a batch's index says where its example stands."""
 
 
-def test_a_row_keeps_its_side_when_others_come():
-    keys = [str(i) for i in range(1000)]
-    _, few = split_by_content(keys[:500], 0.1)
-    _, many = split_by_content(keys, 0.1)
-    assert few == [i for i in many if i < 500]
-    assert 60 <= len(many) <= 140  # 0.1 of 1,000 give or take four standard deviations
+def drawn_by_set(p):
+    """For each mixed set the examples that were taken, `[epoch][..]`, sorted within an epoch."""
+    first = p.num_examples
+    for mixed in p.mixed:
+        own = range(first, first + mixed.num_examples)
+        epochs = [[] for _ in range(p.num_epochs)]
+        for i in range(len(p)):
+            epochs[p.epoch(i)] += [example for example in p[i] if example in own]
+        yield mixed, epochs
+        first += mixed.num_examples
+
+
+@given(mixtures)
+def test_every_epoch_has_the_whole_dataset_once_and_its_share_of_each_mixed_set(p):
+    for epoch in range(p.num_epochs):
+        seen = [example for i in range(len(p)) if p.epoch(i) == epoch for example in p[i]]
+        assert sorted(e for e in seen if e < p.num_examples) == list(range(p.num_examples))
+        assert len(seen) == p.num_examples + sum(mixed.per_epoch for mixed in p.mixed)
+    for mixed, epochs in drawn_by_set(p):
+        assert [len(drawn) for drawn in epochs] == [mixed.per_epoch] * p.num_epochs
+
+
+@given(mixtures)
+def test_no_mixed_example_comes_again_before_all_have_come(p):
+    """At the end of every epoch, no example of a set is more than one turn ahead of another."""
+    for mixed, epochs in drawn_by_set(p):
+        so_far = []
+        for drawn in epochs:
+            so_far += drawn
+            counts = [so_far.count(example) for example in set(so_far)]
+            counts += [0] * (mixed.num_examples - len(counts))
+            assert max(counts) - min(counts) <= 1
+
+
+@given(mixtures, st.integers(1, 16), st.randoms(use_true_random=False))
+def test_a_batch_by_index_is_the_batch_by_iterating_whatever_came_before(p, batch_size, random):
+    p = plan(**vars(p) | {"batch_size": batch_size})
+    forwards = [p[i] for i in range(len(p))]
+    order = list(range(len(p)))
+    random.shuffle(order)
+    assert [p[i] for i in order] == [forwards[i] for i in order]
+
+
+def test_a_mixed_set_is_gone_through_before_it_starts_anew():
+    # 5 examples, 3 an epoch: the second epoch takes the 2 that are left, and the first of a new round.
+    p = plan(num_examples=1, batch_size=1, num_epochs=2, mixed=(MixedIn(5, 3),))
+    ((_, (first, second)),) = drawn_by_set(p)
+    assert len(set(first)) == 3
+    assert set(first) | set(second) == {1, 2, 3, 4, 5}
+
+
+def test_the_mixture_changes_the_plans_fingerprint():
+    prints = {plan(mixed=mixed).fingerprint for mixed in ((), (MixedIn(5, 3),), (MixedIn(5, 4),))}
+    assert len(prints) == 3
+
+
+@given(st.text(), st.floats(0, 1), st.floats(0, 1))
+def test_a_row_that_is_held_out_stays_so_when_more_is_held_out(key, one, other):
+    few, many = sorted((one, other))
+    assert is_held_out(key, few) <= is_held_out(key, many)
+
+
+def test_the_share_held_out_is_about_what_was_asked_for():
+    # 0.1 of 1,000 give or take four standard deviations of sqrt(1000 * .1 * .9) = 9.5
+    assert 60 <= sum(is_held_out(str(i), 0.1) for i in range(1000)) <= 140
+    assert not any(is_held_out(str(i), 0.0) for i in range(1000))
+
+
+def test_the_side_of_a_row_is_that_of_its_hash():
+    # printf x | sha256sum begins 2d711642b726b044: 0x2d711642b726b044 / 2**64 = 0.17751...
+    assert not is_held_out("x", 0.1775)
+    assert is_held_out("x", 0.1776)

@@ -72,4 +72,5 @@ def context(writer: RunWriter, home: Path, config: RunConfig | None = None) -> R
         resolver=None,  # type: ignore[arg-type]
         registry=None,  # type: ignore[arg-type]
         scratch=home / f"scratch-{writer.attempt}",
+        cache=home / "cache",
     )

@@ -1,4 +1,4 @@
-"""The hub adapter over real HTTP."""
+"""The model hub adapter over real HTTP."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.responses import Response
 
-from kitchen_core.adapters.hugging_face.hub import HuggingFaceHub
+from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
+from kitchen_core.adapters.hugging_face.repositories import Access
 from kitchen_core.train.ports.errors import (
     AuthError,
     GatedError,
@@ -42,10 +43,8 @@ def double(served: Path) -> Iterator[HubDouble]:
 def connect(double: HubDouble, tmp_path: Path):
     """A client of the double with a token, all with one folder of models."""
 
-    def connect_with(token: str | None = None) -> HuggingFaceHub:
-        return HuggingFaceHub(
-            endpoint=double.endpoint, token=token, token_env="MY_TOKEN", folder=tmp_path / "kept"
-        )
+    def connect_with(token: str | None = None) -> HuggingFaceModels:
+        return HuggingFaceModels(Access(double.endpoint, token, "MY_TOKEN"), tmp_path / "kept")
 
     return connect_with
 
@@ -129,9 +128,7 @@ async def test_a_hub_in_trouble_is_unavailable(connect, double, status):
 
 
 async def test_a_hub_that_is_down_is_unavailable(tmp_path):
-    hub = HuggingFaceHub(
-        endpoint="http://127.0.0.1:9", token=None, token_env="HF_TOKEN", folder=tmp_path
-    )
+    hub = HuggingFaceModels(Access("http://127.0.0.1:9", None, "HF_TOKEN"), tmp_path)
     with pytest.raises(Unavailable) as refused:
         await hub.fetch_model("org/open")
     assert refused.value.retryable

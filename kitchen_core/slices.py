@@ -1,0 +1,41 @@
+"""Going through a long stream off the event loop, a slice of time at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+SLICE_S = 0.2
+"""Seconds in a thread before the event loop is asked whether to go on."""
+
+
+async def drain(
+    items: Iterable[T], take: Callable[[T], None], between: Callable[[int], None]
+) -> int:
+    """Hand every item to `take` in a worker thread; returns how many there were.
+
+    between: told on the event loop, after every slice, how many have been; it may raise to stop.
+    """
+    left = iter(items)
+    done, ended = 0, False
+    while not ended:
+        taken, ended = await asyncio.to_thread(_take_slice, left, take)
+        done += taken
+        between(done)
+    return done
+
+
+def _take_slice(items: Iterator[T], take: Callable[[T], None]) -> tuple[int, bool]:
+    """How many items went by, and whether those were the last."""
+    until = time.monotonic() + SLICE_S
+    taken = 0
+    for item in items:
+        take(item)
+        taken += 1
+        if time.monotonic() >= until:
+            return taken, False
+    return taken, True

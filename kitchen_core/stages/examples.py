@@ -1,0 +1,72 @@
+"""One side of a dataset as a stream of examples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+
+from kitchen_core.refs import RefError
+from kitchen_core.resolved_data import Split
+from kitchen_core.train.batches import is_held_out
+from kitchen_core.train.conversations import Example
+from kitchen_core.train.hashing import RowsHash, canonical_json, sha256_of_json
+from kitchen_core.train.schemas import Schema, examples_from_rows, recognise
+from kitchen_core.train.types import Row
+
+
+@dataclass(frozen=True)
+class ExampleStream:
+    """The examples of a split, or of one side of it, read anew at every pass.
+
+    name: what its rows are called in messages. fields: where its columns are named differently.
+    fraction: the part of the rows that is held out; held_out: whether this is that part.
+    """
+
+    name: str
+    split: Split
+    fields: Mapping[str, str] = field(default_factory=dict)
+    fraction: float = 0.0
+    held_out: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over what the examples depend on."""
+        return sha256_of_json([self.split.sha256, dict(self.fields), self.fraction, self.held_out])
+
+    def schema(self) -> Schema:
+        """The form that the rows have, by the first of them. Raises RowError."""
+        return recognise(next(iter(self.split.rows)), self.fields, f"{self.name} row 1")
+
+    def check(self, count: int) -> None:
+        """Read the first rows. Raises RowError where one does not fit."""
+        for _ in islice(examples_from_rows(self.split.rows, self.name, self.fields), count):
+            pass
+
+    def __iter__(self) -> Iterator[tuple[int, Example]]:
+        """The row's number, from 1, and the example in it.
+
+        Raises RowError, and RefError at the end where the rows were not those that were resolved.
+        """
+        seen = _Seen(self.fraction)
+        examples = examples_from_rows(map(seen.take, self.split.rows), self.name, self.fields)
+        for number, example in enumerate(examples, start=1):
+            if seen.last_is_held_out == self.held_out:
+                yield number, example
+        if seen.digest.hexdigest() != self.split.sha256:
+            raise RefError(f"{self.name} changed while it was read; start the run again")
+
+
+class _Seen:
+    """What goes by: the hash of all rows, and the side of the last."""
+
+    def __init__(self, fraction: float) -> None:
+        self.digest = RowsHash()
+        self.last_is_held_out = False
+        self._fraction = fraction
+
+    def take(self, row: Row) -> Row:
+        line = canonical_json(row)
+        self.digest.add_line(line)
+        self.last_is_held_out = is_held_out(line, self._fraction)
+        return row

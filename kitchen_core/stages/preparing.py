@@ -1,0 +1,120 @@
+"""Preparing a set: its examples as token sequences on disk, made once for each content, tokenizer,
+template, setting and version of the code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import sys
+from functools import cache
+from importlib import import_module
+from importlib.metadata import version
+from pathlib import Path
+
+from kitchen_core.prepared import LeftOut, PreparedSet, PreparedStore, PreparedWriter
+from kitchen_core.refs import RefError
+from kitchen_core.slices import drain
+from kitchen_core.stages.examples import ExampleStream
+from kitchen_core.stages.watching import Watch
+from kitchen_core.train.conversations import Example
+from kitchen_core.train.hashing import sha256_of_json
+from kitchen_core.train.preparing import Preparation
+from kitchen_core.workflow.context import StageContext
+
+_CODE = (
+    "kitchen_core.prepared",
+    "kitchen_core.stages.examples",
+    "kitchen_core.stages.preparing",
+    "kitchen_core.train.batches",
+    "kitchen_core.train.conversations",
+    "kitchen_core.train.hashing",
+    "kitchen_core.train.preparing",
+    "kitchen_core.train.renderers",
+    "kitchen_core.train.schemas",
+    "kitchen_core.train.types",
+)
+_LIBRARIES = ("jinja2", "numpy", "tokenizers", "transformers")
+
+
+async def prepare(
+    ctx: StageContext, examples: ExampleStream, preparation: Preparation
+) -> PreparedSet:
+    """The prepared set, from the cache where it is there and whole.
+
+    Raises RowError, RenderError, or RefError where no row has anything to train.
+    """
+    store = PreparedStore(ctx.cache / "prepared")
+    key = cache_key(examples, preparation)
+    found = await ctx.wait(_find(store, key))
+    if found is None:
+        with store.writing(key) as writer:
+            await _write(ctx, writer, examples, preparation)
+        found = await ctx.wait(_find(store, key))
+    if found is None:
+        raise RuntimeError(f"{examples.name} was prepared, and its files are gone or damaged")
+    return found
+
+
+def cache_key(examples: ExampleStream, preparation: Preparation) -> str:
+    """What a prepared set depends on, all of it."""
+    parts = (preparation.renderer, preparation.tokenizer)
+    code = sha256_of_code(tuple(module for part in parts for module in _modules_of(type(part))))
+    return sha256_of_json([examples.fingerprint, preparation.fingerprint, code])
+
+
+@cache
+def sha256_of_code(more: tuple[str, ...] = ()) -> str:
+    """SHA-256 over the code that prepares: the source of its modules and packages, of `more`
+    modules, and the versions of the libraries beneath.
+    """
+    paths = sorted({path for name in (*_CODE, *more) for path in _sources(name)})
+    sources = [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
+    return sha256_of_json([sources, [[name, version(name)] for name in _LIBRARIES]])
+
+
+def _sources(module: str) -> list[Path]:
+    """A package's files, a module's own; of a module from elsewhere also those beside it, which it
+    may import.
+    """
+    file = Path(str((sys.modules.get(module) or import_module(module)).__file__))
+    if file.name == "__init__.py":
+        return sorted(file.parent.rglob("*.py"))
+    return [file] if module.startswith("kitchen_core.") else sorted(file.parent.glob("*.py"))
+
+
+def _modules_of(kind: type) -> list[str]:
+    """The modules that a renderer's or a tokenizer's class is written in; a recipe may bring its
+    own.
+    """
+    names = [base.__module__ for base in kind.__mro__]
+    return [name for name in names if getattr(sys.modules.get(name), "__file__", None)]
+
+
+async def _find(store: PreparedStore, key: str) -> PreparedSet | None:
+    return await asyncio.to_thread(store.find, key)
+
+
+async def _write(
+    ctx: StageContext, writer: PreparedWriter, examples: ExampleStream, preparation: Preparation
+) -> None:
+    left_out, first_row = 0, 0
+
+    def take(numbered: tuple[int, Example]) -> None:
+        nonlocal left_out, first_row
+        number, example = numbered
+        sequences = preparation.sequences(example)
+        for sequence in sequences:
+            writer.add(sequence)
+        if not sequences:
+            left_out += 1
+            first_row = first_row or number
+
+    await drain(examples, take, Watch(ctx, f"preparing {examples.name}", examples.split.num_rows))
+    writer.left_out = LeftOut(left_out, first_row)
+    if not writer.num_examples:
+        raise RefError(
+            f"{examples.name}: none of {left_out} rows has a token to train within "
+            f"max_length={preparation.max_length} by train_on={preparation.train_on}; "
+            "raise max_length, or choose another train_on"
+        )

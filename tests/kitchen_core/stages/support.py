@@ -1,0 +1,137 @@
+"""The stages from a ref to batches, on the in-memory model and a real store."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from kitchen_core import builtin
+from kitchen_core.adapters.local_files import LocalFiles
+from kitchen_core.adapters.memory import MemoryHub, MemoryTraining
+from kitchen_core.resolver import Resolver
+from kitchen_core.stages.data import LoadDataset
+from kitchen_core.stages.datums import BuildDatums
+from kitchen_core.stages.session import InitSession, InitTokenizer
+from kitchen_core.store import RunWriter, Store
+from kitchen_core.store.lineage import run_node
+from kitchen_core.telemetry.schema import Event, EventKind
+from kitchen_core.train.types import Datum
+from kitchen_core.workflow.context import RunContext
+from kitchen_core.workflow.graph import Workflow, stage
+from kitchen_core.workflow.runner import Runner
+from kitchen_core.workflows import SupervisedConfig
+from tests.kitchen_core.store.support import start
+from tests.kitchen_core.workflow.support import context
+
+CONFIG = SupervisedConfig(
+    batch_size=4,
+    max_length=64,
+    test_fraction=0.0,
+    eval_every=0,
+    device="cpu",
+    threads=1,
+    lora_rank=0,
+)
+
+BODY = (stage(LoadDataset()), stage(InitSession()), stage(InitTokenizer()), stage(BuildDatums()))
+
+
+class Connector:
+    """One training client, as every run has it."""
+
+    def __init__(self, client: Any = None) -> None:
+        self._client = client or MemoryTraining()
+
+    def connect(self, port: str) -> Any:
+        assert port == "training_client"
+        return self._client
+
+
+class Prepared:
+    """What the stages left behind."""
+
+    def __init__(self, ctx: RunContext, store: Store) -> None:
+        self.data = ctx.state["dataset"]
+        self.batches = ctx.state["batches"]
+        self.held_out = ctx.state["held_out"]
+        self.run_id = ctx.run_id
+        self.pins = store.get_run(ctx.run_id).pins
+        self.events = store.read_events(run_id=ctx.run_id)
+
+    @property
+    def loaded(self) -> list[Event]:
+        """The `dataset.loaded` events."""
+        return [event for event in self.events if event.kind is EventKind.DATASET_LOADED]
+
+    @property
+    def warnings(self) -> list[str]:
+        return [
+            event.metadata["message"]
+            for event in self.events
+            if event.kind is EventKind.LOG and event.metadata["level"] == "warning"
+        ]
+
+    def texts(self, step: int) -> list[str]:
+        return [text_of(datum) for datum in self.batches[step].datums]
+
+
+@asynccontextmanager
+async def stages_run(
+    store: Store,
+    home: Path,
+    config: SupervisedConfig,
+    *,
+    hub: MemoryHub | None = None,
+    pins: dict[str, str] | None = None,
+    stop_asked: Any = None,
+):
+    """Run the stages in a home; gives what they left behind."""
+    writer = start(store)
+    ctx = context(writer, home, config)
+    ctx.connector = Connector()
+    ctx.resolver = resolver(writer, hub, pins)
+    if stop_asked is not None:
+        ctx.stop_asked = stop_asked
+    await Runner(Workflow("data", "A test's.", SupervisedConfig, BODY), ctx).run()
+    try:
+        yield Prepared(ctx, store)
+    finally:
+        await ctx.state["session"].close()
+
+
+def resolver(
+    writer: RunWriter, hub: MemoryHub | None = None, pins: dict[str, str] | None = None
+) -> Resolver:
+    """A run's resolver as the worker wires it, with its lineage in the store."""
+    node = run_node(writer.run_id, "first")
+    return Resolver(
+        builtins=builtin,
+        stored=None,  # type: ignore[arg-type]  # no ref of these tests leads to the store
+        reader=LocalFiles,
+        model_hub=MemoryHub,
+        dataset_hub=lambda: hub or MemoryHub(),
+        pins=pins or {},
+        on_resolved=lambda ref, found, role: writer.add_edge(found, node, role),
+        pin=writer.pin,
+    )
+
+
+def chat(question: str, answer: str = "!") -> dict[str, Any]:
+    """A row of one question and its answer."""
+    turns = [("user", question), ("assistant", answer)]
+    return {"messages": [{"role": role, "content": content} for role, content in turns]}
+
+
+def write_jsonl(path: Path, rows: Iterable[Any]) -> str:
+    """A dataset file; the ref that names it."""
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return f"file:{path}"
+
+
+def text_of(datum: Datum) -> str:
+    """What a datum of bytes says, control tokens left out."""
+    tokens = [int(datum.tokens[0]), *map(int, datum.targets)]
+    return bytes(token for token in tokens if token < 256).decode()
