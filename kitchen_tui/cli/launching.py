@@ -4,6 +4,7 @@ the daemon stands in another folder.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,21 +60,53 @@ def launch_of(**given: Any) -> Launch:
 
 
 def with_absolute_refs(client: Client, recipe: str, overrides: dict[str, str]) -> dict[str, str]:
-    """The overrides with the refs to local files made absolute.
+    """The overrides with the refs to local files made absolute, those that are keys of a mapping
+    (`mix={"./a.jsonl": 0.5}`) as well.
 
     Only the recipe knows which of its settings hold refs; it is asked where a value looks local.
     """
-    if not any(_looks_local(value) for value in overrides.values()):
+    if not any(_looks_local(ref) for value in overrides.values() for ref in _refs_in(value)):
         return overrides
     properties = client.recipe(recipe).config_schema.get("properties", {})
     return {
-        key: _absolute(value) if _holds_ref(properties, key) and _looks_local(value) else value
+        key: _with_absolute(value) if _holds_ref(properties, key) else value
         for key, value in overrides.items()
     }
 
 
+def _with_absolute(value: str) -> str:
+    mapping = _mapping(value)
+    if mapping is None:
+        return _absolute(value) if _looks_local(value) else value
+    return json.dumps(
+        {_absolute(ref) if _looks_local(ref) else ref: given for ref, given in mapping.items()}
+    )
+
+
+def _refs_in(value: str) -> list[str]:
+    """The refs that a setting would hold: its text, or the keys of the mapping that it spells."""
+    mapping = _mapping(value)
+    return [value] if mapping is None else list(mapping)
+
+
+def _mapping(value: str) -> dict[str, Any] | None:
+    if not value.startswith("{"):
+        return None
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:  # the config says what is wrong with it
+        return None
+
+
 def _looks_local(value: str) -> bool:
-    return value.startswith(_PATH_STARTS) or (bool(value) and Path(value).exists())
+    return value.startswith(_PATH_STARTS) or (bool(value) and _exists(value))
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except OSError:  # too long for a file's name
+        return False
 
 
 def _holds_ref(properties: dict[str, Any], key: str) -> bool:

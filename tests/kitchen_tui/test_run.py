@@ -14,6 +14,8 @@ SCHEMA = {
         "dataset": {"ref": "dataset"},
         "teacher": {"ref": "model"},
         "model": {"ref": "model"},
+        "mix": {"ref": "dataset"},
+        "fields": {},
         "prefix": {},
     }
 }
@@ -77,6 +79,33 @@ def test_refs_to_local_files_become_absolute(kitchen_stub, command, tmp_path, mo
         "teacher": f"file:{tmp_path}/work/t",
         "prefix": "/think",  # no ref: left as it is
     }
+
+
+def test_files_that_are_mixed_in_become_absolute_too(
+    kitchen_stub, command, tmp_path, monkeypatch
+):
+    (tmp_path / "b.jsonl").touch()
+    monkeypatch.chdir(tmp_path)
+    mix = {"./a.jsonl": 0.5, "b.jsonl": {"share": 1, "fields": {"text": "t"}}, "org/data": 2}
+    fields = json.dumps({"text": "./b.jsonl"})
+    command("run", "sl_basic", f"mix={json.dumps(mix)}", f"fields={fields}", "dataset=b.jsonl")
+    [body] = kitchen_stub.bodies("POST /runs")
+    assert json.loads(body["overrides"]["mix"]) == {
+        f"file:{tmp_path}/a.jsonl": 0.5,
+        f"file:{tmp_path}/b.jsonl": {"share": 1, "fields": {"text": "t"}},
+        "org/data": 2,
+    }
+    assert body["overrides"]["fields"] == fields  # no ref: left as it is
+    assert body["overrides"]["dataset"] == f"file:{tmp_path}/b.jsonl"
+
+
+def test_a_mapping_that_is_no_json_is_left_for_the_config_to_refuse(
+    kitchen_stub, command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    command("run", "sl_basic", 'mix={"./a.jsonl": }', "dataset=./a.jsonl")
+    [body] = kitchen_stub.bodies("POST /runs")
+    assert body["overrides"]["mix"] == '{"./a.jsonl": }'
 
 
 def test_a_hub_name_that_is_also_a_folder_here_is_asked_about(
