@@ -37,7 +37,7 @@ def _log_rows(ctx: StageContext, batch: Batch) -> None:
             EventKind.SAMPLE_LOGGED,
             kind="train",
             index=index,
-            where=batch.where[index] if batch.where else "",
+            where=batch.where[index],
             segments=[asdict(span) for span in datum_spans(datum, session.tokenizer.decode)],
             num_tokens=len(datum) + 1,
             num_loss_tokens=datum.num_loss_tokens,
