@@ -41,8 +41,11 @@ from kitchen_daemon.models import (
     Problem,
     RecipeDetail,
     RecipeSummary,
+    Rendering,
+    RenderRequest,
     RunInfo,
 )
+from kitchen_daemon.rendering import RenderingFailed, Renderings
 from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.streams import BadCursor, ChangeFeed, Cursor, stream
 from kitchen_daemon.submission import Submissions
@@ -59,6 +62,7 @@ class Kitchen:
     store: Store
     shelf: Shelf
     submissions: Submissions
+    renderings: Renderings
     dispatcher: Dispatcher
     feed: ChangeFeed
     started_at: float
@@ -121,6 +125,11 @@ def _launch_routes(app: FastAPI, kitchen: Kitchen) -> None:
     def plan(launch: Launch) -> Plan:
         """What a launch would do."""
         return kitchen.submissions.plan(launch)
+
+    @app.post("/renderings")
+    def render(request: RenderRequest) -> Rendering:
+        """Rows as a launch would train on them."""
+        return kitchen.renderings.render(request)
 
     @app.post("/runs", status_code=201)
     async def submit(launch: Launch) -> RunInfo:
@@ -250,6 +259,7 @@ def _problems(app: FastAPI) -> None:
     for kind in (RecipeError, ConfigError, RefError, ManifestError, BadCursor, CantBeAsked):
         handle(kind, 422, lambda error: Problem(message=_said(error)))
     handle(PortError, 422, lambda error: Problem(message=error.message, hint=error.hint))
+    handle(RenderingFailed, 422, lambda error: error.problem)
     handle(StoreBusy, 503, lambda error: Problem(message=_said(error)))
     handle(OSError, 507, lambda error: Problem(message=f"the disk or a file failed: {error}"))
     handle(RequestValidationError, 422, lambda error: Problem(message=_first(error)))

@@ -23,12 +23,15 @@ from kitchen_daemon.models import (
     Problem,
     RecipeDetail,
     RecipeSummary,
+    Rendering,
+    RenderRequest,
     RunInfo,
     StreamItem,
 )
 
 M = TypeVar("M", bound=BaseModel)
 CALL_TIMEOUT_S = 60.0
+RENDER_TIMEOUT_S = 180.0
 KEEP_ALIVE_S = (
     30.0  # a stream that says nothing for longer than this is lost: the daemon pings every 10 s
 )
@@ -97,6 +100,11 @@ class Client:
     def plan(self, launch: Launch) -> Plan:
         """What a launch would do."""
         return self._one(Plan, "POST", "/plans", json=launch.model_dump())
+
+    def render(self, request: RenderRequest) -> Rendering:
+        """Rows as a launch would train on them; nothing is queued."""
+        body = request.model_dump()
+        return self._one(Rendering, "POST", "/renderings", json=body, timeout=RENDER_TIMEOUT_S)
 
     def launch(self, launch: Launch) -> RunInfo:
         """Queue a run."""

@@ -24,6 +24,7 @@ from kitchen_core.train.types import (
     Datum,
     ForwardResult,
     LossSpec,
+    ModelSource,
     OptimResult,
     SessionSpec,
 )
@@ -46,6 +47,11 @@ class MemoryTraining:
         except BaseException:
             await thread.close(lambda: None)
             raise
+
+    async def tokenizer(self, source: ModelSource) -> ByteTokenizer:
+        """The tokenizer that a session on this model has."""
+        inspect_model_folder(source.folder)
+        return ByteTokenizer()
 
 
 class MemorySession:
