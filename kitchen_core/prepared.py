@@ -4,6 +4,7 @@ they were made from.
     prepared/KEY/tokens.i32      the tokens of all examples end to end, 4 bytes each
     prepared/KEY/trained.bits    a bit for each token: whether it is trained
     prepared/KEY/offsets.i64     where each example begins, and where the last one ends
+    prepared/KEY/rows.i64        the number of the row that each example is from, from 1
     prepared/KEY/facts.json      size and SHA-256 of each file, and what was left out
 
 A folder is written under another name, fsynced and renamed, so what has a key is whole; still every
@@ -35,8 +36,9 @@ logger = logging.getLogger(__name__)
 LIMIT_BYTES = 20 * 2**30
 """What all prepared sets may take on disk together; the least recently used go first."""
 
-_TOKENS, _TRAINED, _OFFSETS, _FACTS = "tokens.i32", "trained.bits", "offsets.i64", "facts.json"
-_TYPES = {_TOKENS: np.int32, _TRAINED: np.uint8, _OFFSETS: np.int64}
+_TOKENS, _TRAINED, _OFFSETS, _ROWS = "tokens.i32", "trained.bits", "offsets.i64", "rows.i64"
+_TYPES = {_TOKENS: np.int32, _TRAINED: np.uint8, _OFFSETS: np.int64, _ROWS: np.int64}
+_FACTS = "facts.json"
 _BITS_AT_ONCE = 8 * 4096
 
 
@@ -55,14 +57,15 @@ class _Damaged(Exception):  # noqa: N818 - never leaves this module
 class PreparedSet(Sequence[Datum]):
     """The examples of one set; a datum is cut out of the map when it is asked for.
 
-    left_out: of the rows that it was made from. fingerprint: SHA-256 over tokens, marks and bounds.
+    left_out: of the rows that it was made from. fingerprint: SHA-256 over tokens, marks,
+    bounds and rows.
     """
 
     def __init__(self, folder: Path) -> None:
         facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
         self.left_out = LeftOut(**facts["left_out"])
         self.fingerprint = sha256_of_json(facts["files"])
-        self._tokens, self._bits, self._offsets = (
+        self._tokens, self._bits, self._offsets, self._rows = (
             _verified(folder / name, facts["files"][name]) for name in _TYPES
         )
 
@@ -76,6 +79,10 @@ class PreparedSet(Sequence[Datum]):
         start, end = int(self._offsets[index]), int(self._offsets[index + 1])
         tokens = self._tokens[start:end].astype(np.int64)
         return Datum(tokens[:-1], tokens[1:], self._trained(start + 1, end).astype(np.float32))
+
+    def row(self, index: int) -> int:
+        """The number of the row that example `index` is from, from 1."""
+        return int(self._rows[index])
 
     def _trained(self, start: int, end: int) -> np.ndarray:
         """The marks of tokens `start` to `end`."""
@@ -96,14 +103,15 @@ class PreparedWriter:
         self._marks: list[bool] = []
         self._write(_OFFSETS, [0])
 
-    def add(self, rendered: Rendered) -> None:
-        """Take the next example, `[seq]` with seq at least 2."""
+    def add(self, rendered: Rendered, row: int) -> None:
+        """Take the next example, `[seq]` with seq at least 2, and the number of its row."""
         self._write(_TOKENS, rendered.tokens)
         self._marks += rendered.trained
         if len(self._marks) >= _BITS_AT_ONCE:
             self._write_marks(len(self._marks) // 8 * 8)
         self._end += len(rendered.tokens)
         self._write(_OFFSETS, [self._end])
+        self._write(_ROWS, [row])
         self.num_examples += 1
 
     def finish(self) -> None:

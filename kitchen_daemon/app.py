@@ -25,7 +25,7 @@ from kitchen_core.refs import RefError
 from kitchen_core.store.errors import StoreBusy
 from kitchen_core.store.migration import schema_version
 from kitchen_core.store.store import Store
-from kitchen_core.telemetry.schema import Event, RunStatus
+from kitchen_core.telemetry.schema import Event, EventKind, RunStatus
 from kitchen_core.telemetry.status import InvalidTransition
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.workflow.checkpoint import ResumeError
@@ -42,8 +42,11 @@ from kitchen_daemon.models import (
     Problem,
     RecipeDetail,
     RecipeSummary,
+    Rendering,
+    RenderRequest,
     RunInfo,
 )
+from kitchen_daemon.rendering import RenderingFailed, Renderings
 from kitchen_daemon.resuming import check_resumable
 from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.streams import BadCursor, ChangeFeed, Cursor, stream
@@ -61,6 +64,7 @@ class Kitchen:
     store: Store
     shelf: Shelf
     submissions: Submissions
+    renderings: Renderings
     dispatcher: Dispatcher
     feed: ChangeFeed
     started_at: float
@@ -124,6 +128,11 @@ def _launch_routes(app: FastAPI, kitchen: Kitchen) -> None:
         """What a launch would do."""
         return kitchen.submissions.plan(launch)
 
+    @app.post("/renderings")
+    def render(request: RenderRequest) -> Rendering:
+        """Rows as a launch would train on them."""
+        return kitchen.renderings.render(request)
+
     @app.post("/runs", status_code=201)
     async def submit(launch: Launch) -> RunInfo:
         """Queue a run."""
@@ -158,10 +167,15 @@ def _reading_routes(app: FastAPI, kitchen: Kitchen) -> None:
         return run_info(store, store.find_run(run))
 
     @app.get("/runs/{run}/events")
-    def events(run: str, after_seq: int = 0, limit: int | None = None) -> list[Event]:
-        """A run's events in order."""
+    def events(
+        run: str,
+        after_seq: int = 0,
+        kind: Annotated[list[EventKind] | None, Query()] = None,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """A run's events in order, all or those of some kinds."""
         found = store.find_run(run)
-        return store.read_events(run_id=found.id, after_seq=after_seq, limit=limit)
+        return store.read_events(run_id=found.id, after_seq=after_seq, kinds=kind, limit=limit)
 
     @app.get("/runs/{run}/metrics")
     def metrics(
@@ -249,6 +263,7 @@ def _problems(app: FastAPI) -> None:
     for kind in (RecipeError, ConfigError, RefError, ManifestError, BadCursor, CantBeAsked):
         handle(kind, 422, lambda error: Problem(message=_said(error)))
     handle(PortError, 422, lambda error: Problem(message=error.message, hint=error.hint))
+    handle(RenderingFailed, 422, lambda error: error.problem)
     handle(StoreBusy, 503, lambda error: Problem(message=_said(error)))
     handle(OSError, 507, lambda error: Problem(message=f"the disk or a file failed: {error}"))
     handle(RequestValidationError, 422, lambda error: Problem(message=_first(error)))

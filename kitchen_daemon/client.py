@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -12,7 +12,7 @@ import httpx2
 from pydantic import BaseModel
 
 from kitchen_core.home import Home
-from kitchen_core.telemetry.schema import Event
+from kitchen_core.telemetry.schema import Event, EventKind
 from kitchen_daemon.models import (
     ArtifactInfo,
     Check,
@@ -23,12 +23,15 @@ from kitchen_daemon.models import (
     Problem,
     RecipeDetail,
     RecipeSummary,
+    Rendering,
+    RenderRequest,
     RunInfo,
     StreamItem,
 )
 
 M = TypeVar("M", bound=BaseModel)
 CALL_TIMEOUT_S = 60.0
+RENDER_TIMEOUT_S = 180.0
 KEEP_ALIVE_S = (
     30.0  # a stream that says nothing for longer than this is lost: the daemon pings every 10 s
 )
@@ -98,6 +101,11 @@ class Client:
         """What a launch would do."""
         return self._one(Plan, "POST", "/plans", json=launch.model_dump())
 
+    def render(self, request: RenderRequest) -> Rendering:
+        """Rows as a launch would train on them; nothing is queued."""
+        body = request.model_dump()
+        return self._one(Rendering, "POST", "/renderings", json=body, timeout=RENDER_TIMEOUT_S)
+
     def launch(self, launch: Launch) -> RunInfo:
         """Queue a run."""
         return self._one(RunInfo, "POST", "/runs", json=launch.model_dump())
@@ -133,9 +141,16 @@ class Client:
         """Queue a new run with the same revision, config and pins."""
         return self._one(RunInfo, "POST", f"/runs/{_segment(run)}/retry")
 
-    def events(self, run: str, *, after_seq: int = 0, limit: int | None = None) -> list[Event]:
-        """A run's events in order."""
-        params = {"after_seq": after_seq, "limit": limit}
+    def events(
+        self,
+        run: str,
+        *,
+        after_seq: int = 0,
+        kinds: Sequence[EventKind] | None = None,
+        limit: int | None = None,
+    ) -> list[Event]:
+        """A run's events in order, all or those of some kinds."""
+        params = {"after_seq": after_seq, "kind": kinds, "limit": limit}
         return self._many(Event, "GET", f"/runs/{_segment(run)}/events", params=_given(params))
 
     def metrics(

@@ -11,7 +11,6 @@ import time
 import traceback
 from pathlib import Path
 
-from kitchen_core import builtin
 from kitchen_core.adapters.manifest import Manifest
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.home import Home
@@ -29,6 +28,7 @@ from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows.reading import load_for_run
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.reserve import release_reserve
+from kitchen_daemon.resolving import make_resolver
 from kitchen_daemon.resuming import (
     check_installed,
     find_checkpoint,
@@ -36,7 +36,6 @@ from kitchen_daemon.resuming import (
     what_is_wrong,
 )
 from kitchen_daemon.secrets import read_secrets
-from kitchen_daemon.stored import StoredModels
 
 logger = logging.getLogger(__name__)
 
@@ -113,16 +112,7 @@ def _resolver(store: Store, writer: RunWriter, run: RunRecord, wiring: Wiring) -
         writer.add_edge(found, node, role)
         logger.info("%s %s is %s (sha256 %s)", role, ref, found.name, found.sha256)
 
-    return Resolver(
-        builtins=builtin,
-        stored=StoredModels(store),
-        reader=lambda: wiring.connect("dataset_reader"),
-        model_hub=lambda: wiring.connect("model_hub"),
-        dataset_hub=lambda: wiring.connect("dataset_hub"),
-        pins=run.pins,
-        on_resolved=on_resolved,
-        pin=writer.pin,
-    )
+    return make_resolver(store, wiring, run.pins, on_resolved, writer.pin)
 
 
 def _rewind(store: Store, writer: RunWriter) -> Path | None:

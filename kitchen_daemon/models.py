@@ -56,6 +56,53 @@ class Plan(Model):
     drawing: list[str]
 
 
+class RenderRequest(Model):
+    """Rows to be shown as a launch would train on them; nothing is queued."""
+
+    launch: Launch
+    rows: int = Field(default=5, ge=1, le=1000)
+
+
+class RenderedSegment(Model):
+    """Neighbouring tokens that are all trained, or all not. tokens: how many."""
+
+    text: str
+    trained: bool
+    tokens: int
+
+
+class RenderedSequence(Model):
+    """One sequence to train on: a row gives one, or one for each trained turn.
+
+    num_tokens: those that are read, num_loss_tokens: those that are trained, num_cut: those beyond
+    max_length. A sequence with nothing to train is left out of the run.
+    """
+
+    where: str
+    segments: list[RenderedSegment]
+    num_tokens: int
+    num_loss_tokens: int
+    num_cut: int
+
+
+class Rendering(Model):
+    """The first rows of a dataset as a run of the recipe would train on them.
+
+    num_rows: of the rows shown. total_rows: of the data that they are the first of.
+    """
+
+    recipe: str
+    model: str
+    dataset: str
+    schema_name: str
+    renderer: str
+    train_on: str
+    max_length: int
+    num_rows: int
+    total_rows: int
+    sequences: list[RenderedSequence]
+
+
 class ProgressInfo(Model):
     """Steps done, steps in all, seconds left."""
 

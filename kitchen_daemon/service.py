@@ -21,6 +21,7 @@ from kitchen_daemon import checking
 from kitchen_daemon.app import Kitchen, make_app
 from kitchen_daemon.dispatch import Dispatcher
 from kitchen_daemon.process import ProcessIdentity
+from kitchen_daemon.rendering import Renderings
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.server import Server
 from kitchen_daemon.shelf import Shelf
@@ -77,11 +78,13 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
     shelf = Shelf(home)
     dispatcher = Dispatcher(home, store)
     feed = ChangeFeed(store)
+    submissions = Submissions(home, store, shelf)
     kitchen = Kitchen(
         home=home,
         store=store,
         shelf=shelf,
-        submissions=Submissions(home, store, shelf),
+        submissions=submissions,
+        renderings=Renderings(home, store, submissions),
         dispatcher=dispatcher,
         feed=feed,
         started_at=started_at,

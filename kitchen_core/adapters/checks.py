@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,9 +79,21 @@ def check_sampling(params: SamplingParams, n: int) -> None:
     bounds = (
         ("n", n, n >= 1, "at least 1"),
         ("max_tokens", params.max_tokens, params.max_tokens >= 1, "at least 1"),
-        ("temperature", params.temperature, params.temperature >= 0, "0 (greedy) or more"),
+        (
+            "temperature",
+            params.temperature,
+            0 <= params.temperature < math.inf,
+            "0 (greedy) or more, and finite",
+        ),
         ("top_k", params.top_k, params.top_k == -1 or params.top_k >= 1, "-1 (all) or at least 1"),
         ("top_p", params.top_p, 0 < params.top_p <= 1, "above 0 and at most 1"),
+        ("seed", params.seed, 0 <= params.seed < 2**63, "0 or more, and below 2**63"),
+        (
+            "stop_texts",
+            repr(params.stop_texts),
+            not isinstance(params.stop_texts, str) and all(params.stop_texts),
+            "a list of texts, none of them empty",
+        ),
     )
     for name, value, fits, expected in bounds:
         if not fits:

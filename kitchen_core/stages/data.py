@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
+from typing import Any
 
 from kitchen_core.refs import RefError
 from kitchen_core.resolved_data import ResolvedDataset, Split
@@ -78,13 +79,12 @@ class LoadDataset(Stage):
         """What is trained on, and the data's own test split or a part held out."""
         config = ctx.config
         resolved = await self._resolved(ctx, config.dataset, "dataset")
-        train = ExampleStream(resolved.node.name, _to_train_on(resolved), config.fields)
+        train = training_stream(resolved, config)
         test, num_train, num_test = None, train.split.num_rows, 0
         if resolved.test is not None:
             test = ExampleStream(f"{train.name} (test)", resolved.test, config.fields)
             num_test = resolved.test.num_rows
-        elif config.test_fraction and config.test_dataset is None:
-            train = replace(train, fraction=config.test_fraction)
+        elif train.fraction:
             num_test = await _count_held_out(ctx, train)
             num_train -= num_test
             test = replace(train, held_out=True) if num_test else None
@@ -143,6 +143,15 @@ class LoadDataset(Stage):
             schema=schema.name,
             columns=dict(schema.mapping),
         )
+
+
+def training_stream(resolved: ResolvedDataset, config: Any) -> ExampleStream:
+    """What of the dataset is trained on: all, or, where neither the data nor the config brings a
+    test set, what is not held out.
+    """
+    train = ExampleStream(resolved.node.name, _to_train_on(resolved), config.fields)
+    holds_out = resolved.test is None and config.test_dataset is None
+    return replace(train, fraction=config.test_fraction) if holds_out else train
 
 
 def _to_train_on(resolved: ResolvedDataset) -> Split:

@@ -30,17 +30,25 @@ from kitchen_core.workflow.stage import Keeping, Stage
 
 @dataclass(frozen=True)
 class Batch:
-    """The datums of one step, unweighted, and the epoch that they belong to."""
+    """The datums of one step, unweighted, and the epoch that they belong to.
+
+    where: each one's place in the data, for messages to people.
+    """
 
     datums: list[Datum]
     epoch: int
+    where: list[str]
 
 
 class DatumBatches(Sequence[Batch]):
-    """The run's batches by index, cut out of the prepared sets: the dataset's, then each mixed one's."""
+    """The run's batches by index, cut out of the prepared sets: the dataset's, then each mixed one's.
 
-    def __init__(self, sets: Sequence[PreparedSet], plan: BatchPlan) -> None:
+    names: what each set is called in messages.
+    """
+
+    def __init__(self, sets: Sequence[PreparedSet], names: Sequence[str], plan: BatchPlan) -> None:
         self._sets = sets
+        self._names = names
         self._starts = [0, *accumulate(len(each) for each in sets)]
         self._plan = plan
         self.fingerprint = sha256_of_json([[each.fingerprint for each in sets], plan.fingerprint])
@@ -49,12 +57,17 @@ class DatumBatches(Sequence[Batch]):
         return len(self._plan)
 
     def __getitem__(self, index: int) -> Batch:  # type: ignore[override]  # a step has no slices
-        return Batch([self._datum(i) for i in self._plan[index]], self._plan.epoch(index))
+        examples = [self._find(number) for number in self._plan[index]]
+        return Batch(
+            [self._sets[which][i] for which, i in examples],
+            self._plan.epoch(index),
+            [f"{self._names[which]} row {self._sets[which].row(i)}" for which, i in examples],
+        )
 
-    def _datum(self, number: int) -> Datum:
-        """An example by its number through all sets."""
+    def _find(self, number: int) -> tuple[int, int]:
+        """An example by its number through all sets: which set, and which of it."""
         which = bisect_right(self._starts, number) - 1
-        return self._sets[which][number - self._starts[which]]
+        return which, number - self._starts[which]
 
 
 @dataclass(frozen=True)
@@ -94,7 +107,8 @@ class BuildDatums(Stage):
         train = await _prepared(ctx, data.train, preparation)
         mixed = [await _prepared(ctx, each.examples, preparation) for each in data.mixed]
         plan = _plan(ctx, data, train, mixed)
-        ctx.state["batches"] = DatumBatches([train, *mixed], plan)
+        names = [data.train.name, *(each.examples.name for each in data.mixed)]
+        ctx.state["batches"] = DatumBatches([train, *mixed], names, plan)
         examples = await _first(ctx, data.test, ctx.config.eval_examples)
         measured, left_out = await ctx.wait(asyncio.to_thread(held_out, examples, preparation))
         ctx.state["held_out"] = measured

@@ -99,27 +99,6 @@ class Evaluate(Stage):
         ]
 
 
-class LogSamples(Stage):
-    """Record a few answers, so that a person can read what the model does."""
-
-    name = "LogSamples"
-    reads = ("answers",)
-
-    async def run(self, ctx: StageContext) -> None:
-        """One `sample.logged` event an answer; the same questions every time."""
-        for index, answer in enumerate(ctx.state["answers"][: ctx.config.log_samples]):
-            ctx.event(
-                EventKind.SAMPLE_LOGGED,
-                {"logprob": answer.logprob},
-                index=index,
-                prompt=answer.prompt,
-                question=answer.question,
-                completion=answer.completion,
-                expected=answer.expected,
-                correct=answer.correct,
-            )
-
-
 def exact_match(answers: list[Answer]) -> tuple[float, float]:
     """The share of right answers, and its standard error sqrt(p (1 - p) / n)."""
     share = sum(answer.correct for answer in answers) / len(answers)

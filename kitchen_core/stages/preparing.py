@@ -105,7 +105,7 @@ async def _write(
         number, example = numbered
         sequences = preparation.sequences(example)
         for sequence in sequences:
-            writer.add(sequence)
+            writer.add(sequence, number)
         if not sequences:
             left_out += 1
             first_row = first_row or number

@@ -59,6 +59,7 @@ class Telemetry:
     def event(
         self,
         kind: EventKind,
+        /,
         *,
         stage: str | None = None,
         step: int | None = None,

@@ -31,10 +31,11 @@ class Preparation:
         The first token is predicted from nothing, so it does not count as trained. Raises RenderError
         naming the row.
         """
-        cut = [self._cut(rendered) for rendered in self._rendered(example)]
+        cut = [self.cut(rendered) for rendered in self.rendered(example)]
         return [rendered for rendered in cut if any(rendered.trained[1:])]
 
-    def _rendered(self, example: Example) -> list[Rendered]:
+    def rendered(self, example: Example) -> list[Rendered]:
+        """An example's sequences as long as they are. Raises RenderError naming the row."""
         if isinstance(example, Document):
             return [self._document(example)]
         try:
@@ -42,12 +43,13 @@ class Preparation:
         except RenderError as error:
             raise RenderError(f"{example.where}: {error}") from None
 
+    def cut(self, rendered: Rendered) -> Rendered:
+        """A sequence without what lies beyond `max_length`."""
+        if len(rendered.tokens) <= self.max_length:
+            return rendered
+        return Rendered(rendered.tokens[: self.max_length], rendered.trained[: self.max_length])
+
     def _document(self, document: Document) -> Rendered:
         """A plain text and the token that ends it, all trained."""
         tokens = [*self.tokenizer.encode(document.text), *self.tokenizer.eos_token_ids[:1]]
         return Rendered(tokens, [True] * len(tokens))
-
-    def _cut(self, rendered: Rendered) -> Rendered:
-        if len(rendered.tokens) <= self.max_length:
-            return rendered
-        return Rendered(rendered.tokens[: self.max_length], rendered.trained[: self.max_length])

@@ -171,6 +171,8 @@ class Sample:
 class SampledToken:
     """One token of a completion under way: its id, the text that it adds, and its logprob at
     temperature 1. stop_reason: why the completion ends with it, if it does.
+
+    Control tokens add no text. A character that several tokens spell comes with the last of them.
     """
 
     token: int

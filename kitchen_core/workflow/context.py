@@ -154,7 +154,7 @@ class StageContext:
         return self._run.connector.connect(name)
 
     def event(
-        self, kind: EventKind, measurements: dict[str, float] | None = None, **metadata: Any
+        self, kind: EventKind, /, measurements: dict[str, float] | None = None, **metadata: Any
     ) -> None:
         """Append an event of this stage at this step."""
         self.telemetry.event(

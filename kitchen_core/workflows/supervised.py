@@ -16,7 +16,8 @@ from kitchen_core.stages.best import (
 )
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.datums import BuildDatums
-from kitchen_core.stages.evaluation import Evaluate, LogSamples
+from kitchen_core.stages.evaluation import Evaluate
+from kitchen_core.stages.samples import LogSamples
 from kitchen_core.stages.saving import Checkpoint, Register, SaveFinal
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import ForwardBackward, LogMetrics, OptimStep
@@ -96,7 +97,9 @@ class SupervisedConfig(RunConfig):
         64, "Longest answer sampled when measuring", unit="tokens", ge=1, le=1_000_000
     )
     temperature: float = setting(1.0, "Temperature of sampled answers when measuring", ge=0, le=100)
-    log_samples: int = setting(4, "Answers recorded at each measurement", unit="answers", ge=0)
+    log_samples: int = setting(
+        4, "Training rows, and answers, recorded at each measurement", unit="of each", ge=0
+    )
 
     @model_validator(mode="after")
     def _best_is_measured(self) -> Self:

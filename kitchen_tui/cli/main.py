@@ -8,7 +8,16 @@ from typing import Annotated, NoReturn
 import typer
 from typer.exceptions import TyperException
 
-from kitchen_tui.cli.commands import daemon, demo, launch, recipes, records, runs
+from kitchen_tui.cli.commands import (
+    daemon,
+    demo,
+    launch,
+    recipes,
+    records,
+    render,
+    runs,
+    samples,
+)
 from kitchen_tui.cli.errors import Exit, Failure, OutputClosed
 from kitchen_tui.cli.output import discard_stdout, emit, say
 
@@ -42,6 +51,7 @@ def _kitchen(
 for command in (demo.demo, daemon.up, daemon.down, daemon.status, daemon.doctor):
     app.command()(command)
 app.add_typer(recipes.app, name="recipes")
+app.command(epilog=render.RENDER_EXAMPLES)(render.render)
 app.command(epilog=launch.RUN_EXAMPLES)(launch.run)
 for command in (runs.runs, runs.show, runs.watch):
     app.command()(command)
@@ -49,6 +59,7 @@ for command in (
     records.logs,
     records.events,
     records.metrics,
+    samples.samples,
     records.artifacts,
     records.lineage,
 ):

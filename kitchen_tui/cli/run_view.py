@@ -67,13 +67,15 @@ class RunView:
             case EventKind.EVAL_COMPLETED:
                 self.evaluation = event
             case EventKind.SAMPLE_LOGGED:
-                self._take_answer(event)
+                self._take_sample(event)
             case EventKind.RUN_RESUMED:
                 self._rewind(event.step or 0)
             case _:
                 pass
 
-    def _take_answer(self, event: Event) -> None:
+    def _take_sample(self, event: Event) -> None:
+        if event.metadata.get("kind") == "train":
+            return
         if any(answer.step != event.step for answer in self.answers.values()):
             self.answers.clear()
         self.answers[event.metadata.get("index", 0)] = event

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import numpy as np
@@ -86,10 +87,14 @@ class TestSamples:
             await sampler.sample(PROMPTS, narrow)
         )
 
-    async def test_with_a_tiny_top_p_are_greedy(self, session):
+    @pytest.mark.parametrize(
+        "options",
+        [{"top_p": 1e-6}, {"top_p": 1e-300}, {"temperature": 1e-6}, {"temperature": 1e-300}],
+    )
+    async def test_with_a_tiny_top_p_or_temperature_are_greedy(self, session, options):
         sampler = session.sampler("live")
         greedy = SamplingParams(max_tokens=8, temperature=0.0)
-        narrow = SamplingParams(max_tokens=8, top_p=1e-6, seed=9)
+        narrow = SamplingParams(max_tokens=8, seed=9, **options)
         assert tokens(await sampler.sample(PROMPTS, greedy)) == tokens(
             await sampler.sample(PROMPTS, narrow)
         )
@@ -137,6 +142,157 @@ class TestSamples:
         stopped = [c for c in flat if c.stop_reason == "stop"]
         assert stopped
         assert all(c.tokens[-1] in ends and not set(c.tokens[:-1]) & set(ends) for c in stopped)
+
+
+TEXTS = ("\n", "th", "é", "a", "1", "e ")
+ENDLESS = SamplingParams(max_tokens=40, seed=11, stop=(-1,))
+"""No token ends it."""
+
+
+class TestStopTexts:
+    async def test_end_a_completion_with_the_token_that_completes_one(self, session):
+        """Held against a search through the whole text of what comes without an end."""
+        sampler = session.sampler("live")
+        decode = session.tokenizer.decode
+        whole = [c for [c] in await sampler.sample(PROMPTS, ENDLESS)]
+        params = replace(ENDLESS, stop_texts=TEXTS)
+        for full, [cut] in zip(whole, await sampler.sample(PROMPTS, params), strict=True):
+            prefixes = [decode(full.tokens[: n + 1]) for n in range(len(full.tokens))]
+            ends = [n for n, text in enumerate(prefixes) if any(stop in text for stop in TEXTS)]
+            expected = full.tokens[: ends[0] + 1] if ends else full.tokens
+            assert cut.tokens == expected
+            assert cut.stop_reason == ("stop" if ends else "length")
+
+    async def test_may_lie_across_several_tokens(self, session):
+        sampler = session.sampler("live")
+        [completions] = await sampler.sample(PROMPTS[:1], ENDLESS, n=10)
+        texts = [
+            [session.tokenizer.decode(whole.tokens[: n + 1]) for n in range(len(whole.tokens))]
+            for whole in completions
+        ]
+        spans = [of[n + 2][len(of[n]) :] for of in texts for n in range(len(of) - 2)]
+        stop = next(span for span in spans if len(span) > 1 and "\ufffd" not in span)
+        params = replace(ENDLESS, stop_texts=(stop,))
+        [cut] = await sampler.sample(PROMPTS[:1], params, n=10)
+        for whole, of, ended in zip(completions, texts, cut, strict=True):
+            first = next((n for n, text in enumerate(of, start=1) if stop in text), None)
+            assert ended.tokens == whole.tokens[:first]
+        assert "stop" in {completion.stop_reason for completion in cut}
+
+    async def test_leave_the_other_rows_going(self, session):
+        sampler = session.sampler("live")
+        lively = replace(ENDLESS, temperature=3.0)
+        [alone] = await sampler.sample(PROMPTS[:1], lively, n=12)
+        params = replace(lively, stop_texts=TEXTS)
+        [together] = await sampler.sample(PROMPTS[:1], params, n=12)
+        lengths = {len(completion.tokens) for completion in together}
+        assert len(lengths) > 2
+        for full, cut in zip(alone, together, strict=True):
+            assert cut.tokens == full.tokens[: len(cut.tokens)]
+            np.testing.assert_allclose(cut.logprobs, full.logprobs[: len(cut.tokens)], atol=1e-4)
+
+    async def test_stand_beside_stop_tokens_and_in_place_of_the_tokenizers_own(self, session):
+        ends = session.tokenizer.eos_token_ids
+        sampler = session.sampler("live")
+        params = replace(NEARLY_UNIFORM, stop_texts=("never to be said",))
+        [completions] = await sampler.sample(PROMPTS[:1], params, n=20)
+        assert any(set(c.tokens) & set(ends) for c in completions)
+        assert {c.stop_reason for c in completions} == {"length"}
+        both = replace(params, stop=ends)
+        [completions] = await sampler.sample(PROMPTS[:1], both, n=20)
+        assert "stop" in {c.stop_reason for c in completions}
+
+
+async def streamed(sampler, params=PARAMS, prompt=PROMPTS[0]) -> list:
+    return [token async for token in sampler.stream(prompt, params)]
+
+
+class TestStreams:
+    @pytest.mark.parametrize(
+        "params",
+        [PARAMS, ENDLESS, replace(PARAMS, temperature=0.0), replace(ENDLESS, stop_texts=TEXTS)],
+    )
+    async def test_give_what_sample_gives_for_the_prompt_alone(self, session, params):
+        sampler = session.sampler("live")
+        for prompt in PROMPTS:
+            [[whole]] = await sampler.sample([prompt], params)
+            tokens = await streamed(sampler, params, prompt)
+            assert [token.token for token in tokens] == whole.tokens
+            assert [token.logprob for token in tokens] == pytest.approx(whole.logprobs.tolist())
+            reasons = [token.stop_reason for token in tokens]
+            assert reasons == [None] * (len(tokens) - 1) + [whole.stop_reason]
+
+    async def test_say_the_text_in_whole_characters(self, session):
+        """Noise of bytes is the hardest: many of them begin a character that never ends."""
+        sampler = session.sampler("live")
+        for seed in range(4):
+            tokens = await streamed(sampler, replace(NEARLY_UNIFORM, seed=seed, stop=(-1,)))
+            ids = [token.token for token in tokens]
+            text = session.tokenizer.decode(ids, skip_special=True)
+            assert "".join(token.text for token in tokens) == text
+
+    async def test_come_before_the_work_is_done(self, session):
+        """The second token of many is here while the last is not: what is behind it still waits."""
+        sampler = session.sampler("live")
+        stream = sampler.stream(PROMPTS[0], replace(ENDLESS, max_tokens=100))
+        await anext(stream)
+        behind = asyncio.ensure_future(sampler.sample(PROMPTS[:1], PARAMS))
+        rest = [token async for token in stream]
+        assert len(rest) == 99
+        await behind
+
+    async def test_that_are_left_early_free_the_thread(self, session):
+        sampler = session.sampler("live")
+        params = SamplingParams(max_tokens=10**9, seed=11, stop=(-1,))
+        stream = sampler.stream(PROMPTS[0], params)
+        await anext(stream)
+        await stream.aclose()
+        assert len(await sampler.sample(PROMPTS, PARAMS)) == 3
+        again = await streamed(sampler, replace(PARAMS, stop=(-1,)))
+        assert len(again) == 12
+
+    async def test_that_nobody_reads_do_nothing(self, session):
+        stream = session.sampler("live").stream(PROMPTS[0], replace(PARAMS, temperature=-1.0))
+        await stream.aclose()
+
+    async def test_of_a_stale_sampler_are_refused(self, session):
+        sampler = session.sampler("live")
+        await step(session)
+        with pytest.raises(StaleSampler, match="version 0"):
+            await streamed(sampler)
+
+    async def test_keep_their_weights_when_a_step_is_submitted_meanwhile(self, session):
+        [[whole]] = await session.sampler("live").sample(PROMPTS[:1], ENDLESS)
+        stream = session.sampler("live").stream(PROMPTS[0], ENDLESS)
+        first = await anext(stream)
+        session.forward_backward(DATUMS, LossSpec())
+        stepped = session.optim_step(STEP)
+        tokens = [first.token] + [token.token async for token in stream]
+        assert tokens == whole.tokens
+        assert (await stepped).version == 1
+
+    async def test_of_a_snapshot_are_those_of_its_version(self, session):
+        snapshot = session.sampler("snapshot")
+        before = await streamed(snapshot)
+        await step(session)
+        assert await streamed(snapshot) == before
+        await snapshot.close()
+        with pytest.raises(PortError, match="closed"):
+            await streamed(snapshot)
+
+    async def test_of_a_closed_session_are_refused(self, start):
+        session = await start()
+        sampler = session.sampler("live")
+        await session.close()
+        with pytest.raises(PortError, match="closed"):
+            await streamed(sampler)
+
+    async def test_name_what_is_wrong(self, session):
+        sampler = session.sampler("live")
+        with pytest.raises(InvalidRequest, match="prompt 0 is empty"):
+            await streamed(sampler, prompt=[])
+        with pytest.raises(InvalidRequest, match="top_k is 0"):
+            await streamed(sampler, replace(PARAMS, top_k=0))
 
 
 class TestVersions:
@@ -279,6 +435,11 @@ class TestRefusals:
             (SamplingParams(max_tokens=1, temperature=-1.0), "temperature is -1"),
             (SamplingParams(max_tokens=1, top_k=0), "top_k is 0"),
             (SamplingParams(max_tokens=1, top_p=0.0), "top_p is 0"),
+            (SamplingParams(max_tokens=1, temperature=float("inf")), "temperature is inf"),
+            (SamplingParams(max_tokens=1, temperature=float("nan")), "temperature is nan"),
+            (SamplingParams(max_tokens=1, seed=-1), "seed is -1"),
+            (SamplingParams(max_tokens=1, stop_texts=("a", "")), "stop_texts is"),
+            (SamplingParams(max_tokens=1, stop_texts="ab"), "stop_texts is 'ab'"),  # type: ignore[arg-type]
         ],
     )
     async def test_name_the_parameter(self, session, params, what):

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kitchen_core.train.types import Message
+from kitchen_core.train.ports.errors import NotFound
+from kitchen_core.train.types import Message, ModelSource
 
 CHAT = [
     Message("system", "Be brief."),
@@ -102,3 +103,15 @@ async def test_equal_tokenizers_have_equal_fingerprints(start):
 def test_it_has_an_end_and_a_chat_template(tokenizer):
     assert tokenizer.eos_token_ids
     assert tokenizer.has_chat_template
+
+
+async def test_the_client_gives_it_without_a_session(backend, tokenizer):
+    alone = await backend.client.tokenizer(backend.spec.model)
+    assert alone.fingerprint == tokenizer.fingerprint
+    assert alone.eos_token_ids == tokenizer.eos_token_ids
+
+
+async def test_of_a_folder_without_a_model_is_refused(backend, tmp_path):
+    with pytest.raises(NotFound) as refused:
+        await backend.client.tokenizer(ModelSource("x", tmp_path / "nowhere"))
+    assert refused.value.hint

@@ -25,8 +25,8 @@ NONE_LEFT_OUT = LeftOut()
 
 def write(store, key=KEY, sequences=SEQUENCES, left_out=NONE_LEFT_OUT):
     with store.writing(key) as writer:
-        for sequence in sequences:
-            writer.add(sequence)
+        for row, sequence in enumerate(sequences, start=1):
+            writer.add(sequence, row)
         writer.left_out = left_out
     return store.find(key)
 
@@ -58,6 +58,7 @@ def test_a_datum_from_the_map_is_the_datum_of_the_sequence(tmp_path_factory, giv
     store = PreparedStore(tmp_path_factory.mktemp("prepared"))
     found = write(store, sequences=given_sequences)
     assert len(found) == len(given_sequences)
+    assert [found.row(i) for i in range(len(found))] == [i + 1 for i in range(len(found))]
     for datum, sequence in zip(found, given_sequences, strict=True):
         assert same(datum, datum_from_rendered(sequence, len(sequence.tokens)))
 
@@ -86,7 +87,9 @@ def test_a_key_that_was_never_written_finds_nothing(store):
     assert store.find(KEY) is None
 
 
-@pytest.mark.parametrize("name", ["tokens.i32", "trained.bits", "offsets.i64", "facts.json"])
+@pytest.mark.parametrize(
+    "name", ["tokens.i32", "trained.bits", "offsets.i64", "rows.i64", "facts.json"]
+)
 @pytest.mark.parametrize("damage", ["cut", "longer", "flipped", "gone", "empty"])
 def test_a_damaged_file_is_never_trusted_and_can_be_made_again(store, tmp_path, name, damage):
     before = write(store).fingerprint
@@ -119,7 +122,7 @@ def test_an_error_while_writing_leaves_nothing(store, tmp_path):
 
 def test_who_comes_second_takes_what_the_first_has_made(store):
     with store.writing(KEY) as slower:
-        slower.add(SEQUENCES[0])
+        slower.add(SEQUENCES[0], 1)
         faster = write(store, sequences=SEQUENCES[:1])
     assert store.find(KEY).fingerprint == faster.fingerprint
 
@@ -158,7 +161,7 @@ def test_a_set_in_use_outlives_its_removal(tmp_path):
 
 def _die_while_writing(folder):
     with PreparedStore(folder).writing(KEY) as writer:
-        writer.add(SEQUENCES[0])
+        writer.add(SEQUENCES[0], 1)
         os._exit(1)
 
 

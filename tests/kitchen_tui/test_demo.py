@@ -16,11 +16,15 @@ def answer(seq, step, completion, *, correct):
     return event(seq, EventKind.SAMPLE_LOGGED, step=step, metadata=metadata)
 
 
+ROW = {"kind": "train", "index": 0, "where": "row 1", "segments": []}
+
+
 def prepare(stub, **changes):
     stub.answers |= {
         "POST /runs": run_info(status=RunStatus.QUEUED),
         f"GET /runs/{RUN_ID}": run_info(artifacts=[FINAL], **changes),
         f"GET /runs/{RUN_ID}/events": [
+            event(9, EventKind.SAMPLE_LOGGED, step=0, metadata=ROW),
             answer(1, 0, "7 7 7", correct=False),
             answer(2, 1, "3", correct=False),
             answer(3, 2, "2", correct=True),

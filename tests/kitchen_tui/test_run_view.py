@@ -19,6 +19,13 @@ def test_only_the_answers_of_the_last_evaluation_are_kept():
     assert {index: answer.step for index, answer in view.answers.items()} == {0: 50}
 
 
+def test_a_row_that_is_trained_on_is_no_answer():
+    view = RunView(run_info())
+    told = {"kind": "train", "index": 0}
+    view.take(event_item(1, EventKind.SAMPLE_LOGGED, step=0, metadata=told))
+    assert view.answers == {}
+
+
 def test_the_headline_is_a_known_series_else_the_first_that_is_no_side_show():
     assert headline(["loss", "time/step_s", "train_mean_nll"]) == "train_mean_nll"
     assert headline(["learning_rate", "optim/grad_norm", "margin"]) == "margin"

@@ -11,6 +11,7 @@ from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_core.train.types import AdamParams, Datum, FloatArray, OptimResult, SamplingParams
 
 Table = NDArray[np.float64]
+_SMALLEST = float(np.finfo(np.float64).tiny)
 
 
 class Bigram:
@@ -75,7 +76,7 @@ def choose(logits: Table, params: SamplingParams, uniform: float) -> int:
     """The next token for logits `[vocab]`; `uniform` decides it by its place in the distribution."""
     if params.temperature == 0:
         return int(logits.argmax())
-    logprobs = log_softmax(logits / params.temperature)
+    logprobs = log_softmax((logits - logits.max()) / max(params.temperature, _SMALLEST))
     order = np.argsort(-logprobs, kind="stable")
     probabilities = np.exp(logprobs[order])
     if params.top_k > 0:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator, Sequence
+from contextlib import aclosing
+from functools import partial
 
 import numpy as np
 
 from kitchen_core.adapters.checks import Limits, check_sampling
+from kitchen_core.adapters.completion_text import Drawn, StopTexts, spoken, stop_tokens
 from kitchen_core.adapters.compute_thread import ComputeThread
 from kitchen_core.adapters.memory.bigram import Table, choose, log_softmax
-from kitchen_core.train.types import FloatArray, Sample, SamplingParams, StopReason
+from kitchen_core.adapters.streaming import streamed
+from kitchen_core.train.ports.tokenizer import Tokenizer
+from kitchen_core.train.types import FloatArray, Sample, SampledToken, SamplingParams
 
 
 class MemorySampler:
@@ -22,7 +27,7 @@ class MemorySampler:
         table: Callable[[], Table],
         thread: ComputeThread,
         limits: Limits,
-        default_stop: tuple[int, ...],
+        tokenizer: Tokenizer,
         ready: Awaitable[None] | None,
         check_fresh: Callable[[], None],
         release: Callable[[], None],
@@ -31,7 +36,7 @@ class MemorySampler:
         self._table = table
         self._thread = thread
         self._limits = limits
-        self._default_stop = default_stop
+        self._tokenizer = tokenizer
         self._ready = ready
         self._check_fresh = check_fresh
         self._release = release
@@ -46,14 +51,35 @@ class MemorySampler:
             check_sampling(params, n)
             self._limits.check_sequences("prompt", prompts)
             table = self._table()
-            longest = min(params.max_tokens, self._limits.max_length)
-            uniforms = np.random.default_rng(params.seed).random((len(prompts), n, longest))
+            uniforms = self._uniforms(params, len(prompts), n)
             return [
                 [self._complete(table, prompt, params, row) for row in rows]
                 for prompt, rows in zip(prompts, uniforms, strict=True)
             ]
 
         return await self._thread.submit("sample", work)
+
+    async def stream(
+        self, prompt: Sequence[int], params: SamplingParams
+    ) -> AsyncGenerator[SampledToken, None]:
+        """One completion, token by token as it comes: the same tokens that `sample` gives for this
+        prompt alone.
+
+        It takes its turn on the compute thread when the first token is asked for, and ends at the
+        next token when the iteration does. Raises StaleSampler when the weights have moved on.
+        """
+        await self._check()
+
+        def work() -> Generator[SampledToken, None, None]:
+            check_sampling(params, n=1)
+            self._limits.check_sequences("prompt", [prompt])
+            [[uniforms]] = self._uniforms(params, 1, 1)
+            drawn = self._draw(self._table(), prompt, params, uniforms)
+            yield from spoken(drawn, partial(self._tokenizer.decode, skip_special=True))
+
+        async with aclosing(streamed(self._thread, "stream", work)) as tokens:
+            async for token in tokens:
+                yield token
 
     async def compute_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
         """Each sequence's token logprobs: `[seq - 1]` values, the first token has none."""
@@ -76,19 +102,29 @@ class MemorySampler:
         if self._ready is not None:
             await self._ready
 
+    def _uniforms(self, params: SamplingParams, prompts: int, n: int) -> np.ndarray:
+        """The numbers that decide each token: `[prompts, n, longest]`."""
+        longest = min(params.max_tokens, self._limits.max_length)
+        return np.random.default_rng(params.seed).random((prompts, n, longest))
+
     def _complete(
         self, table: Table, prompt: Sequence[int], params: SamplingParams, uniforms: np.ndarray
     ) -> Sample:
-        stop = params.stop or self._default_stop
-        tokens: list[int] = []
-        logprobs: list[float] = []
-        reason: StopReason = "length"
-        for uniform in uniforms[: max(1, self._limits.max_length - len(prompt))]:
-            logits = table[tokens[-1] if tokens else prompt[-1]]
-            token = choose(logits, params, uniform)
-            tokens.append(token)
-            logprobs.append(log_softmax(logits)[token])
-            if token in stop:
-                reason = "stop"
-                break
-        return Sample(tokens, np.array(logprobs, np.float32), reason)
+        tokens, logprobs, reasons = zip(*self._draw(table, prompt, params, uniforms), strict=True)
+        return Sample(list(tokens), np.array(logprobs, np.float32), reasons[-1])
+
+    def _draw(
+        self, table: Table, prompt: Sequence[int], params: SamplingParams, uniforms: np.ndarray
+    ) -> Iterator[Drawn]:
+        stop = stop_tokens(params, self._tokenizer.eos_token_ids)
+        texts = StopTexts(params.stop_texts, self._tokenizer.decode) if params.stop_texts else None
+        uniforms = uniforms[: max(1, self._limits.max_length - len(prompt))]
+        last = prompt[-1]
+        for at, uniform in enumerate(uniforms, start=1):
+            logits = table[last]
+            last = choose(logits, params, uniform)
+            stopped = last in stop or (texts is not None and texts.completed_by(last))
+            reason = "stop" if stopped else "length" if at == len(uniforms) else None
+            yield last, float(log_softmax(logits)[last]), reason
+            if stopped:
+                return

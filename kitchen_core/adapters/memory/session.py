@@ -27,6 +27,7 @@ from kitchen_core.train.types import (
     DeviceFacts,
     ForwardResult,
     LossSpec,
+    ModelSource,
     OptimResult,
     SessionSpec,
 )
@@ -49,6 +50,11 @@ class MemoryTraining:
         except BaseException:
             await thread.close(lambda: None)
             raise
+
+    async def tokenizer(self, source: ModelSource) -> ByteTokenizer:
+        """The tokenizer that a session on this model has."""
+        inspect_model_folder(source.folder)
+        return ByteTokenizer()
 
 
 class MemorySession:
@@ -176,7 +182,7 @@ class MemorySession:
             table=table,
             thread=self._thread,
             limits=_LIMITS,
-            default_stop=self.tokenizer.eos_token_ids,
+            tokenizer=self.tokenizer,
             ready=ready,
             check_fresh=check_fresh,
             release=release,

@@ -7,11 +7,12 @@ import importlib
 from typing import TYPE_CHECKING
 
 from kitchen_core.train.model_folder import inspect_model_folder
-from kitchen_core.train.ports.errors import InvalidRequest
+from kitchen_core.train.ports.errors import InvalidRequest, PortError
 from kitchen_core.train.types import ModelSource, SessionSpec
 
 if TYPE_CHECKING:
     from kitchen_core.adapters.torch_local.session import TorchSession
+    from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 
 
 class TorchLocal:
@@ -25,10 +26,33 @@ class TorchLocal:
 
         return await TorchSession.start(spec)
 
+    async def tokenizer(self, source: ModelSource) -> HuggingFaceTokenizer:
+        """The tokenizer that a session on this model has, without loading its weights."""
+        await asyncio.to_thread(_check_source, source)
+        return await asyncio.to_thread(_load_tokenizer, source)
+
 
 def warm_up() -> None:
     """Import torch and transformers, which takes seconds, so that the first session starts at once."""
     importlib.import_module("kitchen_core.adapters.torch_local.session")
+
+
+def _load_tokenizer(source: ModelSource) -> HuggingFaceTokenizer:
+    from kitchen_core.adapters.torch_local.quiet import quiet
+    from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+
+    try:
+        with quiet():
+            return HuggingFaceTokenizer(source.folder)
+    except (PortError, OSError):
+        raise
+    except Exception as error:  # the libraries raise what they like for a file that is damaged
+        raise PortError(
+            f"{type(error).__name__}: {error}",
+            port="training_client",
+            adapter="torch_local",
+            asked="tokenizer",
+        ) from error
 
 
 def _check_source(source: ModelSource) -> None:

@@ -13,7 +13,10 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
+from kitchen_core.adapters.completion_text import Drawn, StopTexts, stop_tokens
+from kitchen_core.adapters.torch_local.choosing import choose
 from kitchen_core.adapters.torch_local.device import autocast
+from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.types import Sample, SamplingParams
 
@@ -28,48 +31,99 @@ class Decoder:
     device: torch.device
     batch_size: int
     max_length: int
-    default_stop: tuple[int, ...]
+    tokenizer: HuggingFaceTokenizer
 
     def complete(self, rows: Sequence[Prompt], params: SamplingParams) -> Iterator[Sample]:
         """One completion a row, in order. A prompt that appears in several rows is read once a batch."""
         generator = torch.Generator().manual_seed(params.seed)
-        stop = torch.tensor(params.stop or self.default_stop, device=self.device)
-        longest = min(params.max_tokens, self.max_length)  # the same for every batch of a call
         for start in range(0, len(rows), self.batch_size):
-            batch = rows[start : start + self.batch_size]
-            uniforms = torch.rand(len(batch), longest, generator=generator)
-            yield from self._decode(batch, params, stop, uniforms.to(self.device))
+            yield from self._decode(rows[start : start + self.batch_size], params, generator)
+
+    def draw(self, prompt: Prompt, params: SamplingParams) -> Iterator[Drawn]:
+        """The tokens of the completion that `complete` gives for this prompt alone, one by one."""
+        generator = torch.Generator().manual_seed(params.seed)
+        for step in self._steps([prompt], params, generator):
+            _check_finite(step.logprobs)
+            reason = "stop" if step.stopped else "length" if step.ended else None
+            yield int(step.tokens), float(step.logprobs), reason
+
+    def _decode(
+        self, rows: Sequence[Prompt], params: SamplingParams, generator: torch.Generator
+    ) -> list[Sample]:
+        longest = max(self._rooms(rows, params.max_tokens))
+        tokens = torch.zeros(len(rows), longest, dtype=torch.int64, device=self.device)
+        logprobs = torch.zeros(len(rows), longest, device=self.device)
+        lengths = torch.zeros(len(rows), dtype=torch.int64, device=self.device)
+        stopped = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
+        for at, step in enumerate(self._steps(rows, params, generator)):
+            tokens[step.rows, at] = step.tokens
+            logprobs[step.rows, at] = step.logprobs
+            lengths[step.rows] = at + 1
+            stopped[step.rows] = step.stopped
+        _check_finite(logprobs)
+        return _samples(tokens, logprobs, lengths, stopped)
+
+    @torch.no_grad()
+    def _steps(
+        self, rows: Sequence[Prompt], params: SamplingParams, generator: torch.Generator
+    ) -> Iterator[_Step]:
+        """A token more for every row that has not ended, until all have."""
+        longest = min(params.max_tokens, self.max_length)  # the same for every batch of a call
+        uniforms = torch.rand(len(rows), longest, generator=generator).to(self.device)
+        rooms = torch.tensor(self._rooms(rows, params.max_tokens), device=self.device)
+        ends = _Ends(self, len(rows), params)
+        state = _Batch.prefill(self, rows)
+        for at in range(longest):
+            chosen, logprobs = choose(state.logits, params, uniforms[state.rows, at])
+            stopped = ends.reached(state.rows, chosen)
+            ended = stopped | (rooms[state.rows] == at + 1)
+            yield _Step(state.rows, chosen, logprobs, stopped, ended)
+            if ended.any():
+                state.keep(~ended)
+                chosen = chosen[~ended]
+            if len(chosen) == 0:
+                return
+            state.advance(chosen)
 
     def _rooms(self, rows: Sequence[Prompt], max_tokens: int) -> list[int]:
         """How many tokens each row may get: what its prompt leaves of the context, at least one."""
         return [max(1, min(max_tokens, self.max_length - len(row))) for row in rows]
 
-    @torch.no_grad()
-    def _decode(
-        self, rows: Sequence[Prompt], params: SamplingParams, stop: Tensor, uniforms: Tensor
-    ) -> list[Sample]:
-        state = _Batch.prefill(self, rows)
-        rooms = self._rooms(rows, params.max_tokens)
-        steps = max(rooms)
-        tokens = torch.zeros(len(rows), steps, dtype=torch.int64, device=self.device)
-        logprobs = torch.zeros(len(rows), steps, device=self.device)
-        lengths = torch.tensor(rooms, device=self.device)
-        stopped = torch.zeros(len(rows), dtype=torch.bool, device=self.device)
-        for step in range(steps):
-            chosen, chosen_logprobs = choose(state.logits, params, uniforms[state.rows, step])
-            tokens[state.rows, step] = chosen
-            logprobs[state.rows, step] = chosen_logprobs
-            at_stop = torch.isin(chosen, stop)
-            ended = at_stop | (lengths[state.rows] == step + 1)
-            if ended.any():
-                stopped[state.rows[at_stop]] = True
-                lengths[state.rows[ended]] = step + 1
-                state.keep(~ended)
-                chosen = chosen[~ended]
-            if step + 1 == steps or len(chosen) == 0:
-                break
-            state.advance(chosen)
-        return _samples(tokens, logprobs, lengths, stopped)
+
+@dataclass(frozen=True)
+class _Step:
+    """The next token of each row still being decoded, all `[rows]`. stopped: the row has come to a
+    stop; ended: it has, or its room is full.
+    """
+
+    rows: Tensor
+    tokens: Tensor
+    logprobs: Tensor
+    stopped: Tensor
+    ended: Tensor
+
+
+class _Ends:
+    """What ends the rows of a batch: stop tokens, and stop texts where there are any."""
+
+    def __init__(self, decoder: Decoder, rows: int, params: SamplingParams) -> None:
+        tokens = stop_tokens(params, decoder.tokenizer.eos_token_ids)
+        self._tokens = torch.tensor(tokens, dtype=torch.int64, device=decoder.device)
+        self._texts = [
+            StopTexts(params.stop_texts, decoder.tokenizer.decode)
+            for _ in range(rows if params.stop_texts else 0)
+        ]
+
+    def reached(self, rows: Tensor, chosen: Tensor) -> Tensor:
+        """Which of the rows `[rows]` stop with the token chosen for them."""
+        at_token = torch.isin(chosen, self._tokens)
+        if not self._texts:
+            return at_token
+        at_text = [
+            self._texts[row].completed_by(token)
+            for row, token in zip(rows.tolist(), chosen.tolist(), strict=True)
+        ]
+        return at_token | torch.tensor(at_text, device=chosen.device)
 
 
 class _Batch:
@@ -158,44 +212,15 @@ def _left_padded(prompts: Sequence[Prompt], device: torch.device) -> tuple[Tenso
     return tokens, mask
 
 
-def choose(logits: Tensor, params: SamplingParams, uniforms: Tensor) -> tuple[Tensor, Tensor]:
-    """A token a row and its logprob under the model at temperature 1.
-
-    logits: [rows, vocab]. uniforms: [rows], each decides one row by its place in the cumulative distribution.
-    """
-    if params.temperature == 0:
-        chosen = logits.argmax(-1, keepdim=True)
-    else:
-        kept = _filtered(logits / params.temperature, params)
-        cumulative = kept.softmax(-1).cumsum(-1)
-        threshold = uniforms.unsqueeze(-1) * cumulative[:, -1:]
-        chosen = torch.searchsorted(cumulative, threshold, right=True)
-        chosen = chosen.clamp(max=logits.shape[-1] - 1)
-    logprobs = logits.gather(-1, chosen).squeeze(-1) - logits.logsumexp(-1)
-    return chosen.squeeze(-1), logprobs
-
-
-def _filtered(logits: Tensor, params: SamplingParams) -> Tensor:
-    """Logits with everything outside top_k, then outside top_p, at minus infinity."""
-    if 0 < params.top_k < logits.shape[-1]:
-        smallest = logits.topk(params.top_k).values[:, -1:]
-        logits = logits.masked_fill(logits < smallest, -torch.inf)
-    if params.top_p < 1:
-        probabilities, order = logits.softmax(-1).sort(-1, descending=True)
-        before = probabilities.cumsum(-1) - probabilities
-        outside = torch.zeros_like(before, dtype=torch.bool).scatter(
-            -1, order, before >= params.top_p
-        )
-        logits = logits.masked_fill(outside, -torch.inf)
-    return logits
-
-
-def _samples(tokens: Tensor, logprobs: Tensor, lengths: Tensor, stopped: Tensor) -> list[Sample]:
+def _check_finite(logprobs: Tensor) -> None:
     if not logprobs.isfinite().all():
         raise PortError(
             "the model gives logprobs that are not finite",
             hint="Training has diverged; go back to a checkpoint and lower learning_rate.",
         )
+
+
+def _samples(tokens: Tensor, logprobs: Tensor, lengths: Tensor, stopped: Tensor) -> list[Sample]:
     all_tokens, all_logprobs = tokens.cpu(), logprobs.cpu().numpy()
     return [
         Sample(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from contextlib import aclosing
+from functools import partial
 
 import numpy as np
 
 from kitchen_core.adapters.checks import Limits, check_sampling
+from kitchen_core.adapters.completion_text import spoken
 from kitchen_core.adapters.compute_thread import ComputeThread
+from kitchen_core.adapters.streaming import streamed
 from kitchen_core.adapters.torch_local.decoding import Decoder
 from kitchen_core.adapters.torch_local.forward import Passes
 from kitchen_core.adapters.torch_local.loading import ModelView
-from kitchen_core.train.types import Datum, FloatArray, Sample, SamplingParams
+from kitchen_core.train.types import Datum, FloatArray, Sample, SampledToken, SamplingParams
 
 
 class TorchSampler:
@@ -55,6 +59,28 @@ class TorchSampler:
                 return [[next(completions) for _ in range(n)] for _ in prompts]
 
         return await self._thread.submit("sample", work)
+
+    async def stream(
+        self, prompt: Sequence[int], params: SamplingParams
+    ) -> AsyncGenerator[SampledToken, None]:
+        """One completion, token by token as it comes: the same tokens that `sample` gives for this
+        prompt alone.
+
+        It takes its turn on the compute thread when the first token is asked for, and ends at the
+        next token when the iteration does. Raises StaleSampler when the weights have moved on.
+        """
+        await self._check()
+
+        def work() -> Generator[SampledToken, None, None]:
+            check_sampling(params, n=1)
+            self._limits.check_sequences("prompt", [prompt])
+            with self._view():
+                drawn = self._decoder.draw(tuple(prompt), params)
+                yield from spoken(drawn, partial(self._decoder.tokenizer.decode, skip_special=True))
+
+        async with aclosing(streamed(self._thread, "stream", work)) as tokens:
+            async for token in tokens:
+                yield token
 
     async def compute_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
         """Each sequence's token logprobs: `[seq - 1]` values, the first token has none."""

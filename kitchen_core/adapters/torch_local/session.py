@@ -68,7 +68,7 @@ class TorchSession:
             loaded.device,
             batch_size=spec.sampling_batch_size,
             max_length=loaded.limits.max_length,
-            default_stop=tokenizer.eos_token_ids,
+            tokenizer=tokenizer,
         )
         self._versions = Versions("torch_local")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from kitchen_core.train.types import FloatArray, Sample, SampledToken, SamplingParams
@@ -26,11 +26,15 @@ class SamplingClient(Protocol):
         """
         ...
 
-    def stream(self, prompt: Sequence[int], params: SamplingParams) -> AsyncIterator[SampledToken]:
+    def stream(
+        self, prompt: Sequence[int], params: SamplingParams
+    ) -> AsyncGenerator[SampledToken, None]:
         """One completion, token by token as it comes: the same tokens that `sample` gives for this
-        prompt alone. Ending the iteration early ends the work.
+        prompt alone, even if the weights move on meanwhile.
 
-        Raises StaleSampler when the weights have moved on.
+        It takes its place in the order of work when the first token is asked for. Closing it early
+        (`contextlib.aclosing`) ends the work at the next token. Raises StaleSampler when the
+        weights have moved on before.
         """
         ...
 

@@ -19,6 +19,7 @@ from kitchen_core.train.types import (
     DeviceFacts,
     ForwardResult,
     LossSpec,
+    ModelSource,
     OptimResult,
     SessionSpec,
 )
@@ -109,4 +110,10 @@ class TrainingClient(Protocol):
 
     async def start_session(self, spec: SessionSpec) -> TrainingSession:
         """Load the model. Raises NotFound, InvalidRequest or Unsupported, each with a hint."""
+        ...
+
+    async def tokenizer(self, source: ModelSource) -> Tokenizer:
+        """The tokenizer that a session on this model has, without loading its weights. Raises as
+        `start_session` does.
+        """
         ...

@@ -33,7 +33,7 @@ def course_of(run: RunInfo, series: Series, events: Sequence[Event]) -> Course:
     """Pair the answers to the same question from the first and from the last evaluation."""
     by_index: dict[int, list[Event]] = {}
     for event in events:
-        if event.kind is EventKind.SAMPLE_LOGGED:
+        if event.kind is EventKind.SAMPLE_LOGGED and event.metadata.get("kind") != "train":
             by_index.setdefault(event.metadata["index"], []).append(event)
     return Course(run, series, [(given[0], given[-1]) for given in by_index.values()])
 

@@ -59,15 +59,48 @@ def values(series, name):
 
 
 async def test_every_step_and_every_evaluation_has_its_metrics(run):
-    store, run_id, series = await run(MemoryTraining())
+    _, _, series = await run(MemoryTraining())
     assert [step for step, _ in series["train_mean_nll"]] == [0, 1, 2]
     assert [step for step, _ in series["test/nll"]] == [0, 2, 3]
     assert values(series, "progress") == pytest.approx([1 / 3, 2 / 3, 1])
     assert values(series, "learning_rate") == pytest.approx([1e-3, 1e-3 * 2 / 3, 1e-3 / 3])
     assert values(series, "num_sequences") == [8, 8, 8]
+
+
+async def test_rows_of_the_coming_batch_are_logged_with_what_is_trained(run):
+    store, run_id, _ = await run(MemoryTraining(), CONFIG.model_copy(update={"log_samples": 2}))
     logged = store.read_events(run_id=run_id, kinds=[EventKind.SAMPLE_LOGGED])
-    assert [event.step for event in logged] == [0] * 4 + [2] * 4 + [3] * 4
-    assert {event.metadata["expected"][:6] for event in logged} == {"\\boxed"}
+    rows = [event for event in logged if event.metadata["kind"] == "train"]
+    assert [(event.step, event.metadata["index"]) for event in rows] == [
+        (0, 0),
+        (0, 1),
+        (2, 0),
+        (2, 1),
+    ]  # no batch comes after the last step
+    data = builtin.dataset_rows("arithmetic", "train")
+    plan = BatchPlan(len(data), batch_size=8, num_epochs=1, max_steps=3, seed=0)
+    for event in rows:
+        number = plan[event.step][event.metadata["index"]]
+        user, assistant = data[number]["messages"]
+        told = event.metadata
+        assert told["where"] == f"builtin:arithmetic row {number + 1}"
+        asked, answered = told["segments"]
+        assert (asked["trained"], answered["trained"]) == (False, True)
+        assert asked["text"] == f"<user>{user['content']}<eos><assistant>"
+        assert answered["text"] == f"{assistant['content']}<eos>"
+        assert told["num_loss_tokens"] == answered["tokens"] == len(assistant["content"]) + 1
+        assert told["num_tokens"] == asked["tokens"] + answered["tokens"]
+
+
+async def test_the_same_questions_are_answered_at_every_evaluation(run):
+    store, run_id, _ = await run(MemoryTraining())
+    logged = store.read_events(run_id=run_id, kinds=[EventKind.SAMPLE_LOGGED])
+    answers = [event for event in logged if event.metadata["kind"] == "answer"]
+    assert [event.step for event in answers] == [0] * 4 + [2] * 4 + [3] * 4
+    assert {event.metadata["expected"][:6] for event in answers} == {"\\boxed"}
+    questions = [event.metadata["question"] for event in answers]
+    assert questions[:4] == questions[4:8] == questions[8:]
+    assert all(event.measurements["logprob"] < 0 for event in answers)
 
 
 async def test_the_final_model_is_registered_under_its_name(run):

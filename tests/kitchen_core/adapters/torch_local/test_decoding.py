@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from kitchen_core.adapters.torch_local.decoding import choose
+from kitchen_core.adapters.memory.bigram import choose as choose_in_memory
+from kitchen_core.adapters.torch_local.choosing import choose
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.types import AdamParams, LossSpec, SamplingParams
 from tests.contracts.data import DATUMS
@@ -39,6 +40,39 @@ def test_tokens_are_chosen_in_proportion(options, expected):
     shares = reachable(**options)
     assert shares.keys() == expected.keys()
     assert shares == pytest.approx(expected, abs=0.002)
+
+
+TIED = torch.tensor([[0.2, 0.3, 0.2, 0.3, 0.0]]).log()
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"top_k": 1}, {1: 1.0}),
+        ({"top_k": 2}, {1: 0.5, 3: 0.5}),
+        ({"top_k": 3}, {0: 0.25, 1: 0.375, 3: 0.375}),
+        ({"top_k": 5}, {0: 0.2, 1: 0.3, 2: 0.2, 3: 0.3}),
+        ({"top_k": 99}, {0: 0.2, 1: 0.3, 2: 0.2, 3: 0.3}),
+        ({"top_p": 0.3}, {1: 1.0}),
+        ({"top_p": 0.31}, {1: 0.5, 3: 0.5}),
+        ({"top_p": 0.7}, {0: 0.25, 1: 0.375, 3: 0.375}),
+        ({"top_k": 3, "top_p": 0.37}, {1: 1.0}),
+        ({"top_k": 3, "top_p": 0.8}, {0: 0.25, 1: 0.375, 3: 0.375}),
+        ({"top_p": 1e-300}, {1: 1.0}),
+        ({"temperature": 1e-300}, {1: 0.5, 3: 0.5}),
+        ({"temperature": 1e-300, "top_k": 1}, {1: 1.0}),
+    ],
+)
+def test_among_equals_the_lowest_ids_are_kept(options, expected):
+    """top_k keeps exactly k. After top_k 3 the shares are 2/8, 3/8, 3/8, and top_p counts in those."""
+    grid = (torch.arange(1000) + 0.5) / 1000
+    params = SamplingParams(max_tokens=1, **options)
+    torch_chosen, _ = choose(TIED.expand(1000, -1), params, grid)
+    double_chosen = [choose_in_memory(TIED[0].double().numpy(), params, u) for u in grid.tolist()]
+    for chosen in (torch_chosen, torch.tensor(double_chosen)):
+        counts = chosen.bincount(minlength=5) / 1000
+        shares = {token: float(share) for token, share in enumerate(counts) if share}
+        assert shares == pytest.approx(expected, abs=0.002)
 
 
 def test_the_logprob_is_that_of_the_whole_distribution():

@@ -1,0 +1,59 @@
+"""What a person can read of a run: rows as they are trained on, and answers as they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from kitchen_core.stages.datums import Batch
+from kitchen_core.stages.evaluation import Answer
+from kitchen_core.telemetry.schema import EventKind
+from kitchen_core.train.ports.training import TrainingSession
+from kitchen_core.train.spans import datum_spans
+from kitchen_core.workflow.context import StageContext
+from kitchen_core.workflow.stage import Stage
+
+
+class LogSamples(Stage):
+    """Record a few rows of the coming batch with what is trained in them, and a few answers."""
+
+    name = "LogSamples"
+    reads = ("session", "batches", "answers")
+
+    async def run(self, ctx: StageContext) -> None:
+        """A `sample.logged` event for each: `log_samples` rows, and as many answers to the same
+        questions every time. At the end of the run no batch is left to come.
+        """
+        batches: Sequence[Batch] = ctx.state["batches"]
+        if ctx.step < len(batches):
+            _log_rows(ctx, batches[ctx.step])
+        _log_answers(ctx, ctx.state["answers"])
+
+
+def _log_rows(ctx: StageContext, batch: Batch) -> None:
+    session: TrainingSession = ctx.state["session"]
+    for index, datum in enumerate(batch.datums[: ctx.config.log_samples]):
+        ctx.event(
+            EventKind.SAMPLE_LOGGED,
+            kind="train",
+            index=index,
+            where=batch.where[index],
+            segments=[asdict(span) for span in datum_spans(datum, session.tokenizer.decode)],
+            num_tokens=len(datum) + 1,
+            num_loss_tokens=datum.num_loss_tokens,
+        )
+
+
+def _log_answers(ctx: StageContext, answers: list[Answer]) -> None:
+    for index, answer in enumerate(answers[: ctx.config.log_samples]):
+        ctx.event(
+            EventKind.SAMPLE_LOGGED,
+            {"logprob": answer.logprob},
+            kind="answer",
+            index=index,
+            prompt=answer.prompt,
+            question=answer.question,
+            completion=answer.completion,
+            expected=answer.expected,
+            correct=answer.correct,
+        )

@@ -1,0 +1,51 @@
+"""A sequence of tokens as a person reads it: its text in spans, trained and not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from kitchen_core.train.text import certain_length
+from kitchen_core.train.types import Datum
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Neighbouring tokens that are all trained, or all not. tokens: how many."""
+
+    text: str
+    trained: bool
+    tokens: int
+
+
+def spans(
+    tokens: Sequence[int], trained: Sequence[bool], decode: Callable[[Sequence[int]], str]
+) -> list[Span]:
+    """The spans of a sequence `[seq]`; together they are its text, control tokens included.
+
+    A character that begins in one span and ends in the next belongs to the next.
+    """
+    whole = decode(tokens)
+    found: list[Span] = []
+    start = told = 0
+    for flag, count in _runs(trained):
+        end = start + count
+        upto = len(whole) if end == len(tokens) else certain_length(decode(tokens[:end]))
+        found.append(Span(whole[told:upto], flag, count))
+        start, told = end, upto
+    return found
+
+
+def datum_spans(datum: Datum, decode: Callable[[Sequence[int]], str]) -> list[Span]:
+    """The spans of a datum's whole sequence. Its first token is predicted by nothing, so it is
+    never trained.
+    """
+    tokens = [*datum.tokens[:1].tolist(), *datum.targets.tolist()]
+    return spans(tokens, [False, *(datum.weights != 0).tolist()], decode)
+
+
+def _runs(flags: Sequence[bool]) -> Iterator[tuple[bool, int]]:
+    """Each run of equal flags, and its length."""
+    for flag, run in groupby(flags):
+        yield flag, sum(1 for _ in run)

@@ -1,0 +1,124 @@
+"""The process that renders rows: a task comes in, an answer goes out, both as JSON.
+
+python -m kitchen_daemon.rendering_process      (started by the daemon)
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from kitchen_core.adapters.manifest import Manifest
+from kitchen_core.adapters.wiring import Wiring
+from kitchen_core.home import Home
+from kitchen_core.recipe import RecipeError
+from kitchen_core.refs import RefError
+from kitchen_core.stages.data import CHECKED_AT_ONCE, training_stream
+from kitchen_core.stages.examples import ExampleStream
+from kitchen_core.store.errors import NotFound
+from kitchen_core.store.store import Store
+from kitchen_core.train.ports.errors import PortError
+from kitchen_core.train.preparing import Preparation
+from kitchen_core.train.renderers import Rendered, RenderError, get_renderer
+from kitchen_core.train.schemas import RowError
+from kitchen_core.train.spans import spans
+from kitchen_core.workflows import SupervisedConfig
+from kitchen_core.workflows.reading import load_for_run
+from kitchen_daemon.models import Problem, RenderedSegment, RenderedSequence, Rendering
+from kitchen_daemon.rendering import RenderAnswer, RenderTask
+from kitchen_daemon.resolving import make_resolver
+from kitchen_daemon.secrets import read_secrets
+
+_GRACE_SECONDS = 2  # beyond which a process whose daemon is gone ends itself
+
+
+def main() -> None:
+    """Read the task, write the answer. What libraries print goes to the daemon's log."""
+    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        task = RenderTask.model_validate_json(sys.stdin.buffer.read())
+        signal.alarm(math.ceil(task.seconds) + _GRACE_SECONDS)
+        answers.write(answer(task).model_dump_json().encode())
+
+
+def answer(task: RenderTask) -> RenderAnswer:
+    """The rows, or why they can't be shown, in the words that a run would fail with."""
+    try:
+        return RenderAnswer(rendering=asyncio.run(render(task)))
+    except PortError as error:
+        problem = Problem(message=error.message, hint=error.hint)
+    except (RowError, RenderError, RefError, RecipeError, NotFound, OSError) as error:
+        problem = Problem(message=str(error))
+    except Exception as error:  # whatever went wrong is told to the user
+        traceback.print_exc()
+        problem = Problem(message=f"{type(error).__name__}: {error}")
+    return RenderAnswer(problem=problem)
+
+
+async def render(task: RenderTask) -> Rendering:
+    """The first rows of the task's dataset, by the functions that the stages of a run call."""
+    home = Home(Path(task.home))
+    workflow, config = load_for_run(Path(task.recipe), task.config)
+    if not isinstance(config, SupervisedConfig):
+        raise RecipeError(
+            f"workflow {workflow.name} renders no dataset; choose another recipe by --recipe"
+        )
+    wiring = Wiring(Manifest.model_validate(task.wiring), read_secrets(home))
+    with Store.open(home.root, migrate=False) as store:
+        resolver = make_resolver(store, wiring, task.pins, lambda *_: None, lambda *_: None)
+        dataset = await resolver.dataset(config.dataset)
+        model = await resolver.model(config.model)
+        tokenizer = await wiring.connect("training_client").tokenizer(model.source)
+    renderer = get_renderer(config.renderer, tokenizer)
+    preparation = Preparation(renderer, tokenizer, config.train_on, config.max_length)
+    examples = training_stream(dataset, config)
+    schema = examples.schema()
+    examples.check(CHECKED_AT_ONCE)
+    sequences = list(_sequences(examples, preparation, task.rows))
+    return Rendering(
+        recipe=Path(task.recipe).stem,
+        model=config.model,
+        dataset=dataset.node.name,
+        schema_name=schema.name,
+        renderer=renderer.name,
+        train_on=config.train_on,
+        max_length=config.max_length,
+        num_rows=len({sequence.where for sequence in sequences}),
+        total_rows=examples.split.num_rows,
+        sequences=sequences,
+    )
+
+
+def _sequences(
+    examples: ExampleStream, preparation: Preparation, rows: int
+) -> Iterator[RenderedSequence]:
+    for _, example in islice(examples, rows):
+        for rendered in preparation.rendered(example):
+            yield _sequence(example.where, rendered, preparation)
+
+
+def _sequence(where: str, rendered: Rendered, preparation: Preparation) -> RenderedSequence:
+    """A sequence as it is read. Its first token is predicted by nothing, so it is never trained."""
+    kept = preparation.cut(rendered)
+    trained = [False, *kept.trained[1:]]
+    return RenderedSequence(
+        where=where,
+        segments=[
+            RenderedSegment(text=span.text, trained=span.trained, tokens=span.tokens)
+            for span in spans(kept.tokens, trained, preparation.tokenizer.decode)
+        ],
+        num_tokens=len(kept.tokens),
+        num_loss_tokens=sum(trained),
+        num_cut=len(rendered.tokens) - len(kept.tokens),
+    )
+
+
+if __name__ == "__main__":
+    main()
