@@ -76,7 +76,7 @@ def killed_and_resumed(daemon: Daemon, store: Store, spans: Sequence[Span], seed
     """Run the seed's recipe, kill it at the seed's point, or two points, and resume it."""
     random = Random(seed)
     number = seed // len(RECIPES)
-    aims = [aim for aim, count in POINTS.items() for _ in range(count)]
+    aims: list[Aim] = [aim for aim, count in POINTS.items() for _ in range(count)]
     span = random.choice(_spans_for(spans, aims[number % len(aims)]))
     first, cursor = _run_killed_in(daemon, store, recipe_of(seed), span, random)
     places: list[Part] = [first.place]
