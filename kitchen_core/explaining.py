@@ -17,18 +17,18 @@ MOST_SHOWN = 60
 def explain(error: ValidationError, model: type[BaseModel] | None = None, source: str = "") -> str:
     """pydantic's first error as one line, and how many there are besides."""
     first, *others = error.errors()
-    if not first["loc"]:  # a rule between settings, told in its own words
-        return f"{source_prefix(source)}{first['msg'].removeprefix('Value error, ')}"
-    *outer, last = (part for part in first["loc"] if not _is_union_branch(part))
-    key = ".".join(map(str, [*outer, last]))
+    path = [str(part) for part in first["loc"] if not _is_union_branch(part)]
     more = f" (and {len(others)} more)" if others else ""
     if first["type"] == "extra_forbidden":
-        where = source_prefix(source) + "".join(f"{part}." for part in outer).removesuffix(".")
-        known = list(inner.model_fields) if (inner := _inside(model, outer)) else []
-        return f"{where}{': ' if outer else ''}unknown setting '{last}'{nearest(str(last), known)}{more}"
+        return source_prefix(source) + _unknown(path, model) + more
+    if not path:  # how the values go together
+        return f"{source_prefix(source)}{_expected(first)}{more}"
+    key = ".".join(path)
     unit = _unit_of(model, key) if model else ""
-    given = shown(first.get("input"))
-    return f"{source_prefix(source)}{key}: given {given}, expected {_expected(first)}{unit}{more}"
+    return (
+        f"{source_prefix(source)}{key}: given {shown(first.get('input'))}, "
+        f"expected {_expected(first)}{unit}{more}"
+    )
 
 
 def source_prefix(source: str) -> str:
@@ -45,12 +45,19 @@ def shown(value: Any) -> str:
     return f"'{text}'" if isinstance(value, str) else text
 
 
-def _inside(model: type[BaseModel] | None, loc: list[Any]) -> type[BaseModel] | None:
+def _unknown(path: list[str], model: type[BaseModel] | None) -> str:
+    *outer, key = path
+    inner = _inside(model, outer)
+    hint = nearest(key, list(inner.model_fields)) if inner else ""
+    return f"{'.'.join(outer)}{': ' if outer else ''}unknown setting '{key}'{hint}"
+
+
+def _inside(model: type[BaseModel] | None, path: list[str]) -> type[BaseModel] | None:
     """The model at a place in a model: of a field, or of the values of a field that maps names."""
-    for part in loc:
+    for part in path:
         if model is None:
             return None
-        if (field := model.model_fields.get(str(part))) is None:
+        if (field := model.model_fields.get(part)) is None:
             continue  # a key of the mapping whose values' model this is
         kinds = (field.annotation, *get_args(field.annotation))
         models = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, BaseModel)]

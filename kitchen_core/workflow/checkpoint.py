@@ -2,9 +2,8 @@
 
 A checkpoint is a tree: `session/` (weights and optimizer, written by the adapter) and `state.json`
 (steps done, loop cursors, durable keys, the content hashes of rebuilt ones, and the versions of
-what is installed). Random streams are
-functions of seed, name and step, so there is no generator state to keep; metrics and events are
-found by the step.
+what is installed). Random streams are functions of seed, name and step, so there is no generator
+state to keep; metrics and events are found by the step.
 """
 
 from __future__ import annotations

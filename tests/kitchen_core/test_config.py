@@ -1,5 +1,5 @@
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from kitchen_core.config import (
     ConfigError,
@@ -51,6 +51,23 @@ def test_a_wrong_override_says_what_was_given_and_what_was_expected(case):
         with_overrides(Config(), overrides)
     assert str(refused.value).startswith(message)
     assert "\n" not in str(refused.value)
+
+
+class Both(RunConfig):
+    low: int = 1
+    high: int = 2
+
+    @model_validator(mode="after")
+    def _ordered(self):
+        if self.low > self.high:
+            raise ValueError(f"low={self.low} is more than high={self.high}")
+        return self
+
+
+def test_values_that_dont_go_together_are_told_in_the_configs_own_words():
+    with pytest.raises(ConfigError) as refused:
+        with_overrides(Both(), {"low": "3"}, "preset gpu")
+    assert str(refused.value) == "preset gpu: low=3 is more than high=2"
 
 
 def test_a_preset_is_named_in_its_error():

@@ -49,6 +49,19 @@ async def test_resolving_a_dataset_reports_the_hash_of_its_canonical_rows(tmp_pa
     assert found == [(f"file:{path}", expected, "dataset") for path in (one, other)]
 
 
+async def test_builtin_data_that_changed_asks_for_the_version_it_came_with(resolve):
+    resolver, _ = resolve({"builtin:chat": "0" * 64})
+    with pytest.raises(RefError, match="install the version that it was submitted with, or launch"):
+        await resolver.dataset("builtin:chat")
+
+
+async def test_a_pinned_file_that_is_gone_is_refused(tmp_path, resolve):
+    ref = f"file:{tmp_path}/gone.jsonl"
+    resolver, _ = resolve({ref: "0" * 64})
+    with pytest.raises(RefError, match=r"gone\.jsonl can't be read: No such file.*; put it back"):
+        await resolver.dataset(ref)
+
+
 async def test_a_file_that_changed_since_it_was_pinned_is_refused(tmp_path, resolve):
     ref = f"file:{jsonl(tmp_path / 'a.jsonl', '{}')}"
     resolver, found = resolve({ref: "0" * 64})

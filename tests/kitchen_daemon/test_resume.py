@@ -9,8 +9,11 @@ import pytest
 
 from kitchen_core import builtin
 from kitchen_core.store import Store
+from kitchen_core.workflow.checkpoint import ResumeError
 from kitchen_daemon.client import Refused
+from kitchen_daemon.devices import has_gpu
 from kitchen_daemon.models import Launch
+from kitchen_daemon.resuming import check_installed
 from tests.kitchen_daemon.support import (
     QUICK,
     final_sha256,
@@ -156,6 +159,20 @@ def test_what_has_changed_is_said_at_once(daemon, stopped, files, case):
     assert "\n" not in message
     assert [part for part in parts if part not in message] == []
     assert daemon.client.run(run.id).status == "paused"
+
+
+@pytest.mark.skipif(has_gpu(), reason="there is a GPU here")
+def test_a_run_of_a_gpu_that_is_gone_says_so(daemon, stopped):
+    run, _ = stopped
+    with Store.open(daemon.home.root) as store:
+        record = store.get_run(run.id)
+    on_gpu = record.model_copy(update={"config": record.config | {"device": "cuda"}})
+    with pytest.raises(ResumeError) as refused:
+        check_installed(on_gpu)
+    assert str(refused.value) == (
+        f"run {run.id} can't go on: it trains on a GPU, and no NVIDIA GPU is found here now; "
+        f"bring it back, then: kitchen resume {run.id}"
+    )
 
 
 def test_with_everything_put_back_it_goes_on_and_then_is_over(daemon, stopped):

@@ -1,0 +1,158 @@
+"""A run cut into spans: its start, the steps between two checkpoints, a checkpoint being written, an
+evaluation, the export; and where in them a worker stands, as the home's files show it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from kitchen_core.home import Home
+from kitchen_core.store import Store
+from kitchen_core.telemetry.schema import Event, EventKind
+
+SHORT = {
+    "max_steps": 60,
+    "save_every": 10,
+    "eval_every": 20,
+    "eval_examples": 40,
+    "keep_checkpoints": 2,
+}
+"""Overrides for a run of two seconds that measures and saves."""
+
+SAVES, MEASURES, LAST = SHORT["save_every"], SHORT["eval_every"], SHORT["max_steps"]
+Part = Literal["start", "steps", "checkpoint", "evaluation", "export"]
+
+
+@dataclass(frozen=True)
+class Told:
+    """What an attempt has told once something has happened."""
+
+    kind: str
+    stage: str | None = None
+    step: int | None = None
+
+    def is_it(self, event: Event) -> bool:
+        """Whether an event tells it."""
+        return (
+            event.kind == self.kind
+            and self.stage in (None, event.stage)
+            and self.step in (None, event.step)
+        )
+
+
+PREPARED = Told("stage.completed", "BuildDatums")
+EXPORTING = Told("stage.started", "SaveFinal")
+MEASURING_LAST = Told("stage.started", "Evaluate", LAST)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One worker's go at a run."""
+
+    home: Home
+    store: Store
+    run_id: str
+    number: int
+
+    @property
+    def events(self) -> list[Event]:
+        """What it has told so far."""
+        found = self.store.read_events(run_id=self.run_id)
+        return [event for event in found if event.attempt == self.number]
+
+    def has(self, told: Told) -> bool:
+        """Whether it has told this."""
+        return any(told.is_it(event) for event in self.events)
+
+    @property
+    def pid(self) -> int | None:
+        """Its process, once there is one and while nobody has seen it end."""
+        live = self.store.open_attempts()
+        mine = [a.pid for a in live if (a.run_id, a.number) == (self.run_id, self.number)]
+        return mine[0] if mine else None
+
+    def is_writing(self, folders: str) -> bool:
+        """Whether it has begun such a folder, on its way to the artifacts."""
+        return any(self.home.attempt_scratch(self.run_id, self.number).glob(folders))
+
+    @cached_property
+    def place(self) -> Part:
+        """Where a stopped worker stands, from what it has written and what not."""
+        if not self.has(PREPARED):
+            return "start"
+        if self.has(EXPORTING):
+            return "export"
+        if self._is_saving():
+            return "checkpoint"
+        return "evaluation" if self._is_measuring() else "steps"
+
+    def _is_saving(self) -> bool:
+        """From the first folder to the last withdrawal; stored is not yet told of."""
+        stored = max((a.step or 0 for a in self.store.list_artifacts(self.run_id)), default=0)
+        storing = any((self.home.root / "artifacts" / "tmp").iterdir())
+        return storing or self.is_writing("checkpoint-*") or stored > self._at
+
+    def _is_measuring(self) -> bool:
+        """It measures at each multiple of the cadence, first thing after the checkpoint there."""
+        if self.has(MEASURING_LAST):
+            return not self.has(Told("stage.completed", "Evaluate", LAST))
+        return self._at % MEASURES == 0 and not self.has(
+            Told("eval.completed", "Evaluate", self._at)
+        )
+
+    @property
+    def _at(self) -> int:
+        """The step that it saved last or resumed from."""
+        kinds = (EventKind.CHECKPOINT_SAVED, EventKind.RUN_RESUMED)
+        return max((event.step or 0 for event in self.events if event.kind in kinds), default=0)
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of a run, at or from a step on. seconds: what it took in a run left alone."""
+
+    part: Part
+    step: int
+    seconds: float
+    has_begun: Callable[[Attempt], bool]
+
+
+def spans_of(store: Store, run_id: str) -> list[Span]:
+    """The spans of a run that was left alone, in order."""
+    events = store.read_events(run_id=run_id)
+    (attempt,) = store.attempts(run_id)
+
+    def at(told: Told) -> float:
+        return next(event.at for event in events if told.is_it(event))
+
+    def between(part: Part, step: int, begin: Told, end: float) -> Span:
+        return Span(part, step, end - at(begin), lambda attempt: attempt.has(begin))
+
+    def checkpoint(step: int) -> Span:
+        return Span("checkpoint", step, saving, lambda a: a.is_writing(f"checkpoint-{step}"))
+
+    def leased(attempt: Attempt) -> bool:
+        return attempt.pid is not None
+
+    saving = at(Told("stage.completed", "Checkpoint")) - at(Told("stage.started", "Checkpoint"))
+    spans = [Span("start", 0, at(PREPARED) - attempt.started_at, leased)]
+    begin = Told("stage.started", "Evaluate", 0)
+    for step in range(0, LAST, SAVES):
+        if step > 0:
+            spans.append(checkpoint(step))
+            begin = Told("checkpoint.saved", step=step)
+        if step % MEASURES == 0:
+            measured = Told("eval.completed", "Evaluate", step)
+            spans.append(between("evaluation", step, begin, at(measured)))
+            begin = measured
+        saved = Told("checkpoint.saved", step=step + SAVES)
+        end = at(MEASURING_LAST) if step + SAVES == LAST else at(saved) - saving
+        spans.append(between("steps", step, begin, end))
+    return [
+        *spans,
+        between("evaluation", LAST, MEASURING_LAST, at(EXPORTING)),
+        between("export", LAST, EXPORTING, at(Told("run.completed"))),
+    ]
