@@ -39,9 +39,14 @@ def reduce_weights(datums: Sequence[Datum], reduction: Reduction) -> list[Datum]
 
 
 def mean_nll(logprobs: Sequence[np.ndarray], datums: Sequence[Datum]) -> float:
-    """Mean negative log-likelihood in nats over the trained tokens: -sum(w * lp) / sum(w)."""
-    weighted = sum(
-        float(np.dot(lp.astype(np.float64), datum.weights.astype(np.float64)))
-        for lp, datum in zip(logprobs, datums, strict=True)
-    )
-    return -weighted / sum(float(datum.weights.sum()) for datum in datums)
+    """Mean negative log-likelihood in nats over the trained tokens: -sum(w * lp) / sum(w).
+
+    Predictions without weight are left out, whatever their logprob is: it may be NaN.
+    """
+    weighted = total = 0.0
+    for row, datum in zip(logprobs, datums, strict=True):
+        counted = datum.weights != 0
+        weights = datum.weights[counted].astype(np.float64)
+        weighted += float(np.dot(row[counted].astype(np.float64), weights))
+        total += float(weights.sum())
+    return -weighted / total

@@ -12,15 +12,16 @@ if TYPE_CHECKING:
 
 
 def target_logprobs(logits: Tensor, targets: Tensor) -> Tensor:
-    """The logprob of each target, `[batch, seq]` in float32, from logits `[batch, seq, vocab]`.
-
-    log p = logit of the target - logsumexp of all logits; bf16 logits are widened first.
+    """The logprob of each target, `[...]`, from logits `[..., vocab]`; in float32 at least: bf16
+    logits are widened first.
     """
-    logits = logits.float()
-    chosen = logits.gather(-1, targets.unsqueeze(-1)).squeeze(-1)
-    return chosen - logits.logsumexp(-1)
+    from torch.nn.functional import cross_entropy as negative_logprobs
+
+    logits = logits if logits.dtype.itemsize > 4 else logits.float()
+    flat = negative_logprobs(logits.flatten(0, -2), targets.flatten(), reduction="none")
+    return -flat.view(targets.shape)
 
 
 def cross_entropy(logprobs: Tensor, weights: Tensor) -> Tensor:
-    """-sum(weights * logprobs), a scalar; both `[batch, seq]`. Tinker's `cross_entropy`."""
+    """-sum(weights * logprobs), a scalar; both of one shape. Tinker's `cross_entropy`."""
     return -(weights * logprobs).sum()

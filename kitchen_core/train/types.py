@@ -226,4 +226,15 @@ class SessionSpec:
     sampling_batch_size: int = 64
 
 
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """What a session computes on. peak_flops: floating-point operations a second at best, in the
+    precision of training; None where it is not known. memory_bytes: all that there is.
+    """
+
+    name: str
+    peak_flops: float | None
+    memory_bytes: int
+
+
 Row = dict[str, Any]

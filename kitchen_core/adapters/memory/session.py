@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import psutil
 
 from kitchen_core.adapters.checks import Limits, check_loss
 from kitchen_core.adapters.compute_thread import ComputeThread
@@ -16,12 +17,14 @@ from kitchen_core.adapters.memory import files
 from kitchen_core.adapters.memory.bigram import Bigram, Table
 from kitchen_core.adapters.memory.sampler import MemorySampler
 from kitchen_core.adapters.memory.tokenizer import VOCAB_SIZE, ByteTokenizer
+from kitchen_core.adapters.process_memory import peak_process_bytes
 from kitchen_core.adapters.versions import Versions
 from kitchen_core.train.model_folder import inspect_model_folder
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.types import (
     AdamParams,
     Datum,
+    DeviceFacts,
     ForwardResult,
     LossSpec,
     OptimResult,
@@ -56,6 +59,7 @@ class MemorySession:
     ) -> None:
         self.tokenizer = ByteTokenizer()
         self.fingerprint = identity
+        self.device_facts = DeviceFacts("memory", None, psutil.virtual_memory().total)
         self._spec = spec
         self._thread = thread
         self._bigram = bigram
@@ -185,7 +189,12 @@ class MemorySession:
         total = sum(
             -float(np.dot(datum.weights, row)) for datum, row in zip(datums, logprobs, strict=True)
         )
-        return ForwardResult(logprobs, {"loss": total})
+        metrics = {
+            "loss": total,
+            "flops": 6.0 * VOCAB_SIZE * sum(map(len, datums)),  # 6 a weight of each token's row
+            "peak_memory_bytes": float(peak_process_bytes()),
+        }
+        return ForwardResult(logprobs, metrics)
 
     def _whole(self, trained: Table) -> Table:
         """The logits of a version of what is trained."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from transformers import DynamicCache
 
-from kitchen_core.adapters.torch_local.loading import autocast
+from kitchen_core.adapters.torch_local.device import autocast
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.types import Sample, SamplingParams
 

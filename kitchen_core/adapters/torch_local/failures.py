@@ -21,6 +21,6 @@ def translate(error: Exception) -> Exception:
         return InvalidRequest(
             f"the device ran out of memory ({first_line})",
             hint="Lower micro_batch_tokens (training) or sampling_batch_size (sampling), "
-            "or train with LoRA.",
+            "set gradient_checkpointing=true, or train with LoRA.",
         )
     return PortError(f"{type(error).__name__}: {text}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,6 +14,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from kitchen_core.adapters.checks import Limits
 from kitchen_core.adapters.torch_local import lora
+from kitchen_core.adapters.torch_local.checkpointing import checkpoint_layers
+from kitchen_core.adapters.torch_local.device import choose_device
+from kitchen_core.adapters.torch_local.parts import Parts, take_apart
 from kitchen_core.adapters.torch_local.weights import Weights, copy_of, swapped
 from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
 from kitchen_core.train.types import ModelSource, SessionSpec
@@ -30,10 +33,12 @@ ModelView = Callable[[], AbstractContextManager[object]]
 class LoadedModel:
     """A model and what of it is trained.
 
-    trained: the trained parameters by name. initial: opens the model as it was before any training.
+    parts: its body and its head. trained: the trained parameters by name. initial: opens the model as
+    it was before any training.
     """
 
     model: nn.Module
+    parts: Parts
     trained: dict[str, nn.Parameter]
     initial: ModelView
     device: torch.device
@@ -43,11 +48,13 @@ class LoadedModel:
 def load_model(spec: SessionSpec) -> LoadedModel:
     """Load the base model, put the adapter on or merge it in, and note the initial weights."""
     torch.set_num_threads(spec.threads)
-    device = _device(spec)
+    device = choose_device(spec.device)
     base = load_base(spec, device)
     limits = _limits(base)
     model = base if spec.lora is None else lora.attach(base, spec.model, spec.lora, spec.seed)
     model.eval()  # no dropout: the policy that is trained is the one that is sampled
+    if spec.gradient_checkpointing:
+        checkpoint_layers(model)
     trained = {name: p for name, p in model.named_parameters() if p.requires_grad}
     log.info(
         "%s: %s of %s parameters in training on %s",
@@ -58,6 +65,7 @@ def load_model(spec: SessionSpec) -> LoadedModel:
     )
     return LoadedModel(
         model=model,
+        parts=take_apart(model, device),
         trained=trained,
         initial=_initial_view(model, trained, spec, device),
         device=device,
@@ -129,18 +137,3 @@ def _limits(base: PreTrainedModel) -> Limits:
         vocab_size=base.get_input_embeddings().weight.shape[0],  # pyright: ignore
         max_length=context or _NO_LIMIT,
     )
-
-
-def _device(spec: SessionSpec) -> torch.device:
-    if spec.device == "cuda" and not torch.cuda.is_available():
-        raise InvalidRequest(
-            "device is cuda, and this machine has no usable GPU", hint="Set device=cpu."
-        )
-    return torch.device(spec.device)
-
-
-def autocast(device: torch.device) -> AbstractContextManager[object]:
-    """bfloat16 arithmetic on a GPU, plain float32 on a CPU."""
-    if device.type == "cuda":
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return nullcontext()

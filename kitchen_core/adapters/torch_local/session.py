@@ -12,8 +12,10 @@ from kitchen_core.adapters.checks import check_loss
 from kitchen_core.adapters.compute_thread import ComputeThread
 from kitchen_core.adapters.fingerprint import fingerprint
 from kitchen_core.adapters.torch_local.decoding import Decoder
+from kitchen_core.adapters.torch_local.device import device_facts
 from kitchen_core.adapters.torch_local.export import export_model
 from kitchen_core.adapters.torch_local.failures import translate
+from kitchen_core.adapters.torch_local.flops import Flops
 from kitchen_core.adapters.torch_local.forward import Passes
 from kitchen_core.adapters.torch_local.loading import LoadedModel, ModelView, load_model
 from kitchen_core.adapters.torch_local.optimizer import Optimizer
@@ -54,7 +56,13 @@ class TorchSession:
         self._thread = thread
         self._loaded = loaded
         self._optimizer = Optimizer(loaded.trained)
-        self._passes = Passes(loaded.model, loaded.device, spec.micro_batch_tokens)
+        self.device_facts = device_facts(loaded.device)
+        self._passes = Passes(
+            loaded.parts,
+            Flops.of(loaded.model),
+            micro_batch_tokens=spec.micro_batch_tokens,
+            packing=spec.packing,
+        )
         self._decoder = Decoder(
             loaded.model,
             loaded.device,
@@ -88,7 +96,8 @@ class TorchSession:
         return self._thread.submit("forward", work)
 
     def forward_backward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
-        """Loss and target logprobs; the gradient of the summed loss is added to what has accumulated.
+        """Loss and the logprobs of the predictions with a weight, NaN for the others; the gradient of
+        the summed loss is added to what has accumulated.
 
         A call that fails half-way leaves no gradient at all.
         """

@@ -16,6 +16,7 @@ from kitchen_core.train.ports.tokenizer import Tokenizer
 from kitchen_core.train.types import (
     AdamParams,
     Datum,
+    DeviceFacts,
     ForwardResult,
     LossSpec,
     OptimResult,
@@ -42,6 +43,11 @@ class TrainingSession(Protocol):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over what the session was started from: weights, adapter settings, seed."""
+        ...
+
+    @property
+    def device_facts(self) -> DeviceFacts:
+        """What the session computes on. `flops` over `peak_flops` and the time is the MFU."""
         ...
 
     def forward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:

@@ -6,7 +6,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from kitchen_core.adapters.torch_local.flops import Flops
 from kitchen_core.adapters.torch_local.forward import Passes
+from kitchen_core.adapters.torch_local.parts import take_apart
 from tests.contracts.data import DATUMS
 
 CPU = torch.device("cpu")
@@ -14,7 +16,8 @@ CPU = torch.device("cpu")
 
 def gradients(llama, run, micro_batch_tokens: int) -> dict[str, torch.Tensor]:
     model = AutoModelForCausalLM.from_pretrained(llama).eval()
-    run(Passes(model, CPU, micro_batch_tokens))
+    parts = take_apart(model, CPU)
+    run(Passes(parts, Flops.of(model), micro_batch_tokens=micro_batch_tokens))
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
 
