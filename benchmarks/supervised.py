@@ -6,7 +6,7 @@ What is measured:
 
 - tiny: tokens/s of the embedded model on `builtin:chat`, all weights, batches of 32, one thread;
 - real: the same of a model folder (`--model`, such as SmolLM2-135M-Instruct), LoRA 32 on all linear
-  layers, batches of 4 sequences of 32 to 448 tokens, two threads;
+  layers, batches of 4 sequences of 32 to 288 tokens, two threads;
 - memory: the most memory a step holds where logits are large, a vocabulary of 50,000 over 2 x 1024 tokens;
 - gpu: tokens/s and MFU of `benchmarks.gpu`, held against what is kept in `benchmarks/baselines`.
 
@@ -33,13 +33,14 @@ from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from transformers import AutoTokenizer
 
 from benchmarks import gpu, models
 from benchmarks.contestants import Example, Job
-from benchmarks.race import Interval, Turn, race, speed_ratio
+from benchmarks.race import Interval, Turn, cpu_ratio, race, speed_ratio
 from benchmarks.reference import sft
 from kitchen_core import builtin
 
@@ -49,13 +50,18 @@ FLAT: dict[str, Sequence[str]] = {"flat script": (sys.executable, "flat")}
 
 
 class Row(NamedTuple):
-    """A contestant's figures. ratio: the kitchen's tokens/s over its own; nothing for the kitchen."""
+    """A contestant's figures.
+
+    ratio, cpu_ratio: the kitchen's tokens in a second, and in a second of CPU time, over its own;
+    nothing for the kitchen itself.
+    """
 
     part: str
     contestant: str
     tokens_per_s: float
     peak_mib: float
     ratio: Interval | None
+    cpu_ratio: Interval | None
 
 
 def main() -> None:
@@ -63,7 +69,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, help="a model folder for `real`")
     parser.add_argument("--peer-python", help="an interpreter that has TRL")
     parser.add_argument("--only", default=",".join(PARTS), help=f"of {','.join(PARTS)}")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--keep-baseline", action="store_true", help="keep the GPU's figures")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
@@ -76,10 +82,10 @@ def main() -> None:
     if not given.peer_python and {"tiny", "real"} & set(parts):
         said.append("TRL is left out: --peer-python names an interpreter that has it.")
     if "tiny" in parts:
-        turns = race(tiny_job(), peers, rounds=given.rounds, steps=20, warm_up=10)
+        turns = race(tiny_job(), peers, rounds=given.rounds, steps=10, warm_up=10)
         rows += figures("tiny", turns)
     if "real" in parts and given.model:
-        rounds = max(3, given.rounds // 2)
+        rounds = max(3, given.rounds // 4)
         turns = race(real_job(given.model), peers, rounds=rounds, steps=1, warm_up=1)
         rows += figures("real", turns)
     elif "real" in parts:
@@ -120,7 +126,7 @@ def real_job(folder: Path) -> Job:
     """
     vocabulary = models.vocabulary_of(folder)
     return Job(
-        str(folder), drawn_examples(64, 32, 448, vocabulary), batch_size=4, lora_rank=32, threads=2
+        str(folder), drawn_examples(64, 32, 288, vocabulary), batch_size=4, lora_rank=32, threads=2
     )
 
 
@@ -156,6 +162,7 @@ def figures(part: str, turns: dict[str, list[Turn]]) -> list[Row]:
             median(turn.tokens_per_s for turn in taken),
             max(turn.peak_bytes for turn in taken) / 2**20,
             speed_ratio(ours, taken) if ours and name != "kitchen" else None,
+            cpu_ratio(ours, taken) if ours and name != "kitchen" else None,
         )
         for name, taken in turns.items()
     ]
@@ -163,18 +170,25 @@ def figures(part: str, turns: dict[str, list[Turn]]) -> list[Row]:
 
 def table(rows: Sequence[Row]) -> Table:
     """The figures for a reader."""
-    shown = Table("", "", "tokens/s", "kitchen against it", "peak MiB", title="Supervised training")
+    shown = Table(title="Supervised training, and the kitchen against each", box=box.SIMPLE)
+    for heading in ("", "", "tokens/s", "ratio", "by CPU time", "peak MiB"):
+        shown.add_column(heading)
     for row in rows:
-        ratio = str(row.ratio or "")
         shown.add_row(
-            row.part, row.contestant, f"{row.tokens_per_s:,.0f}", ratio, f"{row.peak_mib:,.0f}"
+            row.part,
+            row.contestant,
+            f"{row.tokens_per_s:,.0f}",
+            str(row.ratio or ""),
+            str(row.cpu_ratio or ""),
+            f"{row.peak_mib:,.0f}",
         )
     return shown
 
 
 def as_json(row: Row) -> dict[str, Any]:
-    """A row with its interval spelled out."""
-    return row._asdict() | {"ratio": row.ratio and row.ratio._asdict()}
+    """A row with its intervals spelled out."""
+    intervals = {"ratio": row.ratio, "cpu_ratio": row.cpu_ratio}
+    return row._asdict() | {name: each and each._asdict() for name, each in intervals.items()}
 
 
 if __name__ == "__main__":

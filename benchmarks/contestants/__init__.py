@@ -81,7 +81,7 @@ class Turns:
             sys.exit()
         self._left = int(asked)
         self._tokens = 0
-        self._started = time.perf_counter()
+        self._started = time.perf_counter(), time.process_time()
 
     def stepped(self, tokens: int) -> None:
         """A step over `tokens` predicted tokens is done. Returns when the next one is wanted."""
@@ -89,8 +89,13 @@ class Turns:
         self._left -= 1
         if self._left:
             return
-        seconds = time.perf_counter() - self._started
-        turn = {"tokens": self._tokens, "seconds": seconds, "peak_bytes": peak_bytes()}
+        began, cpu_began = self._started
+        turn = {
+            "tokens": self._tokens,
+            "seconds": time.perf_counter() - began,
+            "cpu_seconds": time.process_time() - cpu_began,
+            "peak_bytes": peak_bytes(),
+        }
         self._replies.write(json.dumps(turn) + "\n")
         self._await_request()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks import gpu
-from benchmarks.race import Interval, Turn, median_interval, speed_ratio
+from benchmarks.race import Interval, Turn, cpu_ratio, median_interval, speed_ratio
 
 
 def test_the_interval_of_a_median_goes_by_order():
@@ -18,9 +18,10 @@ def test_too_few_rounds_give_all_that_was_seen():
 
 
 def test_speeds_are_compared_round_by_round():
-    ours = [Turn(tokens=100, seconds=s, peak_bytes=0) for s in (1, 10)]
-    theirs = [Turn(tokens=50, seconds=s, peak_bytes=0) for s in (1, 10)]
+    ours = [Turn(tokens=100, seconds=s, cpu_seconds=1, peak_bytes=0) for s in (1, 10)]
+    theirs = [Turn(tokens=50, seconds=s, cpu_seconds=2, peak_bytes=0) for s in (1, 10)]
     assert speed_ratio(ours, theirs) == Interval(2, 2, 2)
+    assert cpu_ratio(ours, theirs) == Interval(4, 4, 4)
 
 
 def test_a_token_of_the_half_billion_model_costs_three_and_a_half_gigaflop():
