@@ -11,10 +11,10 @@ from tests.kitchen_core.store.support import fresh_store
 DATA = Path(os.environ.get("KITCHEN_TEST_DATA", "/nowhere"))
 FILES = {
     "chat/messages.jsonl": ("messages", 128),
-    "chat/alpaca.json": ("alpaca", 1000),
-    "chat/sharegpt_toolcall.json": ("sharegpt", None),
+    "chat/alpaca.json": ("alpaca", 999),
+    "chat/sharegpt_toolcall.json": ("sharegpt", 300),
     "preference/sharegpt_pairs.json": ("preference", 300),
-    "gsm8k/train.jsonl": ("question_answer", None),
+    "gsm8k/train.jsonl": ("question_answer", 7473),
 }
 
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="KITCHEN_TEST_DATA names no folder")
@@ -35,7 +35,7 @@ async def test_every_file_is_recognised_split_and_prepared_whole(name, tmp_path)
             (event,) = made.loaded
             measured = event.measurements
             assert event.metadata["schema"] == form
-            assert measured["rows"] == rows or rows is None
+            assert measured["rows"] == rows
             assert measured["train_rows"] + measured["test_rows"] == measured["rows"]
             assert len(made.batches) == measured["train_rows"]  # a row a batch: none is left out
             assert len(made.held_out.prompts) == min(measured["test_rows"], CONFIG.eval_examples)
