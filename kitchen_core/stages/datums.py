@@ -74,8 +74,7 @@ class DatumBatches(Sequence[Batch]):
 class HeldOut:
     """What evaluation measures on. Only conversations have a prompt; a plain text has datums alone.
 
-    prompts: token ids `[prompt]` of each. questions: the user's last turn in each prompt, for
-    people. answers: the text expected.
+    prompts: token ids `[prompt]` of each. questions: the user's turns in each prompt, for people. answers: the text expected.
     """
 
     datums: list[Datum]
@@ -172,9 +171,9 @@ def _prompt(example: Example, renderer: Renderer) -> list[int] | None:
 
 
 def _question(conversation: Conversation) -> str:
-    """What the user said last before the answer."""
-    turns = reversed(conversation.prompt.messages)
-    return next((turn.content for turn in turns if turn.role == "user"), "")
+    """What the user said before the answer, turn by turn: a follow-up says little alone."""
+    turns = conversation.prompt.messages
+    return " … ".join(turn.content for turn in turns if turn.role == "user")
 
 
 def _not_measured(count: int, too_long: int, untrained: int, preparation: Preparation) -> list[str]:

@@ -7,14 +7,21 @@ LogMetrics waits.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from kitchen_core.stages.datums import Batch
 from kitchen_core.train.datums import mean_nll, reduce_weights
 from kitchen_core.train.schedules import lr_multiplier
-from kitchen_core.train.types import AdamParams, Datum, ForwardResult, LossSpec, OptimResult
+from kitchen_core.train.types import (
+    AdamParams,
+    Datum,
+    DeviceFacts,
+    ForwardResult,
+    LossSpec,
+    OptimResult,
+)
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
 
@@ -84,7 +91,7 @@ class LogMetrics(Stage):
     """Wait for the step and record its metrics."""
 
     name = "LogMetrics"
-    reads = ("batch", "submitted", "update")
+    reads = ("session", "batch", "submitted", "update")
 
     async def run(self, ctx: StageContext) -> None:
         """Metrics are named as tinker-cookbook names them; a step's are those of the weights
@@ -110,5 +117,20 @@ class LogMetrics(Stage):
                 **{f"optim/{name}": value for name, value in optim.metrics.items()},
                 "time/step_s": seconds,
                 "time/tokens_per_s": tokens / seconds,
+                **_work(forward.metrics, ctx.state["session"].device_facts, seconds),
             },
         )
+
+
+def _work(metrics: Mapping[str, float], device: DeviceFacts, seconds: float) -> dict[str, float]:
+    """How hard the device worked, as far as the backend says: TFLOP/s and the memory taken at most;
+    and, where the device's peak is known, the model FLOP utilization (PaLM's MFU, a share).
+    """
+    work: dict[str, float] = {}
+    if "flops" in metrics:
+        work["time/tflops_per_s"] = metrics["flops"] / seconds / 1e12
+        if device.peak_flops:
+            work["time/mfu"] = metrics["flops"] / seconds / device.peak_flops
+    if "peak_memory_bytes" in metrics:
+        work["memory/peak_gib"] = metrics["peak_memory_bytes"] / 2**30
+    return work
