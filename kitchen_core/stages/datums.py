@@ -74,7 +74,8 @@ class DatumBatches(Sequence[Batch]):
 class HeldOut:
     """What evaluation measures on. Only conversations have a prompt; a plain text has datums alone.
 
-    prompts: token ids `[prompt]` of each. questions: the user's turns in each prompt, for people. answers: the text expected.
+    prompts: token ids `[prompt]` of each. questions: the user's turns in each prompt, for people.
+    answers: the text expected.
     """
 
     datums: list[Datum]

@@ -125,7 +125,7 @@ def test_a_held_out_prompt_ends_before_the_last_answer():
     measured, _ = held_out(list(examples_from_rows([row], "x")), with_bytes())
     (prompt,) = measured.prompts
     assert bytes(token for token in prompt if token < 256) == b"abc"
-    assert (measured.questions, measured.answers) == (["c"], ["d"])
+    assert (measured.questions, measured.answers) == (["a … c"], ["d"])
 
 
 def test_what_is_measured_tells_itself_apart():
