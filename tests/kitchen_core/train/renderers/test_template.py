@@ -145,6 +145,26 @@ def test_the_prompt_is_a_prefix_of_what_is_trained_on(renderer, template):
         assert made.supervised(CHAT, "all_assistant_messages").tokens[: len(prompt)] == prompt
 
 
+def test_a_template_that_ends_a_whole_conversation_otherwise_gives_an_example_for_each_answer(
+    renderer,
+):
+    made = renderer(LINES.replace("{% endif %}", "{% else %}<eos>{% endif %}"))
+    chat = talk(user("a"), assistant("\nb"), user("c"), assistant("d"))
+    examples = made.examples(chat, "all_assistant_messages")
+    assert [trained_text(made._tokenizer, each) for each in examples] == [
+        "\nb<eos>",
+        "d<eos>",
+    ]
+
+
+def test_a_template_whose_prompt_is_not_how_its_answers_begin_is_refused(renderer):
+    opens = LINES.replace("<assistant>\n{%", "<assistant>\n<think>\n{%")
+    with pytest.raises(
+        RenderError, match="begins answers otherwise than its generation prompt ends"
+    ):
+        renderer(opens).examples(CHAT, "all_assistant_messages")
+
+
 def test_a_template_that_drops_thoughts_from_history_gives_an_example_for_each_answer(renderer):
     made = renderer(THINKS)
     chat = talk(user("a"), assistant("b", thinking="t"), user("c"), assistant("d", thinking="u"))
@@ -183,6 +203,8 @@ def test_marks_do_not_hide_that_a_template_drops_what_is_trained(renderer):
 
 def test_a_template_that_rewrites_everything_is_refused(renderer):
     with pytest.raises(RenderError, match=r"rewrites earlier turns.*generation"):
+        renderer(REWRITES_ALL).supervised(CHAT, "all_assistant_messages")
+    with pytest.raises(RenderError, match=r"begins answers otherwise.*generation"):
         renderer(REWRITES_ALL).examples(CHAT, "all_assistant_messages")
 
 
