@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress
 
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.ports.errors import InvalidRequest
@@ -50,18 +51,23 @@ class TemplateTurns:
         Raises RenderError where the template leaves out or rewrites something of it.
         """
         messages = conversation.messages
-        marks = self._marks(messages, chat)
+        answers = [message.role == "assistant" for message in messages]
+        if chat.said and list(turns) == answers:
+            for i in compress(range(len(messages)), answers):
+                _check_whole(messages[i], chat.text, i)
+            return [self._with_end(chat.text, mark) for mark in chat.said]
+        marks = _by_turn(chat, answers)
         spans = []
         for i, message in enumerate(messages):
             if not turns[i]:
                 continue
-            if i in marks:  # the template's word on what is trained; but it must be said somewhere
+            if i in marks:
                 span = self._with_end(chat.text, marks[i])
-                _check_whole(message, chat.text, i)
             else:
-                find = self._answer if message.role == "assistant" else self._other_turn
+                find = self._answer if answers[i] else self._other_turn
                 span = find(conversation, i, chat.text)
-                _check_whole(message, chat.text[slice(*span)], i)
+            # a mark is the template's word on what of a turn is trained; said it must be in any case
+            _check_whole(message, chat.text if i in marks else chat.text[slice(*span)], i)
             spans.append(span)
         return spans
 
@@ -73,12 +79,6 @@ class TemplateTurns:
             for i, message in enumerate(conversation.messages[:-1])
             if message.role == "assistant"
         )
-
-    def _marks(self, messages: Sequence[Message], chat: ChatText) -> dict[int, Span]:
-        """The marked span of each answer; none where the marks are not one for each."""
-        answers = [i for i, message in enumerate(messages) if message.role == "assistant"]
-        marks = chat.said or ()
-        return dict(zip(answers, marks, strict=True)) if len(marks) == len(answers) else {}
 
     def _with_end(self, text: str, mark: Span) -> Span:
         """A marked span, stretched over the end of turn where the mark stops before it."""
@@ -134,6 +134,13 @@ class TemplateTurns:
         """Just after the first end token from `start` on."""
         found = ((text.find(end, start, stop), end) for end in self._facts.ends)
         return min((at + len(end) for at, end in found if at >= 0), default=stop)
+
+
+def _by_turn(chat: ChatText, answers: Sequence[bool]) -> dict[int, Span]:
+    """The marked span of each answer; none where the marks are not one for each."""
+    marks = chat.said or ()
+    places = list(compress(range(len(answers)), answers))
+    return dict(zip(places, marks, strict=True)) if len(marks) == len(places) else {}
 
 
 def _unlike(content: str) -> str:

@@ -136,6 +136,15 @@ def test_the_masks_are_those_of_transformers(tmp_path):
         assert [int(on) for on in ours.trained] == expected["assistant_masks"]
 
 
+def test_marks_that_are_not_one_for_each_answer_are_taken_where_all_answers_are_trained(renderer):
+    two_marks = MARKED_TEMPLATE.replace(
+        "{{ message.content }}<eos>{% endgen",
+        "{{ message.content }}{% endgeneration %}|{% generation %}<eos>{% endgen",
+    )
+    assert trained(renderer(two_marks), CHAT) == "3<eos>seven<eos>"
+    assert trained(renderer(two_marks), CHAT, "last_assistant_message") == "seven|<eos>"
+
+
 @pytest.mark.parametrize("template", [MARKED_TEMPLATE, PLAIN_TEMPLATE, LINES])
 def test_the_prompt_is_a_prefix_of_what_is_trained_on(renderer, template):
     made = renderer(template)
@@ -191,7 +200,7 @@ def test_a_template_that_drops_thoughts_is_refused_for_one_sequence_with_the_rem
 def test_marks_do_not_hide_that_a_template_drops_what_is_trained(renderer):
     chat = talk(user("a"), assistant(" b ", thinking="t"))
     trims = MARKED_TEMPLATE.replace(
-        "{{ message.content }}<eos>{% end", "{{ message.content | trim }}<eos>{% end"
+        "{{ message.content }}<eos>{% endgen", "{{ message.content | trim }}<eos>{% end"
     )
     assert trained(renderer(trims), talk(*chat.messages[:1], assistant(" b "))) == "b<eos>"
     drops = trims.replace(
