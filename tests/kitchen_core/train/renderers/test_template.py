@@ -200,7 +200,7 @@ def test_a_template_that_drops_thoughts_is_refused_for_one_sequence_with_the_rem
 def test_marks_do_not_hide_that_a_template_drops_what_is_trained(renderer):
     chat = talk(user("a"), assistant(" b ", thinking="t"))
     trims = MARKED_TEMPLATE.replace(
-        "{{ message.content }}<eos>{% endgen", "{{ message.content | trim }}<eos>{% end"
+        "{{ message.content }}<eos>{% endgen", "{{ message.content | trim }}<eos>{% endgen"
     )
     assert trained(renderer(trims), talk(*chat.messages[:1], assistant(" b "))) == "b<eos>"
     drops = trims.replace(
