@@ -98,5 +98,5 @@ def _keep(path: Path, device: str, figures: Figures) -> Path:
 
 
 def _told(device: str, figures: Figures) -> str:
-    share = "MFU unknown" if figures.mfu is None else f"{figures.mfu:.0%} MFU"
+    share = "MFU unknown" if figures.mfu is None else f"{figures.mfu:.1%} MFU"
     return f"{device}: {figures.tokens_per_s:,.0f} tokens/s, {share} (0.5B at {CONTEXT:,} tokens)"
