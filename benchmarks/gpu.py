@@ -6,9 +6,8 @@ tokens, all trained, in bfloat16 autocast. A baseline is a file per kind of GPU 
 `benchmarks/baselines`, written by `--keep-baseline` and meant to be committed; a later run that
 falls further behind it than its tolerance fails.
 
-MFU is the share of the GPU's peak that the model's arithmetic makes up: 6 N + 12 L h T FLOP a token, N
-weights in matrix products (a tied embedding once), L layers of width h, T tokens of context, of
-which attention is counted in full (Chowdhery et al. 2022, PaLM, appendix B).
+MFU is the arithmetic that the kitchen counts for its steps (PaLM's count) over what the GPU can do at
+best in that time.
 """
 
 from __future__ import annotations
@@ -26,25 +25,12 @@ import torch
 from benchmarks.contestants import Example, Job
 from benchmarks.models import make_llama
 from benchmarks.race import race
+from kitchen_core.adapters.torch_local.device import peak_flops
 
 BASELINES = Path(__file__).parent / "baselines"
 TOLERANCE = 0.05
 CONTEXT, BATCH, ROUNDS, STEPS, WARM_UP = 2048, 4, 5, 5, 5
 VOCABULARY, HIDDEN, LAYERS, HEADS, KV_HEADS, MLP = 151_936, 896, 24, 14, 2, 4864
-
-PEAK_FLOPS = {
-    "B200": 2250e12,
-    "H200": 989e12,
-    "H100 PCIe": 756e12,
-    "H100 NVL": 835e12,
-    "H100": 989e12,
-    "A100": 312e12,
-    "L40S": 362e12,
-    "RTX 5090": 210e12,
-    "RTX 4090": 165e12,
-    "RTX 3090": 71e12,
-}
-"""Dense bfloat16 with float32 accumulation, from NVIDIA's data sheets; the first name that fits counts."""
 
 
 class Outcome(NamedTuple):
@@ -66,8 +52,7 @@ def measure(*, keep: bool) -> Outcome:
     if not torch.cuda.is_available():
         return Outcome("The GPU's figures are left out: this machine has no usable GPU.")
     device = torch.cuda.get_device_name()
-    speed = _tokens_per_s()
-    figures = Figures(speed, mfu(speed, device))
+    figures = _trained(device)
     path = BASELINES / f"supervised_{re.sub('[^a-z0-9]+', '_', device.lower())}.json"
     if keep:
         return Outcome(f"{_told(device, figures)}; kept in {_keep(path, device, figures)}")
@@ -85,21 +70,7 @@ def compare(device: str, figures: Figures, baseline: dict[str, float]) -> Outcom
     return Outcome(line, behind)
 
 
-def mfu(tokens_per_s: float, device: str) -> float | None:
-    """Model FLOP/s over the GPU's peak."""
-    peak = next((flops for name, flops in PEAK_FLOPS.items() if name in device), None)
-    return tokens_per_s * flops_per_token() / peak if peak else None
-
-
-def flops_per_token() -> float:
-    """Forward and backward of one token: 6 N + 12 L h T."""
-    head = HIDDEN // HEADS
-    attention = 2 * HIDDEN * HIDDEN + 2 * HIDDEN * head * KV_HEADS
-    weights = VOCABULARY * HIDDEN + LAYERS * (attention + 3 * HIDDEN * MLP)
-    return 6 * weights + 12 * LAYERS * HIDDEN * CONTEXT
-
-
-def _tokens_per_s() -> float:
+def _trained(device: str) -> Figures:
     every = Example(list(range(CONTEXT + 1)), [True] * (CONTEXT + 1))
     with tempfile.TemporaryDirectory() as folder:
         make_llama(
@@ -113,8 +84,10 @@ def _tokens_per_s() -> float:
         )
         job = Job(folder, [every] * BATCH, batch_size=BATCH, device="cuda")
         command = {"kitchen": (sys.executable, "kitchen")}
-        turns = race(job, command, rounds=ROUNDS, steps=STEPS, warm_up=WARM_UP)
-    return median(turn.tokens_per_s for turn in turns["kitchen"])
+        turns = race(job, command, rounds=ROUNDS, steps=STEPS, warm_up=WARM_UP)["kitchen"]
+    peak = peak_flops(device)
+    mfu = median(turn.flops / turn.seconds for turn in turns) / peak if peak else None
+    return Figures(median(turn.tokens_per_s for turn in turns), mfu)
 
 
 def _keep(path: Path, device: str, figures: Figures) -> Path:
@@ -125,5 +98,5 @@ def _keep(path: Path, device: str, figures: Figures) -> Path:
 
 
 def _told(device: str, figures: Figures) -> str:
-    share = "MFU unknown" if figures.mfu is None else f"{figures.mfu:.0%} MFU"
+    share = "MFU unknown" if figures.mfu is None else f"{figures.mfu:.1%} MFU"
     return f"{device}: {figures.tokens_per_s:,.0f} tokens/s, {share} (0.5B at {CONTEXT:,} tokens)"

@@ -30,13 +30,14 @@ class Turn(NamedTuple):
     """What a contestant did at a request.
 
     seconds: by the clock on the wall. cpu_seconds: of all its threads together. peak_bytes: the most
-    memory it has held so far.
+    memory it has held so far. flops: its arithmetic; 0 where it does not count it.
     """
 
     tokens: int
     seconds: float
     cpu_seconds: float
     peak_bytes: int
+    flops: float = 0.0
 
     @property
     def tokens_per_s(self) -> float:
@@ -52,7 +53,7 @@ class Interval(NamedTuple):
     high: float
 
     def __str__(self) -> str:
-        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
+        return f"{self.median:.2f} ({self.low:.2f}–{self.high:.2f})"
 
 
 class Contestant:

@@ -46,7 +46,7 @@ from kitchen_core import builtin
 
 PARTS = ("tiny", "real", "memory", "gpu")
 KITCHEN: dict[str, Sequence[str]] = {"kitchen": (sys.executable, "kitchen")}
-FLAT: dict[str, Sequence[str]] = {"flat script": (sys.executable, "flat")}
+FLAT: dict[str, Sequence[str]] = {"flat": (sys.executable, "flat")}
 
 
 class Row(NamedTuple):
@@ -107,7 +107,7 @@ def trl(python: str | None) -> dict[str, Sequence[str]]:
     """TRL's contestants, where there is an interpreter for them."""
     if python is None:
         return {}
-    return {f"TRL, {how}": (python, "trl_sft", how) for how in ("packed", "padded")}
+    return {f"TRL {how}": (python, "trl_sft", how) for how in ("packed", "padded")}
 
 
 def tiny_job() -> Job:

@@ -80,18 +80,23 @@ class Turns:
         if not asked:
             sys.exit()
         self._left = int(asked)
-        self._tokens = 0
+        self._tokens, self._flops = 0, 0.0
         self._started = time.perf_counter(), time.process_time()
 
-    def stepped(self, tokens: int) -> None:
-        """A step over `tokens` predicted tokens is done. Returns when the next one is wanted."""
+    def stepped(self, tokens: int, flops: float = 0.0) -> None:
+        """A step over `tokens` predicted tokens is done. Returns when the next one is wanted.
+
+        flops: its arithmetic, where the contestant counts it.
+        """
         self._tokens += tokens
+        self._flops += flops
         self._left -= 1
         if self._left:
             return
         began, cpu_began = self._started
         turn = {
             "tokens": self._tokens,
+            "flops": self._flops,
             "seconds": time.perf_counter() - began,
             "cpu_seconds": time.process_time() - cpu_began,
             "peak_bytes": peak_bytes(),

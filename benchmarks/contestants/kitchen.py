@@ -41,7 +41,7 @@ async def compete(job: Job) -> None:
         forward = await submitted
         await update
         mean_nll(forward.logprobs, weighed)
-        turns.stepped(sum(map(len, batch)))
+        turns.stepped(sum(map(len, batch)), forward.metrics["flops"])
 
 
 def _datum(example: Example) -> Datum:

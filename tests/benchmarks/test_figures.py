@@ -24,18 +24,6 @@ def test_speeds_are_compared_round_by_round():
     assert cpu_ratio(ours, theirs) == Interval(4, 4, 4)
 
 
-def test_a_token_of_the_half_billion_model_costs_three_and_a_half_gigaflop():
-    # 6 x 494e6 weights + 12 x 24 layers x 896 x 2048
-    assert gpu.flops_per_token() == pytest.approx(6 * 494e6 + 528.5e6, rel=1e-3)
-
-
-def test_mfu_is_the_share_of_the_peak():
-    # 85k tokens/s x 3.49 GFLOP of 989 TFLOP/s
-    assert gpu.mfu(85_000, "NVIDIA H100 80GB HBM3") == pytest.approx(0.30, abs=0.005)
-    assert gpu.mfu(85_000, "NVIDIA H100 PCIe") == pytest.approx(0.39, abs=0.005)
-    assert gpu.mfu(85_000, "some other card") is None
-
-
 @pytest.mark.parametrize(("speed", "behind"), [(96, False), (94, True), (200, False)])
 def test_a_run_falls_behind_where_it_is_slower_than_the_tolerance(speed, behind):
     baseline = {"tokens_per_s": 100, "tolerance": 0.05}
