@@ -231,7 +231,7 @@ def _verified(path: Path, recorded: dict[str, Any]) -> np.ndarray:
     if size != recorded["size"]:
         raise _Damaged(f"{path.name} has {size} bytes, not {recorded['size']}")
     array = np.memmap(path, dtype=_TYPES[path.name], mode="r")
-    if hashlib.sha256(memoryview(array)).hexdigest() != recorded["sha256"]:
+    if hashlib.sha256(array.data).hexdigest() != recorded["sha256"]:
         raise _Damaged(f"{path.name} is not what was written")
     return array
 

@@ -21,7 +21,7 @@ from kitchen_core.train.types import Row
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
 
-CHECKED_AT_ONCE = 1000
+CHECKED_AT_ONCE = 200
 """Rows of each set that are checked here, so that a set that does not fit is refused before a model
 is loaded. The others are as they are prepared.
 """

@@ -68,5 +68,5 @@ class _Seen:
     def take(self, row: Row) -> Row:
         line = canonical_json(row)
         self.digest.add_line(line)
-        self.last_is_held_out = is_held_out(line, self._fraction)
+        self.last_is_held_out = self._fraction > 0 and is_held_out(line, self._fraction)
         return row

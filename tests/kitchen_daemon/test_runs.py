@@ -236,7 +236,15 @@ REFUSED = {
     "seed too large": ({"overrides": {"seed": str(10**20)}}, "seed: given"),
     "not finite": ({"overrides": {"weight_decay": "inf"}}, "weight_decay: given 'inf', expected"),
     "no dataset": ({"overrides": {"dataset": ""}}, "'' is not a ref"),
-    "a run as data": ({"overrides": {"dataset": "run:x"}}, "a dataset is a file or builtin: data"),
+    "a run as data": (
+        {"overrides": {"dataset": "run:x"}},
+        "'run:x': what a run makes is a model and no dataset",
+    ),
+    "a model's subset": ({"overrides": {"model": "org/m#s"}}, "a model has no subsets"),
+    "mixing what is not there": (
+        {"overrides": {"mix": '{"/no/data.jsonl": 0.5}'}},
+        "there is no file /no/data.jsonl",
+    ),
     "after nobody": ({"after": ["nobody"]}, "there is no run 'nobody'"),
     "gpu without one": ({"overrides": {"device": "cuda"}}, "no NVIDIA GPU was found"),
 }

@@ -81,9 +81,7 @@ def test_refs_to_local_files_become_absolute(kitchen_stub, command, tmp_path, mo
     }
 
 
-def test_files_that_are_mixed_in_become_absolute_too(
-    kitchen_stub, command, tmp_path, monkeypatch
-):
+def test_files_that_are_mixed_in_become_absolute_too(kitchen_stub, command, tmp_path, monkeypatch):
     (tmp_path / "b.jsonl").touch()
     monkeypatch.chdir(tmp_path)
     mix = {"./a.jsonl": 0.5, "b.jsonl": {"share": 1, "fields": {"text": "t"}}, "org/data": 2}

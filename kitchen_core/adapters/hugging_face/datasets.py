@@ -73,12 +73,12 @@ def _keep_subset(path: Path, repo: str, subset: str | None) -> list[str] | None:
     from datasets.utils.metadata import MetadataConfigs
     from huggingface_hub import DatasetCard
 
-    card = DatasetCard.load(path)
+    card: Any = DatasetCard.load(path)
     configs = MetadataConfigs.from_dataset_card_data(card.data)
     if not configs:
         return None
     chosen = subset or configs.get_default_config_name()
-    if chosen not in configs:
+    if chosen is None or chosen not in configs:
         raise _no_such_subset(repo, subset, list(configs))
     files = configs[chosen].get("data_files")
     if files is None:

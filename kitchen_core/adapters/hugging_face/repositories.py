@@ -77,7 +77,8 @@ class Repositories(ABC):
     def _fetch(self, repo: str, revision: str | None, part: str | None) -> Fetched:
         # Asked first: with files from an earlier attempt at hand, a refused download passes for a complete one.
         self._api.auth_check(repo, repo_type=self.kind)
-        info = self._api.repo_info(repo, revision=revision, repo_type=self.kind)
+        ask = self._api.model_info if self.kind == "model" else self._api.dataset_info
+        info = ask(repo, revision=revision)
         commit = str(info.sha)
         place = self._place(repo, commit, part)
         if not place.is_dir():

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound
 from kitchen_core.train.ports.hub import HubDataset, HubModel
 from kitchen_core.train.types import Row
 
-Splits = Mapping[str, Sequence[Row]]
+Splits = Mapping[str, Iterable[Row]]
 
 
 class MemoryHub:

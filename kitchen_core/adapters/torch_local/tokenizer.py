@@ -21,6 +21,9 @@ from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
 from kitchen_core.train.ports.tokenizer import ChatText, Encoded
 from kitchen_core.train.types import Message
 
+_render: Any = render_jinja_template
+"""Gives texts and, where marks are asked for, their spans; its annotation says `str`."""
+
 _MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
 
 
@@ -89,7 +92,7 @@ class HuggingFaceTokenizer:
         marked = _MARK.search(template) is not None
         try:
             with self._template_lock:
-                (text,), spans = render_jinja_template(
+                (text,), spans = _render(
                     [[message.to_json() for message in messages]],
                     tools=list(tools) or None,
                     chat_template=template,

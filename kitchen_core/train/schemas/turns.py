@@ -97,7 +97,7 @@ def _check(message: Message, turn: Cell, content: Cell) -> None:
 
 
 def _role(cell: Cell, spelling: Spelling) -> Role:
-    known = {**spelling.roles, **spelling.aliases}
+    known: dict[str, Role] = {**spelling.roles, **spelling.aliases}
     role = known.get(cell.value) if isinstance(cell.value, str) else None
     if role is None:
         raise cell.unlike(f"one of {', '.join(spelling.roles)}")

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
+from kitchen_core.adapters.memory import MemoryHub
 from kitchen_core.adapters.memory.tokenizer import ByteTokenizer
 from kitchen_core.resolved_data import Split
 from kitchen_core.stages import preparing
@@ -189,6 +190,38 @@ async def test_a_long_preparation_says_how_far_it_is(build, monkeypatch):
     async with build() as made:
         said = [event.metadata["message"] for event in made.events if event.kind is EventKind.LOG]
     assert "preparing a.jsonl: 7 of 12 rows" in said
+
+
+class _Row(dict):
+    """A row that is counted while it lives."""
+
+    alive = most = 0
+
+    def __init__(self, *content):
+        super().__init__(*content)
+        _Row.alive += 1
+        _Row.most = max(_Row.most, _Row.alive)
+
+    def __del__(self):
+        _Row.alive -= 1
+
+
+class _ManyRows:
+    """More rows than are ever there together."""
+
+    def __iter__(self):
+        return (_Row(chat(f"{i}")) for i in range(2000))
+
+
+async def test_rows_go_by_one_at_a_time(store, tmp_path):
+    hub = MemoryHub()
+    hub.put_dataset("org/many", {None: {"train": _ManyRows()}}, "abc")
+    changes = {"dataset": "org/many", "test_fraction": 0.1, "eval_every": 1, "batch_size": 1}
+    config = CONFIG.model_copy(update=changes)
+    async with stages_run(store, tmp_path, config, hub=hub) as made:
+        assert made.loaded[0].measurements["rows"] == 2000
+        assert len(made.batches) == made.loaded[0].measurements["train_rows"]
+    assert 0 < _Row.most < 10
 
 
 async def test_the_datums_are_those_of_the_renderer(build):

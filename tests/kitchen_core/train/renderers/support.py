@@ -6,7 +6,10 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+from transformers import AutoTokenizer
 
 from kitchen_core import builtin
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
@@ -26,6 +29,27 @@ def fixture_tokenizer() -> HuggingFaceTokenizer:
 @cache
 def tiny_tokenizer() -> HuggingFaceTokenizer:
     return HuggingFaceTokenizer(builtin.model_folder("tiny"))
+
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n"
+    "{% if m.role == 'assistant' %}{% generation %}{{ m.content }}<|im_end|>{% endgeneration %}"
+    "{% else %}{{ m.content }}<|im_end|>{% endif %}\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+@cache
+def chatml_tokenizer(*, marked: bool) -> HuggingFaceTokenizer:
+    """The recorded one's vocabulary with ChatML as its template; its merges join line ends."""
+    made = AutoTokenizer.from_pretrained(
+        FIXTURES / "tokenizer", eos_token="<|im_end|>", bos_token=None
+    )
+    unmarked = CHATML.replace("{% generation %}", "").replace("{% endgeneration %}", "")
+    made.chat_template = CHATML if marked else unmarked
+    with TemporaryDirectory() as folder:
+        made.save_pretrained(folder)
+        return HuggingFaceTokenizer(Path(folder))
 
 
 @cache
