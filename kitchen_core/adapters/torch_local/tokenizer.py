@@ -6,11 +6,10 @@ import json
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import TemplateError
 from tokenizers import Tokenizer as Backend
 from tokenizers import processors
 from transformers import AutoTokenizer
@@ -24,7 +23,11 @@ from kitchen_core.train.types import Message
 _render: Any = render_jinja_template
 """Gives texts and, where marks are asked for, their spans; its annotation says `str`."""
 
-_MARK = re.compile(r"\{%-?\s*generation\s*-?%\}")
+
+@lru_cache
+def _marks(template: str) -> bool:
+    """Whether a template marks what the assistant says."""
+    return re.search(r"\{%-?\s*generation\s*-?%\}", template) is not None
 
 
 class HuggingFaceTokenizer:
@@ -89,7 +92,7 @@ class HuggingFaceTokenizer:
     ) -> ChatText:
         """The conversation through the model's own template. Raises InvalidRequest where it refuses."""
         template = self._template(with_tools=bool(tools))
-        marked = _MARK.search(template) is not None
+        marked = _marks(template)
         try:
             with self._template_lock:
                 (text,), spans = _render(
@@ -100,7 +103,7 @@ class HuggingFaceTokenizer:
                     return_assistant_tokens_mask=marked,
                     **self._special_tokens,
                 )
-        except TemplateError as error:
+        except Exception as error:  # a template is its author's code, and may fail in any way
             raise InvalidRequest(
                 f"the chat template refuses the conversation: {error}",
                 hint="Look at the order and the roles of its messages.",

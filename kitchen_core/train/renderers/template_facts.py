@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -41,9 +42,7 @@ class TemplateFacts:
     def prompt_end(self) -> str:
         """What the template writes to have the assistant go on."""
         asked, prompt = self._text(_ASKED), self._text(_ASKED, prompt=True)
-        if asked is None or prompt is None or not prompt.startswith(asked):
-            return ""
-        return prompt[len(asked) :]
+        return prompt[alike(asked, prompt) :] if asked and prompt else ""
 
     @cached_property
     def cut(self) -> str:
@@ -65,6 +64,11 @@ class TemplateFacts:
     def ends(self) -> tuple[str, ...]:
         """The texts of the tokens that end a completion."""
         return tuple(self._tokenizer.decode([token]) for token in self._tokenizer.eos_token_ids)
+
+    @cached_property
+    def tail(self) -> re.Pattern[str]:
+        """End tokens and space, as they stand behind the last thing said."""
+        return re.compile(f"(?:{'|'.join(map(re.escape, self.ends))}|\\s)*\\Z")
 
     @cached_property
     def extends(self) -> bool:
@@ -132,6 +136,12 @@ class TemplateFacts:
             ).text
         except InvalidRequest:
             return None
+
+
+def alike(one: str, other: str) -> int:
+    """How many characters two texts begin with in common."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
 
 
 def _thought_apart(message: Message) -> Message:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import compress
 
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_core.train.ports.tokenizer import ChatText, Span, Tokenizer
 from kitchen_core.train.renderers.base import RenderError
-from kitchen_core.train.renderers.template_facts import TemplateFacts
+from kitchen_core.train.renderers.template_facts import TemplateFacts, alike
 from kitchen_core.train.types import Message
 
 
@@ -50,18 +51,23 @@ class TemplateTurns:
         Raises RenderError where the template leaves out or rewrites something of it.
         """
         messages = conversation.messages
-        marks = self._marks(messages, chat)
+        answers = [message.role == "assistant" for message in messages]
+        if chat.said and list(turns) == answers:
+            for i in compress(range(len(messages)), answers):
+                _check_whole(messages[i], chat.text, i)
+            return [self._with_end(chat.text, mark) for mark in chat.said]
+        marks = _by_turn(chat, answers)
         spans = []
         for i, message in enumerate(messages):
             if not turns[i]:
                 continue
-            if i in marks:  # the template's word on what is trained; but it must be said somewhere
+            if i in marks:
                 span = self._with_end(chat.text, marks[i])
-                _check_whole(message, chat.text, i)
             else:
-                find = self._answer if message.role == "assistant" else self._other_turn
+                find = self._answer if answers[i] else self._other_turn
                 span = find(conversation, i, chat.text)
-                _check_whole(message, chat.text[slice(*span)], i)
+            # a mark is the template's word on what of a turn is trained; said it must be in any case
+            _check_whole(message, chat.text if i in marks else chat.text[slice(*span)], i)
             spans.append(span)
         return spans
 
@@ -74,12 +80,6 @@ class TemplateTurns:
             if message.role == "assistant"
         )
 
-    def _marks(self, messages: Sequence[Message], chat: ChatText) -> dict[int, Span]:
-        """The marked span of each answer; none where the marks are not one for each."""
-        answers = [i for i, message in enumerate(messages) if message.role == "assistant"]
-        marks = chat.said or ()
-        return dict(zip(answers, marks, strict=True)) if len(marks) == len(answers) else {}
-
     def _with_end(self, text: str, mark: Span) -> Span:
         """A marked span, stretched over the end of turn where the mark stops before it."""
         start, stop = mark
@@ -90,8 +90,16 @@ class TemplateTurns:
 
     def _answer(self, conversation: Conversation, i: int, text: str) -> Span:
         """From the prompt's end to the end of turn."""
-        start = _shared(self.prompt(conversation.upto(i)), text)
-        return start, self._turn_end(text, start, self._upto(conversation, i + 1, text))
+        stop = self._upto(conversation, i + 1, text)
+        prompt = self.prompt(conversation.upto(i))
+        if not text.startswith(prompt):
+            raise RenderError(
+                "this model's chat template begins answers otherwise than its generation prompt ends, so "
+                "what is trained would not follow what is sampled; mark the answers in the template with "
+                "{% generation %}, or set another renderer"
+            )
+        content = conversation.messages[i].content
+        return len(prompt), self._turn_end(text, len(prompt), stop, content)
 
     def _other_turn(self, conversation: Conversation, i: int, text: str) -> Span:
         """From where the text depends on what the turn says to its end."""
@@ -100,22 +108,27 @@ class TemplateTurns:
         changed = replace(message, content=_unlike(message.content))
         messages = (*conversation.messages[:i], changed)
         other = self.chat(replace(conversation, messages=messages)).text
-        start = _alike(text[:stop], other)
-        after = _alike(text[start:stop][::-1], other[start:][::-1])
+        start = alike(text[:stop], other)
+        after = alike(text[start:stop][::-1], other[start:][::-1])
         return start, self._next_end(text, stop - after, stop)
 
     def _upto(self, conversation: Conversation, end: int, text: str) -> int:
         """How much of `text` its first `end` turns make."""
         if end == len(conversation.messages):
             return len(text)
-        return _shared(self.chat(conversation.upto(end)).text, text)
+        shorter = self.chat(conversation.upto(end)).text
+        if not text.startswith(shorter):
+            raise HistoryRewritten
+        return len(shorter)
 
-    def _turn_end(self, text: str, start: int, stop: int) -> int:
-        """Just after the last end token; what a template puts behind it (a line end) is not the
-        model's to say. Where there is none, all of it is.
+    def _turn_end(self, text: str, start: int, stop: int, content: str) -> int:
+        """Just after the end token behind what is said; what a template puts behind that (a line
+        end) is not the model's to say. Where there is none, all of it is.
         """
-        found = ((text.rfind(end, start, stop), end) for end in self._facts.ends)
-        return max((at + len(end) for at, end in found if at >= 0), default=stop)
+        said = text.find(content.strip(), start, stop)
+        floor = start if said < 0 else said + len(content.strip())
+        tail = self._facts.tail.search(text, floor, stop)
+        return self._next_end(text, tail.start() if tail else stop, stop)
 
     def _next_end(self, text: str, start: int, stop: int) -> int:
         """Just after the first end token from `start` on."""
@@ -123,16 +136,11 @@ class TemplateTurns:
         return min((at + len(end) for at, end in found if at >= 0), default=stop)
 
 
-def _shared(prefix: str, text: str) -> int:
-    if not text.startswith(prefix):
-        raise HistoryRewritten
-    return len(prefix)
-
-
-def _alike(one: str, other: str) -> int:
-    """How many characters two texts begin with in common."""
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+def _by_turn(chat: ChatText, answers: Sequence[bool]) -> dict[int, Span]:
+    """The marked span of each answer; none where the marks are not one for each."""
+    marks = chat.said or ()
+    places = list(compress(range(len(answers)), answers))
+    return dict(zip(places, marks, strict=True)) if len(marks) == len(places) else {}
 
 
 def _unlike(content: str) -> str:

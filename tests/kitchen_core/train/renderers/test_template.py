@@ -136,6 +136,15 @@ def test_the_masks_are_those_of_transformers(tmp_path):
         assert [int(on) for on in ours.trained] == expected["assistant_masks"]
 
 
+def test_marks_that_are_not_one_for_each_answer_are_taken_where_all_answers_are_trained(renderer):
+    two_marks = MARKED_TEMPLATE.replace(
+        "{{ message.content }}<eos>{% endgen",
+        "{{ message.content }}{% endgeneration %}|{% generation %}<eos>{% endgen",
+    )
+    assert trained(renderer(two_marks), CHAT) == "3<eos>seven<eos>"
+    assert trained(renderer(two_marks), CHAT, "last_assistant_message") == "seven|<eos>"
+
+
 @pytest.mark.parametrize("template", [MARKED_TEMPLATE, PLAIN_TEMPLATE, LINES])
 def test_the_prompt_is_a_prefix_of_what_is_trained_on(renderer, template):
     made = renderer(template)
@@ -143,6 +152,26 @@ def test_the_prompt_is_a_prefix_of_what_is_trained_on(renderer, template):
     for turns in (1, 3):
         prompt = made.prompt(CHAT.upto(turns))
         assert made.supervised(CHAT, "all_assistant_messages").tokens[: len(prompt)] == prompt
+
+
+def test_a_template_that_ends_a_whole_conversation_otherwise_gives_an_example_for_each_answer(
+    renderer,
+):
+    made = renderer(LINES.replace("{% endif %}", "{% else %}<eos>{% endif %}"))
+    chat = talk(user("a"), assistant("\nb"), user("c"), assistant("d"))
+    examples = made.examples(chat, "all_assistant_messages")
+    assert [trained_text(made._tokenizer, each) for each in examples] == [
+        "\nb<eos>",
+        "d<eos>",
+    ]
+
+
+def test_a_template_whose_prompt_is_not_how_its_answers_begin_is_refused(renderer):
+    opens = LINES.replace("<assistant>\n{%", "<assistant>\n<think>\n{%")
+    with pytest.raises(
+        RenderError, match="begins answers otherwise than its generation prompt ends"
+    ):
+        renderer(opens).examples(CHAT, "all_assistant_messages")
 
 
 def test_a_template_that_drops_thoughts_from_history_gives_an_example_for_each_answer(renderer):
@@ -171,7 +200,7 @@ def test_a_template_that_drops_thoughts_is_refused_for_one_sequence_with_the_rem
 def test_marks_do_not_hide_that_a_template_drops_what_is_trained(renderer):
     chat = talk(user("a"), assistant(" b ", thinking="t"))
     trims = MARKED_TEMPLATE.replace(
-        "{{ message.content }}<eos>{% end", "{{ message.content | trim }}<eos>{% end"
+        "{{ message.content }}<eos>{% endgen", "{{ message.content | trim }}<eos>{% endgen"
     )
     assert trained(renderer(trims), talk(*chat.messages[:1], assistant(" b "))) == "b<eos>"
     drops = trims.replace(
@@ -183,6 +212,8 @@ def test_marks_do_not_hide_that_a_template_drops_what_is_trained(renderer):
 
 def test_a_template_that_rewrites_everything_is_refused(renderer):
     with pytest.raises(RenderError, match=r"rewrites earlier turns.*generation"):
+        renderer(REWRITES_ALL).supervised(CHAT, "all_assistant_messages")
+    with pytest.raises(RenderError, match=r"begins answers otherwise.*generation"):
         renderer(REWRITES_ALL).examples(CHAT, "all_assistant_messages")
 
 
