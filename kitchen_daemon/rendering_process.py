@@ -53,7 +53,7 @@ def answer(task: RenderTask) -> RenderAnswer:
     try:
         return RenderAnswer(rendering=asyncio.run(render(task)))
     except PortError as error:
-        problem = Problem(message=error.message, hint=error.hint)
+        problem = Problem(message=str(error), hint=error.hint)
     except (RowError, RenderError, RefError, RecipeError, NotFound, OSError) as error:
         problem = Problem(message=str(error))
     except Exception as error:  # whatever went wrong is told to the user

@@ -51,7 +51,10 @@ def _highest(logits: Tensor, k: int) -> Tensor:
     """Exactly `k` of a row `[rows, vocab]`: all above the k-th highest, and as many equal to it as
     there is room for.
     """
-    last = logits.topk(k).values[:, -1:]
+    highest = logits.topk(k + 1).values
+    last, beyond = highest[:, k - 1 : k], highest[:, k:]
+    if not (last == beyond).any():
+        return logits >= last
     above, equal = logits > last, logits == last
     room = k - above.sum(-1, keepdim=True)
     return above | (equal & (equal.cumsum(-1) <= room))

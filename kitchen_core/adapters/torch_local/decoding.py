@@ -58,8 +58,9 @@ class Decoder:
         for at, step in enumerate(self._steps(rows, params, generator)):
             tokens[step.rows, at] = step.tokens
             logprobs[step.rows, at] = step.logprobs
-            lengths[step.rows] = at + 1
-            stopped[step.rows] = step.stopped
+            if step.any_ended:
+                lengths[step.rows[step.ended]] = at + 1
+                stopped[step.rows[step.stopped]] = True
         _check_finite(logprobs)
         return _samples(tokens, logprobs, lengths, stopped)
 
@@ -77,8 +78,9 @@ class Decoder:
             chosen, logprobs = choose(state.logits, params, uniforms[state.rows, at])
             stopped = ends.reached(state.rows, chosen)
             ended = stopped | (rooms[state.rows] == at + 1)
-            yield _Step(state.rows, chosen, logprobs, stopped, ended)
-            if ended.any():
+            any_ended = bool(ended.any())
+            yield _Step(state.rows, chosen, logprobs, stopped, ended, any_ended)
+            if any_ended:
                 state.keep(~ended)
                 chosen = chosen[~ended]
             if len(chosen) == 0:
@@ -101,6 +103,7 @@ class _Step:
     logprobs: Tensor
     stopped: Tensor
     ended: Tensor
+    any_ended: bool
 
 
 class _Ends:
