@@ -6,7 +6,6 @@ named manifest (shipped, in `$KITCHEN_HOME/manifests`, or a path), and the run's
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -17,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kitchen_core.adapters.retry import RetryPolicy
+from kitchen_core.train.naming import closest
 from kitchen_core.train.ports.adapter import PORTS, Adapter
 
 _GROUP = "crucible_kitchen.adapters"
@@ -146,7 +146,6 @@ def _check(port: str, choice: PortChoice, where: str) -> None:
 def _nearest(asked: str, known: Iterable[str]) -> str:
     """What the user may have meant, as the end of a sentence."""
     names = sorted(known)
-    close = difflib.get_close_matches(asked, names, n=1)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    if close := closest(asked, names):
+        return f"; did you mean {close!r}?"
     return f"; there is {', '.join(names)}" if names else "; it takes none"

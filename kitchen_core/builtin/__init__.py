@@ -6,13 +6,14 @@ model) and `tokenizer` do.
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
+
+from kitchen_core.train.naming import closest
 
 MODELS: tuple[str, ...] = ("tiny",)
 """Names of the embedded models: `builtin:tiny`."""
@@ -85,9 +86,9 @@ def _known(name: str, names: tuple[str, ...], kind: str) -> str:
     bare = name.removeprefix("builtin:")
     if bare in names:
         return bare
-    near = difflib.get_close_matches(bare, names, n=1)
+    near = closest(bare, names)
     raise ValueError(
         f"there is no embedded {kind} {name!r}; there is "
         + ", ".join(f"builtin:{known}" for known in names)
-        + (f" (did you mean builtin:{near[0]}?)" if near else "")
+        + (f" (did you mean builtin:{near}?)" if near else "")
     )

@@ -13,7 +13,7 @@ from kitchen_core.train import rng
 from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_suggestion
 from kitchen_core.train.model_folder import inspect_model_folder
 from kitchen_core.train.ports.training import TrainingClient
-from kitchen_core.train.renderers import check_renderer_name, get_renderer
+from kitchen_core.train.renderers import get_renderer
 from kitchen_core.train.types import LoraSpec, SessionSpec
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
@@ -82,10 +82,6 @@ class InitTokenizer(Stage):
     name = "InitTokenizer"
     reads = ("session",)
     writes = MappingProxyType({"renderer": Keeping.REBUILT})
-
-    def validate(self, ctx: StageContext) -> None:
-        """Raise RenderError for a renderer that is not known."""
-        check_renderer_name(ctx.config.renderer)
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `renderer`: Renderer."""

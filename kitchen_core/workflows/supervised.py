@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from kitchen_core.config import MixedSet, RunConfig, setting
 from kitchen_core.stages.best import (
@@ -23,7 +23,8 @@ from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import ForwardBackward, LogMetrics, OptimStep
 from kitchen_core.train.best import BestIs
 from kitchen_core.train.datums import Reduction
-from kitchen_core.train.renderers import TrainOnWhat
+from kitchen_core.train.naming import nearest
+from kitchen_core.train.renderers import TrainOnWhat, renderer_names
 from kitchen_core.train.schedules import LrSchedule
 from kitchen_core.workflow.graph import (
     StageNode,
@@ -100,6 +101,14 @@ class SupervisedConfig(RunConfig):
     log_samples: int = setting(
         4, "Training rows, and answers, recorded at each measurement", unit="of each", ge=0
     )
+
+    @field_validator("renderer")
+    @classmethod
+    def _is_registered(cls, name: str) -> str:
+        if name not in renderer_names():
+            known = ", ".join(renderer_names())
+            raise ValueError(f"one of {known}{nearest(name, renderer_names())}")
+        return name
 
     @model_validator(mode="after")
     def _best_is_measured(self) -> Self:

@@ -9,9 +9,9 @@ from kitchen_core.train.renderers.base import (
     TrainOnWhat,
 )
 from kitchen_core.train.renderers.registry import (
-    check_renderer_name,
     get_renderer,
     register_renderer,
+    renderer_names,
 )
 from kitchen_core.train.renderers.template import TemplateRenderer
 
@@ -23,7 +23,7 @@ __all__ = [
     "Stop",
     "TemplateRenderer",
     "TrainOnWhat",
-    "check_renderer_name",
     "get_renderer",
     "register_renderer",
+    "renderer_names",
 ]

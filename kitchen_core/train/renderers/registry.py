@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 
+from kitchen_core.train.naming import nearest
 from kitchen_core.train.ports.tokenizer import Tokenizer
 from kitchen_core.train.renderers.base import Renderer, RenderError
 from kitchen_core.train.renderers.llama3 import Llama3Renderer
@@ -46,15 +46,14 @@ def get_renderer(name: str, tokenizer: Tokenizer) -> Renderer:
 
     Raises RenderError for a name that is not known, or a tokenizer that lacks what it needs.
     """
-    check_renderer_name(name)
+    if name not in _FACTORIES:
+        known = ", ".join(_FACTORIES)
+        raise RenderError(
+            f"there is no renderer '{name}'; known are {known}{nearest(name, _FACTORIES)}"
+        )
     return _FACTORIES[name](tokenizer)
 
 
-def check_renderer_name(name: str) -> None:
-    """Raise RenderError for a name that is not known."""
-    if name not in _FACTORIES:
-        near = difflib.get_close_matches(name, _FACTORIES, n=1)
-        suggestion = f"did you mean {near[0]}? " if near else ""
-        raise RenderError(
-            f"there is no renderer {name}; {suggestion}known are {', '.join(_FACTORIES)}"
-        )
+def renderer_names() -> tuple[str, ...]:
+    """Every name that is known."""
+    return tuple(_FACTORIES)

@@ -8,6 +8,7 @@ import pytest
 from kitchen_core.adapters.memory import MemoryTraining
 from kitchen_core.adapters.memory import files as memory_files
 from kitchen_core.adapters.memory.tokenizer import VOCAB_SIZE
+from kitchen_core.config import ConfigError, with_overrides
 from kitchen_core.stages.datums import BuildDatums
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.train.renderers import RenderError
@@ -42,11 +43,13 @@ async def test_the_config_names_the_renderer(run_context, name, made):
     assert StageContext(ctx, BuildDatums()).state["renderer"].name == made
 
 
-async def test_an_unknown_renderer_is_refused_before_anything_is_done(run_context):
-    with pytest.raises(
-        RenderError, match="there is no renderer role-colon; did you mean role_colon"
-    ):
-        InitTokenizer().validate(StageContext(run_context("role-colon"), InitTokenizer()))
+def test_an_unknown_renderer_is_refused_before_anything_is_done():
+    with pytest.raises(ConfigError) as refused:
+        with_overrides(SupervisedConfig(), {"renderer": "role-colon"})
+    assert str(refused.value) == (
+        "renderer: given 'role-colon', expected one of auto, template, role_colon, qwen3, "
+        "qwen3_instruct, llama3; did you mean 'role_colon'?"
+    )
 
 
 async def test_a_model_without_the_renderer_s_tokens_is_refused(run_context):

@@ -36,10 +36,10 @@ def test_auto_takes_the_model_s_template_and_without_one_role_colon():
 
 @pytest.mark.parametrize(
     ("name", "suggestion"),
-    [("qwen-3", "did you mean qwen3?"), ("chatml", "known are auto, template")],
+    [("qwen-3", "did you mean 'qwen3'?"), ("chatml", "known are auto, template")],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_and_all_known(name, suggestion):
-    with pytest.raises(RenderError, match=f"there is no renderer {name}; ") as refused:
+    with pytest.raises(RenderError, match=f"there is no renderer '{name}'; ") as refused:
         get_renderer(name, tiny_tokenizer())
     assert suggestion in str(refused.value)
     assert "\n" not in str(refused.value)
