@@ -34,7 +34,7 @@ class Limits:
     max_length: int
 
     def check_datums(self, datums: Sequence[Datum]) -> None:
-        """At least one datum; each not empty, of one length, and within the limits."""
+        """At least one datum; each not empty, of one length, with finite weights, within the limits."""
         if not datums:
             raise InvalidRequest(
                 "no datums were given", hint="Skip the step when a batch is empty."
@@ -46,6 +46,11 @@ class Limits:
                     f"datum {index} has {len(datum.tokens)} tokens, {len(datum.targets)} targets "
                     f"and {len(datum.weights)} weights",
                     hint="All three need the same length, at least 1.",
+                )
+            if not np.isfinite(datum.weights).all():
+                raise InvalidRequest(
+                    f"datum {index} has a weight that is not finite",
+                    hint="Look at what the weights are computed from.",
                 )
             self._check(f"datum {index}", datum.tokens)
             self._check(f"the targets of datum {index}", datum.targets)

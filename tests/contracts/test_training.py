@@ -73,12 +73,49 @@ class TestLoss:
         assert losses[-1] < losses[0] - 5
 
 
+class TestWork:
+    async def test_is_told_with_every_pass(self, session):
+        forward = (await session.forward(DATUMS, CROSS_ENTROPY)).metrics
+        backward = (await session.forward_backward(DATUMS, CROSS_ENTROPY)).metrics
+        custom = (await session.forward_backward_custom(DATUMS, negative_sum)).metrics
+        for metrics in (forward, backward, custom):
+            assert metrics["flops"] > 0
+            assert metrics["peak_memory_bytes"] > 0
+
+    async def test_of_more_tokens_is_more(self, session):
+        few = (await session.forward_backward(DATUMS, CROSS_ENTROPY)).metrics["flops"]
+        many = (await session.forward_backward(DATUMS * 3, CROSS_ENTROPY)).metrics["flops"]
+        assert many == pytest.approx(3 * few)
+
+    async def test_is_done_by_a_named_device(self, session):
+        facts = session.device_facts
+        assert facts.name
+        assert facts.memory_bytes > 0
+        assert facts.peak_flops is None or facts.peak_flops > 1e12
+
+
 class TestGradient:
     @pytest.mark.parametrize("micro_batch_tokens", [1, 2, 5])
     async def test_is_the_same_for_any_micro_batch_tokens(self, start, micro_batch_tokens):
         norms = []
         for size in (3, micro_batch_tokens):
             session = await start(micro_batch_tokens=size)
+            session.forward_backward(DATUMS, CROSS_ENTROPY)
+            norms.append((await session.optim_step(STEP)).metrics["grad_norm"])
+        assert norms[0] == pytest.approx(norms[1], rel=1e-5)
+
+    async def test_is_the_same_packed_or_padded(self, start):
+        norms = []
+        for packing in (True, False):
+            session = await start(packing=packing, micro_batch_tokens=100)
+            session.forward_backward(DATUMS, CROSS_ENTROPY)
+            norms.append((await session.optim_step(STEP)).metrics["grad_norm"])
+        assert norms[0] == pytest.approx(norms[1], rel=1e-5)
+
+    async def test_is_the_same_with_activations_computed_again(self, start):
+        norms = []
+        for again in (False, True):
+            session = await start(gradient_checkpointing=again)
             session.forward_backward(DATUMS, CROSS_ENTROPY)
             norms.append((await session.optim_step(STEP)).metrics["grad_norm"])
         assert norms[0] == pytest.approx(norms[1], rel=1e-5)
@@ -339,6 +376,7 @@ class TestRefusals:
         ("datum", "what"),
         [
             (make_datum("abc", weights=[1.0]), "2 tokens, 2 targets and 1 weights"),
+            (make_datum("abc", weights=[1.0, np.nan]), "weight that is not finite"),
             (Datum(np.array([1]), np.array([10**6]), np.ones(1, np.float32)), "1000000"),
             (Datum(np.array([-1]), np.array([1]), np.ones(1, np.float32)), "-1"),
             (make_datum("x" * 5000), "4999 tokens"),

@@ -74,13 +74,15 @@ class MemorySession:
 
     def forward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
         """Loss and target logprobs, without a gradient."""
-        return self._thread.submit("forward", lambda: self._cross_entropy(datums, loss))
+        return self._thread.submit(
+            "forward", lambda: self._cross_entropy(datums, loss, flops_a_weight=2)
+        )
 
     def forward_backward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
         """Loss and target logprobs; the gradient of the summed loss is added to what has accumulated."""
 
         def work() -> ForwardResult:
-            result = self._cross_entropy(datums, loss)
+            result = self._cross_entropy(datums, loss, flops_a_weight=6)
             self._bigram.add_gradient(datums, [datum.weights for datum in datums])
             return result
 
@@ -95,10 +97,10 @@ class MemorySession:
             # The one part that needs torch.
             from kitchen_core.adapters.custom_loss import custom_gradients
 
-            logprobs = self._cross_entropy(datums, LossSpec()).logprobs
-            metrics, gradients = custom_gradients(loss_fn, datums, logprobs)
+            scored = self._cross_entropy(datums, LossSpec(), flops_a_weight=6)
+            metrics, gradients = custom_gradients(loss_fn, datums, scored.logprobs)
             self._bigram.add_gradient(datums, [-gradient.numpy() for gradient in gradients])
-            return ForwardResult(logprobs, metrics)
+            return ForwardResult(scored.logprobs, scored.metrics | metrics)
 
         return self._thread.submit("forward_backward_custom", work)
 
@@ -188,7 +190,9 @@ class MemorySession:
             release=release,
         )
 
-    def _cross_entropy(self, datums: Sequence[Datum], loss: LossSpec) -> ForwardResult:
+    def _cross_entropy(
+        self, datums: Sequence[Datum], loss: LossSpec, *, flops_a_weight: int
+    ) -> ForwardResult:
         check_loss(loss)
         _LIMITS.check_datums(datums)
         logprobs = [self._bigram.target_logprobs(datum) for datum in datums]
@@ -197,7 +201,7 @@ class MemorySession:
         )
         metrics = {
             "loss": total,
-            "flops": 6.0 * VOCAB_SIZE * sum(map(len, datums)),  # 6 a weight of each token's row
+            "flops": float(flops_a_weight * VOCAB_SIZE * sum(map(len, datums))),
             "peak_memory_bytes": float(peak_process_bytes()),
         }
         return ForwardResult(logprobs, metrics)

@@ -71,7 +71,8 @@ def install(model: PreTrainedModel) -> bool:
 
 def uninstall(model: PreTrainedModel) -> None:
     """Undo `install`."""
-    model.set_attn_implementation(model.config._attn_implementation.removeprefix(_PREFIX))
+    backend = str(model.config._attn_implementation).removeprefix(_PREFIX)
+    model.set_attn_implementation(backend)
 
 
 def _mask_over(backend: str) -> Callable[..., Any]:
@@ -135,8 +136,8 @@ def _attend(
         )
     attended = []
     for group in documents.groups:
-        rows = [_to_rows(x, group) for x in (query, key, value)]
-        attended.append(_from_rows(_in_rows(*rows, window, scale, softcap), group))
+        q, k, v = (_to_rows(x, group) for x in (query, key, value))
+        attended.append(_from_rows(_in_rows(q, k, v, window, scale, softcap), group))
     return (attended[0] if len(attended) == 1 else torch.cat(attended))[None]
 
 

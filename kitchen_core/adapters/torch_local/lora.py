@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import UnionType
 from typing import cast
 
 import torch
@@ -12,6 +13,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
+from kitchen_core.config import nearest
 from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
 from kitchen_core.train.types import LoraSpec, ModelSource
 
@@ -33,9 +35,26 @@ def attach(base: PreTrainedModel, source: ModelSource, spec: LoraSpec, seed: int
 
 def merge(base: PreTrainedModel, adapter: Path) -> PreTrainedModel:
     """Fold an adapter into the weights of its base."""
-    with_adapter = PeftModel.from_pretrained(base, adapter, config=_load_config(adapter))
+    config = _load_config(adapter)
+    _untie_what_differs(base, config)
+    with_adapter = PeftModel.from_pretrained(base, adapter, config=config)
     merged = cast("PreTrainedModel", with_adapter.merge_and_unload())
     return merged.requires_grad_(True)
+
+
+def _untie_what_differs(base: PreTrainedModel, config: LoraConfig) -> None:
+    """An adapter of the embedding or of the output layer is of that one alone; where both share one
+    tensor, folding it in would change the other as well.
+    """
+    head, table = base.get_output_embeddings(), base.get_input_embeddings()
+    adapted = set(_targets_of(base, config))
+    shared = {
+        name.rpartition(".")[2] for name, m in base.named_modules() if m is head or m is table
+    }
+    if isinstance(head, nn.Linear) and head.weight is table.weight and adapted & shared:
+        head.weight = nn.Parameter(head.weight.detach().clone())
+        base.config.get_text_config(decoder=True).tie_word_embeddings = False
+        base.config.tie_word_embeddings = False
 
 
 def _fresh(base: PreTrainedModel, spec: LoraSpec, targets: list[str], seed: int) -> PeftModel:
@@ -62,26 +81,38 @@ def _load_config(folder: Path) -> LoraConfig:
 
 
 def _resolve_targets(base: PreTrainedModel, spec: LoraSpec) -> list[str]:
-    """The last parts of the names of the modules to adapt, sorted."""
-    known = _linear_names(base)
+    """The last parts of the names of the modules to adapt, sorted.
+
+    Any linear module or embedding may be named, `lm_head` among them. `all-linear` leaves out the
+    output layer, as PEFT's does.
+    """
     if spec.targets == "all-linear":
-        return sorted(known)
+        return sorted(_linear_names(base))
+    known = _names_of(base, nn.Linear | Conv1D | nn.Embedding)
     unknown = sorted(set(spec.targets) - known)
     if unknown:
         raise InvalidRequest(
-            f"the model has no linear modules named {', '.join(unknown)}",
+            f"the model has no module named '{unknown[0]}' that an adapter fits"
+            f"{nearest(unknown[0], sorted(known))}",
             hint=f"It has {', '.join(sorted(known))}.",
         )
-    return sorted(spec.targets)
+    if not spec.targets:
+        raise InvalidRequest("no modules to adapt are named", hint="Name some, or all-linear.")
+    return sorted(set(spec.targets))
 
 
 def _linear_names(base: PreTrainedModel) -> set[str]:
-    """What the model calls its linear modules, the output layer left out (as PEFT's `all-linear` does)."""
-    head = base.get_output_embeddings()
+    return _names_of(base, nn.Linear | Conv1D, besides=base.get_output_embeddings())
+
+
+def _names_of(
+    base: PreTrainedModel, kinds: UnionType, besides: nn.Module | None = None
+) -> set[str]:
+    """What the model calls its modules of these kinds."""
     return {
         name.rpartition(".")[2]
         for name, module in base.named_modules()
-        if isinstance(module, nn.Linear | Conv1D) and module is not head
+        if isinstance(module, kinds) and module is not besides
     }
 
 

@@ -135,7 +135,7 @@ def _own_body(causal: PreTrainedModel) -> Body:
 
 def _own_head(causal: PreTrainedModel) -> Head:
     """The output layer, and what the known models do after it."""
-    head = causal.get_output_embeddings()
+    head = cast(nn.Module, causal.get_output_embeddings())
     config = causal.config.get_text_config(decoder=True)
     scale = getattr(config, "logit_scale", None) or 1.0  # Cohere
     scale /= getattr(config, "logits_scaling", None) or 1.0  # Granite

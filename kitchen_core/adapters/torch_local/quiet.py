@@ -16,4 +16,6 @@ def quiet() -> Iterator[None]:
     transformers_logging.set_verbosity_error()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
+        # Adapters of tied weights: they are untied where that matters, when one is merged.
+        warnings.filterwarnings("ignore", message=r"(?s).*tie_word_embeddings")
         yield

@@ -43,36 +43,27 @@ def attend(
     window: how many tokens a query sees, itself included.
     """
     dtype = _compute_dtype(query)
-    rows = [x[0].transpose(0, 1).to(dtype) for x in (query, key, value)]  # [total, heads, d]
+    q, k, v = (x[0].transpose(0, 1).to(dtype) for x in (query, key, value))  # [total, heads, d]
     bounds, longest = documents.bounds, documents.longest
     back = -1 if window is None else window - 1
-    flash_attn = _flash_attn()
-    if softcap is not None and flash_attn is not None:
-        attended = flash_attn(
-            *rows,
-            bounds,
-            bounds,
-            longest,
-            longest,
+    capped = None if softcap is None else _flash_attn()
+    if capped is not None:
+        return capped(
+            *(q, k, v, bounds, bounds, longest, longest),
             softmax_scale=scale,
             causal=True,
-            window_size=(back, 0 if window else -1),
+            window_size=(back, -1 if window is None else 0),
             softcap=softcap,
-        )
-    else:
-        from torch.nn.attention.varlen import varlen_attn
+        )[None]
+    from torch.nn.attention.varlen import varlen_attn
 
-        attended = varlen_attn(
-            *rows,
-            bounds,
-            bounds,
-            longest,
-            longest,
-            scale=scale,
-            window_size=(back, 0),
-            enable_gqa=key.shape[1] != query.shape[1],
-        )
-    return attended[None]  # pyright: ignore[reportCallIssue, reportArgumentType] - no aux asked for
+    attended = varlen_attn(
+        *(q, k, v, bounds, bounds, longest, longest),
+        scale=scale,
+        window_size=(back, 0),
+        enable_gqa=k.shape[1] != q.shape[1],
+    )
+    return attended[None]  # pyright: ignore - a tensor, as no more is asked for
 
 
 def _compute_dtype(query: Tensor) -> torch.dtype:

@@ -6,7 +6,8 @@ import pytest
 from safetensors.torch import load_file
 
 from kitchen_core.train.ports.errors import InvalidRequest
-from kitchen_core.train.types import LoraSpec, ModelSource
+from kitchen_core.train.types import AdamParams, LoraSpec, LossSpec, ModelSource
+from tests.contracts.data import DATUMS
 
 
 async def adapter_tensors(session, folder):
@@ -40,9 +41,36 @@ async def test_named_targets_are_the_only_ones(start, tmp_path):
 
 
 async def test_a_target_that_the_model_does_not_have_is_named(start):
-    with pytest.raises(InvalidRequest, match="c_attn") as refused:
-        await start(LoraSpec(rank=2, targets=("c_attn",)))
-    assert "q_proj" in refused.value.hint
+    with pytest.raises(InvalidRequest, match=r"'q_prj'.*did you mean 'q_proj'") as refused:
+        await start(LoraSpec(rank=2, targets=("v_proj", "q_prj")))
+    assert "down_proj, embed_tokens, gate_proj" in refused.value.hint
+
+
+@pytest.mark.parametrize("target", ["lm_head", "embed_tokens"])
+async def test_one_side_of_tied_weights_is_adapted_alone_and_merged_alone(
+    start, llama, tmp_path, target
+):
+    """The tied tensor is shared by both; what is folded into one must not show in the other."""
+    adapted = await start(LoraSpec(rank=4, targets=(target,)))
+    for _ in range(3):
+        adapted.forward_backward(DATUMS, LossSpec())
+        await adapted.optim_step(AdamParams(learning_rate=1e-2))
+    await adapted.export(tmp_path / "adapter")
+    source = ModelSource("org/tiny", llama, adapter=tmp_path / "adapter")
+    merged = await start(source=source)
+    await merged.export(tmp_path / "whole")
+    exported = await start(source=ModelSource("x", tmp_path / "whole"))
+    losses = [
+        (await session.forward(DATUMS, LossSpec())).metrics["loss"]
+        for session in (adapted, merged, exported)
+    ]
+    assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+    assert losses[0] < (await (await start()).forward(DATUMS, LossSpec())).metrics["loss"] - 5
+
+
+async def test_no_targets_at_all_are_refused(start):
+    with pytest.raises(InvalidRequest, match="no modules"):
+        await start(LoraSpec(rank=2, targets=()))
 
 
 @pytest.mark.parametrize(
