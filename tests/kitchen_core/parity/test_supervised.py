@@ -16,7 +16,7 @@ from kitchen_core.adapters.torch_local import TorchLocal
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.datums import datum_from_rendered, mean_nll, reduce_weights
-from kitchen_core.train.renderers import TemplateRenderer
+from kitchen_core.train.renderers import get_renderer
 from kitchen_core.train.schedules import lr_multiplier
 from kitchen_core.train.types import (
     AdamParams,
@@ -40,7 +40,7 @@ def batches():
         Conversation(tuple(Message(**turn) for turn in json.loads(line)["messages"]))
         for line in lines
     ]
-    renderer = TemplateRenderer(HuggingFaceTokenizer(FIXTURES / "base"))
+    renderer = get_renderer("qwen3_instruct", HuggingFaceTokenizer(FIXTURES / "base"))
     datums = [
         datum_from_rendered(
             renderer.supervised(chat, SETTINGS["train_on_what"]), SETTINGS["max_length"]
