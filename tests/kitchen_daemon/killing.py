@@ -84,8 +84,8 @@ def killed_and_resumed(daemon: Daemon, store: Store, spans: Sequence[Span], seed
     if number % TWICE == 0:
         second = Attempt(daemon.home, store, first.run_id, 2)
         cursor = _killed_in(daemon, second, random.choice(_left(spans, span)), random, cursor)
-        places.append(second.place)
         if daemon.client.run(first.run_id).status is not RunStatus.COMPLETED:
+            places.append(second.place)
             daemon.client.resume(first.run_id)
     run = daemon.client.run(first.run_id)
     if not run.status.is_at_rest:

@@ -67,6 +67,7 @@ def test_a_run_killed_at_a_random_point_ends_with_the_same_bytes(daemon, store, 
 @pytest.mark.parametrize("seed", range(FIFTY))
 def test_fifty_points(daemon, store, alone, survivals, seed):
     survivals.append(check(daemon, store, alone, seed))
+    print(f" {seed}: killed in {' and '.join(survivals[-1].places)} ", end="")
 
 
 @pytest.mark.slow
