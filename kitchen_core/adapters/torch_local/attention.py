@@ -61,7 +61,7 @@ def isolated(documents: Documents | None) -> Iterator[None]:
 
 def install(model: PreTrainedModel) -> bool:
     """Let the model attend through this module. False where it can't be asked to."""
-    backend = model.config._attn_implementation
+    backend = str(model.config._attn_implementation).removeprefix(_PREFIX)
     chunked = getattr(model.config.get_text_config(decoder=True), "attention_chunk_size", None)
     if backend not in _BACKENDS or chunked:
         return False

@@ -185,7 +185,8 @@ class _Done:
 
     def result(self, device: torch.device) -> ForwardResult:
         """Logprobs in the order of the datums, NaN where none was computed."""
-        found = torch.cat(self._logprobs).float().cpu().numpy()
+        nothing = torch.zeros(0, device=device)  # there may be no datums
+        found = torch.cat([nothing, *self._logprobs]).float().cpu().numpy()
         start = 0
         for batch, predictions in self._batches:
             laid = np.full(sum(batch.lengths), np.nan, np.float32)
@@ -196,7 +197,7 @@ class _Done:
             for index, row in zip(batch.indices, rows, strict=True):
                 self._found[index][: len(row)] = row
         metrics = {
-            "loss": torch.stack(self._losses).sum().item(),
+            "loss": sum(loss.item() for loss in self._losses),
             "flops": self._flops,
             "peak_memory_bytes": float(peak_memory_bytes(device)),
         }

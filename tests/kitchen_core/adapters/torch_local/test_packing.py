@@ -55,7 +55,8 @@ def collected(model: PreTrainedModel) -> Gradients:
 
 def our_gradients(model: PreTrainedModel, datums: Sequence[Datum], **settings) -> Gradients:
     settings = {"micro_batch_tokens": 4096} | settings
-    Passes(take_apart(model, CPU), Flops.of(model), **settings).forward_backward(datums)
+    passes = Passes(take_apart(model, CPU), Flops.of(model), **settings)
+    passes.forward_backward(datums)
     return collected(model)
 
 
@@ -72,6 +73,7 @@ def test_the_packed_gradient_is_that_of_single_documents(name):
     expected = plain_gradients(model, DATUMS)
     assert take_apart(model, CPU).isolates
     assert_equal(our_gradients(model, DATUMS), expected)
+    assert take_apart(model, CPU).isolates
 
 
 @pytest.mark.parametrize("name", [*PACKABLE, *PADDED])
