@@ -45,6 +45,16 @@ REFUSED = {
     "device=gpu": "device: given 'gpu', expected 'auto', 'cpu' or 'cuda'",
     "lr_schedule=cosin": "lr_schedule: given 'cosin', expected 'constant', 'linear' or 'cosine'",
     "reduction=mean": "reduction: given 'mean', expected 'token' or 'example'",
+    "best_is=smallest": "best_is: given 'smallest', expected 'auto', 'lowest' or 'highest'",
+    "train_on=assistant": (
+        "train_on: given 'assistant', expected 'last_assistant_message', 'last_assistant_turn', "
+        "'all_assistant_messages', 'all_messages', 'all_tokens', 'all_user_and_system_messages' or "
+        "'customized'"
+    ),
+    "renderer=qwen-3": (
+        "renderer: given 'qwen-3', expected one of auto, template, role_colon, qwen3, qwen3_instruct, "
+        "llama3; did you mean 'qwen3'?"
+    ),
     # mappings
     "mix=builtin:chat": f"mix: given 'builtin:chat', {NAMES}",
     'mix=["builtin:chat"]': f"mix: given ['builtin:chat'], {NAMES}",

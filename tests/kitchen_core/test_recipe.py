@@ -38,7 +38,12 @@ def test_a_recipe_reads_as_its_config_its_presets_and_its_drawing(tmp_path):
     assert (reading.name, reading.workflow, reading.files) == ("mine", "supervised", ["mine.py"])
     assert (reading.config["max_steps"], reading.resolved["max_steps"]) == (3, 9)
     assert reading.resolved["learning_rate"] == 0.5
-    assert reading.refs == {"model": "model", "dataset": "dataset", "test_dataset": "dataset"}
+    assert reading.refs == {
+        "model": "model",
+        "dataset": "dataset",
+        "test_dataset": "dataset",
+        "mix": "dataset",
+    }
     assert reading.drawing[0] == "workflow supervised"
     assert reading.config_schema["properties"]["max_steps"]["unit"] == "steps"
     assert {stage["name"] for stage in reading.stages} >= {"LoadDataset", "OptimStep", "SaveFinal"}

@@ -19,7 +19,7 @@ from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.submission import Submissions
 
 FORMS = (
-    "write builtin:NAME, hf:ORG/NAME[@REVISION] or ORG/NAME, file:PATH or ./PATH, run:ID or "
+    "write builtin:NAME, hf:ORG/NAME[@REVISION] or ORG/NAME (of data also #SUBSET), file:PATH or ./PATH, run:ID or "
     "run:RECIPE@latest, model:NAME@VERSION, artifact:SHA256"
 )
 

@@ -109,7 +109,7 @@ REFUSALS = {
     "a renderer that is not there": (
         ROWS,
         {"renderer": "qwen33"},
-        r"no renderer qwen33; did you mean qwen3",
+        r"given 'qwen33', expected one of auto.*; did you mean 'qwen3'",
     ),
     "a renderer that does not fit": (ROWS, {"renderer": "llama3"}, r"llama3"),
     "a setting that is not there": (
