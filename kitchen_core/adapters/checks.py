@@ -40,20 +40,34 @@ class Limits:
                 "no datums were given", hint="Skip the step when a batch is empty."
             )
         for index, datum in enumerate(datums):
-            sizes = {len(datum.tokens), len(datum.targets), len(datum.weights)}
-            if len(sizes) != 1 or 0 in sizes:
+            if not len(datum.tokens) == len(datum.targets) == len(datum.weights) > 0:
                 raise InvalidRequest(
                     f"datum {index} has {len(datum.tokens)} tokens, {len(datum.targets)} targets "
                     f"and {len(datum.weights)} weights",
                     hint="All three need the same length, at least 1.",
                 )
-            if not np.isfinite(datum.weights).all():
-                raise InvalidRequest(
-                    f"datum {index} has a weight that is not finite",
-                    hint="Look at what the weights are computed from.",
-                )
-            self._check(f"datum {index}", datum.tokens)
-            self._check(f"the targets of datum {index}", datum.targets)
+        if not self._all_fit(datums):  # then it is worth the time to find which does not
+            for index, datum in enumerate(datums):
+                self._check_datum(index, datum)
+
+    def _all_fit(self, datums: Sequence[Datum]) -> bool:
+        """Whether every datum is within the limits: all at once, for this is asked at every step."""
+        ids = np.concatenate([d.tokens for d in datums] + [d.targets for d in datums])
+        return (
+            max(map(len, datums)) <= self.max_length
+            and 0 <= ids.min()
+            and ids.max() < self.vocab_size
+            and bool(np.isfinite(np.concatenate([d.weights for d in datums])).all())
+        )
+
+    def _check_datum(self, index: int, datum: Datum) -> None:
+        if not np.isfinite(datum.weights).all():
+            raise InvalidRequest(
+                f"datum {index} has a weight that is not finite",
+                hint="Look at what the weights are computed from.",
+            )
+        self._check(f"datum {index}", datum.tokens)
+        self._check(f"the targets of datum {index}", datum.targets)
 
     def check_sequences(self, what: str, sequences: Sequence[Sequence[int]]) -> None:
         """Each sequence is not empty and within the limits. `what` names one of them."""

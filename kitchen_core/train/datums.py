@@ -43,10 +43,7 @@ def mean_nll(logprobs: Sequence[np.ndarray], datums: Sequence[Datum]) -> float:
 
     Predictions without weight are left out, whatever their logprob is: it may be NaN.
     """
-    weighted = total = 0.0
-    for row, datum in zip(logprobs, datums, strict=True):
-        counted = datum.weights != 0
-        weights = datum.weights[counted].astype(np.float64)
-        weighted += float(np.dot(row[counted].astype(np.float64), weights))
-        total += float(weights.sum())
-    return -weighted / total
+    weights = np.concatenate([datum.weights for datum in datums]).astype(np.float64)
+    counted = weights != 0
+    found = np.concatenate(logprobs)[counted].astype(np.float64)
+    return -float(np.dot(found, weights[counted])) / float(weights.sum())
