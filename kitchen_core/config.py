@@ -95,7 +95,9 @@ class RunConfig(BaseModel):
     @field_validator("lora_targets", mode="before")
     @classmethod
     def _names_with_commas(cls, value: Any) -> Any:
-        return [name.strip() for name in value.split(",")] if isinstance(value, str) else value
+        if isinstance(value, str):
+            return [name.strip() for name in value.split(",") if name.strip()]
+        return value
 
 
 class MixedSet(BaseModel):

@@ -139,6 +139,11 @@ class Submissions:
             frozen["threads"] = 1 if tiny else len(os.sched_getaffinity(0))
         if config["lora_rank"] is None:
             frozen["lora_rank"] = 0 if tiny else DEFAULT_LORA_RANK
+        if config["lora_targets"] and not frozen["lora_rank"]:
+            raise ConfigError(
+                f"lora_targets={','.join(config['lora_targets'])} is for an adapter, but this run trains "
+                "all weights (lora_rank=0); set lora_rank, or leave lora_targets out"
+            )
         if config["learning_rate"] is None and facts is not None and facts.adapter_of is None:
             frozen["learning_rate"] = _suggested(facts, lora=bool(frozen["lora_rank"]))
         frozen["device"] = _device(config["device"])

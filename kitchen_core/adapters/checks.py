@@ -55,7 +55,7 @@ class Limits:
         ids = np.concatenate([d.tokens for d in datums] + [d.targets for d in datums])
         return (
             max(map(len, datums)) <= self.max_length
-            and 0 <= ids.min()
+            and ids.min() >= 0
             and ids.max() < self.vocab_size
             and bool(np.isfinite(np.concatenate([d.weights for d in datums])).all())
         )

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import MappingProxyType
 
 from kitchen_core.telemetry.schema import EventKind
-from kitchen_core.train.best import Best, direction_of
+from kitchen_core.train.best import Best, direction_of, steps_to_keep
 from kitchen_core.train.naming import nearest
 from kitchen_core.train.ports.training import TrainingSession
+from kitchen_core.workflow.checkpoint import CHECKPOINTS
 from kitchen_core.workflow.context import RunContext, StageContext
 from kitchen_core.workflow.graph import Predicate
 from kitchen_core.workflow.stage import Keeping, Stage
 
 _KEPT = "best/"
-_KEEP = 2  # the one before too: a resume may start from before the newest was found
 
 
 class BeginBest(Stage):
@@ -41,6 +41,9 @@ class TrackBest(Stage):
         if before.measured_at == ctx.step:  # resumed here: this measurement is counted
             return
         config = ctx.config
+        if not (config.keep_best or config.early_stopping_patience):
+            ctx.state["best"] = asdict(replace(before, measured_at=ctx.step))
+            return
         direction = direction_of(config.best_metric, config.best_is)
         best = before.after(_measured(ctx, config.best_metric), ctx.step, direction)
         if config.keep_best and best.step == ctx.step:
@@ -58,7 +61,11 @@ class TrackBest(Stage):
         folder = ctx.scratch_folder("best")
         await ctx.wait(session.save_state(folder))
         ctx.log.store_tree(folder, _kept_name(ctx.step), step=ctx.step, made=False)
-        ctx.log.keep_newest(_KEPT, _KEEP)
+        kept = {int(record.name.removeprefix(_KEPT)): record for record in ctx.log.stored(_KEPT)}
+        checkpoints = [record.step or 0 for record in ctx.log.stored(CHECKPOINTS)]
+        wanted = steps_to_keep(kept, ctx.step, checkpoints)
+        for step in kept.keys() - wanted:
+            ctx.log.remove(kept[step].name)
 
 
 class RestoreBest(Stage):
@@ -72,16 +79,22 @@ class RestoreBest(Stage):
         best = Best(**ctx.state["best"])
         if best.step is None or best.step == ctx.step:
             return
-        kept = ctx.log.artifact(_kept_name(best.step))
-        if kept is None:
-            message = (
-                f"the weights of step {best.step} are gone, so the final model is the last one"
-            )
-            ctx.event(EventKind.LOG, level="warning", message=message)
-            return
+        (kept,) = ctx.log.stored(_kept_name(best.step))
         await ctx.wait(ctx.state["session"].load_state(kept.path))
         message = f"the final model is the one of step {best.step}: {_told(ctx, best)}"
         ctx.event(EventKind.LOG, level="info", message=message)
+
+
+class DropBest(Stage):
+    """Drop the weights kept on the way: the final model is stored."""
+
+    name = "DropBest"
+    reads = ("final",)
+
+    async def run(self, ctx: StageContext) -> None:
+        """Removes what TrackBest kept."""
+        for record in ctx.log.stored(_KEPT):
+            ctx.log.remove(record.name)
 
 
 def waited_long(patience: str) -> Predicate:

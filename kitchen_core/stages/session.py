@@ -44,7 +44,8 @@ class InitSession(Stage):
             gradient_checkpointing=config.gradient_checkpointing,
             sampling_batch_size=config.sampling_batch_size,
         )
-        ctx.state["peak_lr"] = _peak_lr(ctx, resolved.source.folder)
+        if ctx.state.get("peak_lr") is None:  # a resumed run has it from its checkpoint
+            ctx.state["peak_lr"] = _peak_lr(ctx, resolved.source.folder)
         ctx.state["session"] = await ctx.wait(client.start_session(spec))
 
     async def rollback(self, ctx: StageContext, error: BaseException) -> None:

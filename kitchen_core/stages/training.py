@@ -6,10 +6,12 @@ LogMetrics waits.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import cast
 
 from kitchen_core.stages.datums import Batch
 from kitchen_core.train.datums import mean_nll, reduce_weights
@@ -100,8 +102,7 @@ class LogMetrics(Stage):
         batch: Batch = ctx.state["batch"]
         submitted: Submitted = ctx.state["submitted"]
         update: Update = ctx.state["update"]
-        forward = await ctx.wait(submitted.handle)
-        optim = await ctx.wait(update.handle)
+        forward, optim = await ctx.wait(both(submitted.handle, update.handle))
         seconds = time.perf_counter() - submitted.at
         tokens = sum(len(datum) for datum in batch.datums)
         ctx.telemetry.metrics(
@@ -120,6 +121,18 @@ class LogMetrics(Stage):
                 **_work(forward.metrics, ctx.state["session"].device_facts, seconds),
             },
         )
+
+
+async def both(
+    first: Awaitable[ForwardResult], second: Awaitable[OptimResult]
+) -> tuple[ForwardResult, OptimResult]:
+    """Both results. Where the first failed its error is told: the second only failed after it."""
+    done = await asyncio.gather(first, second, return_exceptions=True)
+    for result in done:
+        if isinstance(result, BaseException):
+            raise result
+    forward, optim = done
+    return cast(ForwardResult, forward), cast(OptimResult, optim)
 
 
 def _work(metrics: Mapping[str, float], device: DeviceFacts, seconds: float) -> dict[str, float]:

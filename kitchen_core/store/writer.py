@@ -87,18 +87,21 @@ class RunWriter:
         """The same for a folder, which is moved in."""
         return self._store_content("tree", source, name, step, made)
 
-    def artifact(self, name: str) -> ArtifactRecord | None:
-        """What the run has under a name, or None."""
+    def stored(self, prefix: str) -> list[ArtifactRecord]:
+        """The run's artifacts whose names begin with `prefix`, in order of storing."""
         stored = self._store.list_artifacts(self.run_id)
-        return next((each.as_record() for each in stored if each.name == name), None)
+        return [each.as_record() for each in stored if each.name.startswith(prefix)]
+
+    def remove(self, name: str) -> None:
+        """Take an artifact from the run, and its content from the disk if nothing else names it."""
+        self._store.remove_artifact(self.run_id, name, self.attempt)
 
     def keep_newest(self, prefix: str, count: int) -> None:
         """Remove the run's artifacts whose names begin with `prefix`, but for the newest `count`."""
         events.check_current(self._store.db.connection(), self.run_id, self.attempt)
-        stored = self._store.list_artifacts(self.run_id)
-        named = [artifact for artifact in stored if artifact.name.startswith(prefix)]
+        named = self.stored(prefix)
         for artifact in named[: max(0, len(named) - count)]:
-            self._store.remove_artifact(self.run_id, artifact.name, self.attempt)
+            self.remove(artifact.name)
 
     def add_edge(self, source: Node, target: Node, role: str) -> None:
         """Record that `target` came out of `source`."""

@@ -91,8 +91,12 @@ class RunLog(EventSink, Protocol):
         """The same for a folder, which is moved in where it can be."""
         ...
 
-    def artifact(self, name: str) -> ArtifactRecord | None:
-        """What the run has under a name, or None."""
+    def stored(self, prefix: str) -> list[ArtifactRecord]:
+        """The run's artifacts whose names begin with `prefix`, in order of storing."""
+        ...
+
+    def remove(self, name: str) -> None:
+        """Take an artifact from the run, and its content from the disk if nothing else names it."""
         ...
 
     def keep_newest(self, prefix: str, count: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -41,6 +42,15 @@ class Best:
         if value is not None and (self.value is None or _is_better(value, self.value, direction)):
             return Best(value, step, step)
         return replace(self, measured_at=step, waited=self.waited + 1)
+
+
+def steps_to_keep(kept: Iterable[int], best: int, checkpoints: Iterable[int]) -> set[int]:
+    """Of the steps whose weights are kept, those that may still be asked for: the best one, and what
+    each checkpoint knows as the best: the newest from before it. A resume may start from any of them.
+    """
+    steps = sorted(kept)
+    known = [[step for step in steps if step < checkpoint] for checkpoint in checkpoints]
+    return {best} | {earlier[-1] for earlier in known if earlier}
 
 
 def _is_better(value: float, than: float, direction: Direction) -> bool:

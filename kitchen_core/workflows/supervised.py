@@ -9,6 +9,7 @@ from pydantic import field_validator, model_validator
 from kitchen_core.config import MixedSet, RunConfig, setting
 from kitchen_core.stages.best import (
     BeginBest,
+    DropBest,
     RestoreBest,
     TrackBest,
     not_measured,
@@ -85,7 +86,8 @@ class SupervisedConfig(RunConfig):
         200, "Held-out questions to answer when measuring; 0: the loss alone", unit="answers", ge=0
     )
     best_metric: str = setting(
-        "test/nll", "The measured metric that early_stopping_patience and keep_best go by"
+        "test/nll",
+        "The metric that early_stopping_patience and keep_best go by, one that evaluations measure",
     )
     best_is: BestIs = setting(
         "auto", "Which end of it is good; auto: losses and errors lowest, everything else highest"
@@ -112,13 +114,22 @@ class SupervisedConfig(RunConfig):
 
     @model_validator(mode="after")
     def _best_is_measured(self) -> Self:
-        if not self.eval_every:
-            for name in ("keep_best", "early_stopping_patience"):
-                if value := getattr(self, name):
-                    raise ValueError(
-                        f"{name}={value} goes by {self.best_metric}, but eval_every=0 measures "
-                        "nothing; set eval_every"
-                    )
+        for name in ("keep_best", "early_stopping_patience"):
+            value = getattr(self, name)
+            goes_by = f"{name}={value} goes by {self.best_metric}, but"
+            if value and not self.eval_every:
+                raise ValueError(f"{goes_by} eval_every=0 measures nothing; set eval_every")
+            if value and "exact_match" in self.best_metric and not self.eval_samples:
+                raise ValueError(f"{goes_by} eval_samples=0 asks nothing; set eval_samples")
+        return self
+
+    @model_validator(mode="after")
+    def _floor_has_a_schedule(self) -> Self:
+        if self.min_lr_ratio and self.lr_schedule == "constant":
+            raise ValueError(
+                f"min_lr_ratio={self.min_lr_ratio:g} is where a schedule ends, but "
+                "lr_schedule=constant stays at its peak; use linear or cosine"
+            )
         return self
 
 
@@ -153,6 +164,7 @@ supervised = Workflow(
         when(not_measured("eval_every"), *_measure()),
         when(is_set("keep_best"), stage(RestoreBest())),
         stage(SaveFinal()),
+        when(is_set("keep_best"), stage(DropBest())),
         when(is_set("register_as"), stage(Register())),
     ),
 )

@@ -55,6 +55,7 @@ REFUSED = {
         "renderer: given 'qwen-3', expected one of auto, template, role_colon, qwen3, qwen3_instruct, "
         "llama3; did you mean 'qwen3'?"
     ),
+    "min_lr_ratio=2": "min_lr_ratio: given '2', expected 1 or less",
     # mappings
     "mix=builtin:chat": f"mix: given 'builtin:chat', {NAMES}",
     'mix=["builtin:chat"]': f"mix: given ['builtin:chat'], {NAMES}",

@@ -41,3 +41,15 @@ def test_a_family_that_nobody_has_measured_needs_a_learning_rate(daemon, tmp_pat
 def test_a_learning_rate_that_is_given_stays(daemon, tmp_path):
     config = planned(daemon, model=model_named(tmp_path, "gpt2"), learning_rate="0.5")
     assert config["learning_rate"] == 0.5
+
+
+def test_modules_for_an_adapter_that_there_is_not_are_refused(daemon):
+    with pytest.raises(ValueError, match="lora_targets=q_proj,v_proj is for an adapter"):
+        planned(daemon, lora_targets="q_proj,v_proj")
+    config = planned(daemon, lora_targets="q_proj, v_proj", lora_rank=4)
+    assert config["lora_targets"] == ["q_proj", "v_proj"]
+
+
+def test_a_floor_without_a_schedule_is_refused(daemon):
+    with pytest.raises(ValueError, match=r"min_lr_ratio=0.5 is where a schedule ends"):
+        planned(daemon, lr_schedule="constant", min_lr_ratio=0.5)

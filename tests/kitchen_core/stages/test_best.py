@@ -7,10 +7,17 @@ from safetensors.numpy import load_file
 from kitchen_core import builtin
 from kitchen_core.adapters.memory import MemoryTraining
 from kitchen_core.config import ConfigError, with_overrides
-from kitchen_core.stages.best import BeginBest, RestoreBest, TrackBest, not_measured, waited_long
+from kitchen_core.stages.best import (
+    BeginBest,
+    DropBest,
+    RestoreBest,
+    TrackBest,
+    not_measured,
+    waited_long,
+)
 from kitchen_core.stages.saving import Checkpoint, SaveFinal
 from kitchen_core.store import RunWriter
-from kitchen_core.telemetry.schema import EventKind
+from kitchen_core.telemetry.schema import EventKind, Intent
 from kitchen_core.train.types import AdamParams, Datum, LossSpec, ModelSource, SessionSpec
 from kitchen_core.workflow.context import Interrupted
 from kitchen_core.workflow.graph import every, is_set, stage, stream, when
@@ -67,6 +74,7 @@ def measuring(losses):
         when(not_measured("eval_every"), *measured),
         when(is_set("keep_best"), stage(RestoreBest())),
         stage(SaveFinal()),
+        when(is_set("keep_best"), stage(DropBest())),
     )
 
 
@@ -142,9 +150,34 @@ async def test_a_paused_run_goes_on_counting_where_it_was(store, tmp_path):
 
 
 async def test_a_metric_that_nothing_measures_is_refused_with_those_that_are(store, tmp_path):
-    config = configured(best_metric="test/nnl")
+    config = configured(best_metric="test/nnl", keep_best=True)
     with pytest.raises(StageFailed, match=r"given 'test/nnl'.*: test/nll; did you mean 'test/nll'"):
         await run(store, tmp_path, [1.0] * 9, config)
+
+
+async def test_what_was_kept_on_the_way_is_gone_in_the_end(store, tmp_path):
+    run_id, _ = await run(store, tmp_path, [3.0, 2.0, 1.0, *[2.0] * 6], configured(keep_best=True))
+    assert [stored.name for stored in store.list_artifacts(run_id)] == ["final"]
+
+
+async def test_a_checkpoint_s_best_is_kept_though_a_better_one_has_come(store, tmp_path):
+    config = configured(keep_best=True).model_copy(update={"save_every": 3, "keep_checkpoints": 1})
+    losses = [9.0, 8.0, 9.0, 9.0, 7.0, 6.0, 9.0, 9.0, 9.0]
+    writer = start(store)
+    ctx = context(writer, tmp_path, config)
+    ctx.stop_asked = lambda: ctx.step == 6
+    writer.intent = lambda: Intent.CANCEL  # leave as a killed worker does, without saving
+    with pytest.raises(Interrupted):
+        await Runner(measuring(losses), ctx).run()
+    kept = [each.name for each in store.list_artifacts(writer.run_id)]
+    assert kept == ["best/000001", "checkpoints/000003", "best/000005"]
+
+
+async def test_without_settings_that_go_by_it_nothing_need_be_measured(store, tmp_path):
+    losses = dict.fromkeys(range(9), 1.0)
+    config = configured(best_metric="test/other")
+    _, ctx = await run(store, tmp_path, losses, config)
+    assert ctx.step == STEPS
 
 
 @pytest.mark.parametrize("setting", ["keep_best", "early_stopping_patience"])
@@ -155,3 +188,9 @@ def test_going_by_measurements_without_measuring_is_refused(setting):
     assert str(refused.value) == (
         f"{setting}={value} goes by test/nll, but eval_every=0 measures nothing; set eval_every"
     )
+
+
+def test_going_by_answers_without_asking_any_is_refused():
+    settings = {"keep_best": "1", "best_metric": "test/exact_match", "eval_samples": "0"}
+    with pytest.raises(ConfigError, match="eval_samples=0 asks nothing; set eval_samples"):
+        with_overrides(SupervisedConfig(), settings)

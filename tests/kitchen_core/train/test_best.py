@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kitchen_core.train.best import Best, direction_of
+from kitchen_core.train.best import Best, direction_of, steps_to_keep
 
 VALUES = st.lists(st.none() | st.floats(-10, 10).map(lambda x: round(x, 1)), max_size=12)
 
@@ -45,3 +45,16 @@ def test_the_best_is_what_a_plain_search_finds(values):
     finite = [(value, -step) for step, value in enumerate(values) if value is not None]
     expected = max(finite) if finite else None
     assert (best.value, best.step) == ((expected[0], -expected[1]) if expected else (None, None))
+
+
+def test_what_a_checkpoint_knows_as_the_best_is_kept():
+    # Checkpoints at 100 and 150 know 90 and 110 as the best.
+    assert steps_to_keep([40, 90, 110, 160, 180], 180, [100, 150]) == {90, 110, 180}
+
+
+def test_what_is_measured_at_a_checkpoint_s_own_step_came_after_it():
+    assert steps_to_keep([40, 50], 50, [50]) == {40, 50}
+
+
+def test_what_lies_beyond_a_rewind_is_not_kept():
+    assert steps_to_keep([40, 60, 80], 60, [50]) == {40, 60}
