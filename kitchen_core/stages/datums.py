@@ -23,7 +23,7 @@ from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import Renderer
-from kitchen_core.train.types import Datum
+from kitchen_core.train.types import Datum, Message
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
 
@@ -75,13 +75,13 @@ class HeldOut:
     """What evaluation measures on. Only conversations have a prompt; a plain text has datums alone.
 
     prompts: token ids `[prompt]` of each. questions: the user's turns in each prompt, for people.
-    answers: the text expected.
+    answers: the turn expected.
     """
 
     datums: list[Datum]
     prompts: list[list[int]]
     questions: list[str]
-    answers: list[str]
+    answers: list[Message]
 
     @property
     def fingerprint(self) -> str:
@@ -90,7 +90,8 @@ class HeldOut:
             [each.tokens.tolist(), each.targets.tolist(), each.weights.tolist()]
             for each in self.datums
         ]
-        return sha256_of_json([datums, self.prompts, self.questions, self.answers])
+        answers = [answer.to_json() for answer in self.answers]
+        return sha256_of_json([datums, self.prompts, self.questions, answers])
 
 
 class BuildDatums(Stage):
@@ -163,7 +164,7 @@ def held_out(examples: Sequence[Example], preparation: Preparation) -> tuple[Hel
         if isinstance(example, Conversation) and prompt is not None:
             measured.prompts.append(prompt)
             measured.questions.append(_question(example))
-            measured.answers.append(example.answer.content)
+            measured.answers.append(example.answer)
     return measured, _not_measured(len(examples), too_long, untrained, preparation)
 
 

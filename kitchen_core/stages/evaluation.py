@@ -1,45 +1,49 @@
-"""Measuring the model on held-out examples: the loss, and how often a sampled answer is exactly
-right.
+"""Measuring the model on held-out examples: the loss, how often an answer is exactly right, and
+whether sampler and trainer agree.
 """
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Any
 
 from kitchen_core.stages.datums import HeldOut
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train import rng
-from kitchen_core.train.datums import mean_nll
+from kitchen_core.train.datums import datum_of_completion, mean_nll
+from kitchen_core.train.kl import kl_sample_train
 from kitchen_core.train.ports.training import TrainingSession
-from kitchen_core.train.renderers import Renderer
-from kitchen_core.train.types import LossSpec, SamplingParams
+from kitchen_core.train.renderers import Parsed, Renderer
+from kitchen_core.train.types import LossSpec, Message, Sample, SamplingParams
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
+
+COMPARED = 64
+"""Sampled answers that the trainer scores too, to see whether it agrees with the sampler."""
 
 
 @dataclass(frozen=True)
 class Answer:
     """One held-out question as the model answered it.
 
-    prompt: all that it read, question: the last turn of it.
+    prompt: all that it read, question: the user's turns of it. completion, expected: as text, for
+    people. correct: whether the turn read back from the completion is the expected one.
     """
 
     prompt: str
     question: str
     completion: str
     expected: str
+    correct: bool
     logprob: float
-
-    @property
-    def correct(self) -> bool:
-        """Whether the whole answer is the expected one."""
-        return self.completion.strip() == self.expected.strip()
 
 
 class Evaluate(Stage):
-    """Held-out loss, and exact match of sampled and of greedy answers."""
+    """Held-out loss, exact match of sampled and of greedy answers, and the KL of sampler and trainer."""
 
     name = "Evaluate"
     reads = ("session", "renderer", "held_out")
@@ -51,31 +55,31 @@ class Evaluate(Stage):
         measured: dict[str, float] = {}
         if held_out.datums:
             measured["test/nll"] = await self._nll(ctx, held_out)
-        sampled = await self._answers(ctx, held_out, ctx.config.temperature)
-        if sampled:
-            share, error = exact_match(sampled)
-            greedy = await self._answers(ctx, held_out, 0.0)
+        prompts = held_out.prompts[: ctx.config.eval_samples]
+        answers: list[Answer] = []
+        if prompts:
+            sampled = await self._samples(ctx, prompts, ctx.config.temperature)
+            greedy = await self._samples(ctx, prompts, 0.0)
+            answers = self._answers(ctx, held_out, sampled)
+            share, error = exact_match(answers)
             measured |= {
                 "test/exact_match": share,
                 "test/exact_match_stderr": error,
-                "test/greedy_exact_match": exact_match(greedy)[0],
+                "test/greedy_exact_match": exact_match(self._answers(ctx, held_out, greedy))[0],
+                **await self._kl(ctx, prompts, sampled),
             }
         ctx.telemetry.metrics(ctx.step, measured)
-        ctx.event(EventKind.EVAL_COMPLETED, {**measured, "n": len(sampled)})
-        ctx.state["answers"] = sampled
+        ctx.event(EventKind.EVAL_COMPLETED, {**measured, "n": len(answers)})
+        ctx.state["answers"] = answers
 
     async def _nll(self, ctx: StageContext, held_out: HeldOut) -> float:
         session: TrainingSession = ctx.state["session"]
         forward = await ctx.wait(session.forward(held_out.datums, LossSpec("cross_entropy")))
         return mean_nll(forward.logprobs, held_out.datums)
 
-    async def _answers(
-        self, ctx: StageContext, held_out: HeldOut, temperature: float
-    ) -> list[Answer]:
-        """The first `eval_samples` questions, answered."""
-        prompts = held_out.prompts[: ctx.config.eval_samples]
-        if not prompts:
-            return []
+    async def _samples(
+        self, ctx: StageContext, prompts: Sequence[Sequence[int]], temperature: float
+    ) -> list[Sample]:
         session: TrainingSession = ctx.state["session"]
         renderer: Renderer = ctx.state["renderer"]
         params = SamplingParams(
@@ -85,18 +89,57 @@ class Evaluate(Stage):
             stop=renderer.stop.tokens,
             stop_texts=renderer.stop.texts,
         )
-        sampler = session.sampler("live")
-        groups = await ctx.wait(sampler.sample(prompts, params))
+        groups = await ctx.wait(session.sampler("live").sample(prompts, params))
+        return [sample for (sample,) in groups]
+
+    def _answers(
+        self, ctx: StageContext, held_out: HeldOut, samples: Sequence[Sample]
+    ) -> list[Answer]:
+        renderer: Renderer = ctx.state["renderer"]
         return [
             Answer(
-                prompt=renderer.text(prompts[i]),
+                prompt=renderer.text(held_out.prompts[i]),
                 question=held_out.questions[i],
                 completion=renderer.text(sample.tokens),
-                expected=held_out.answers[i],
+                expected=as_text(held_out.answers[i]),
+                correct=is_right(renderer.parse(sample.tokens), held_out.answers[i]),
                 logprob=float(sample.logprobs.sum()),
             )
-            for i, (sample,) in enumerate(groups)
+            for i, sample in enumerate(samples)
         ]
+
+    async def _kl(
+        self, ctx: StageContext, prompts: Sequence[Sequence[int]], samples: Sequence[Sample]
+    ) -> dict[str, float]:
+        """How far the trainer's logprobs of sampled tokens are from the sampler's."""
+        session: TrainingSession = ctx.state["session"]
+        pairs = list(zip(prompts, samples, strict=True))[:COMPARED]
+        datums = [datum_of_completion(prompt, sample.tokens) for prompt, sample in pairs]
+        scored = await ctx.wait(session.forward(datums, LossSpec("cross_entropy")))
+        trainer = [
+            lp[datum.weights != 0] for lp, datum in zip(scored.logprobs, datums, strict=True)
+        ]
+        kl = kl_sample_train([sample.logprobs for _, sample in pairs], trainer)
+        return {"test/kl_sample_train_v1": kl.v1, "test/kl_sample_train_v2": kl.v2}
+
+
+def is_right(parsed: Parsed, expected: Message) -> bool:
+    """Whether a completion is a whole turn that says what was expected and calls the same tools.
+    What it thought before does not count.
+    """
+    said = parsed.message
+    same_text = said.content.strip() == expected.content.strip()
+    return parsed.complete and same_text and _calls(said) == _calls(expected)
+
+
+def _calls(message: Message) -> list[tuple[str, Any]]:
+    return [(call.name, json.loads(call.arguments)) for call in message.tool_calls]
+
+
+def as_text(message: Message) -> str:
+    """A turn for people: what it says, and the tools that it calls."""
+    calls = [f"{call.name}({call.arguments})" for call in message.tool_calls]
+    return "\n".join(part for part in (message.content, *calls) if part)
 
 
 def exact_match(answers: list[Answer]) -> tuple[float, float]:

@@ -23,6 +23,14 @@ def datum_from_rendered(rendered: Rendered, max_length: int) -> Datum:
     return Datum(tokens=tokens[:-1], targets=tokens[1:], weights=weights[1:])
 
 
+def datum_of_completion(prompt: Sequence[int], completion: Sequence[int]) -> Datum:
+    """A sampled completion as a datum whose completion's tokens weigh 1 each, the prompt's 0."""
+    tokens = np.asarray([*prompt, *completion], dtype=np.int64)
+    weights = np.zeros(len(tokens), dtype=np.float32)
+    weights[len(prompt) :] = 1
+    return Datum(tokens=tokens[:-1], targets=tokens[1:], weights=weights[1:])
+
+
 def reduce_weights(datums: Sequence[Datum], reduction: Reduction) -> list[Datum]:
     """The batch with weights that sum to 1, so that the summed loss is a mean.
 

@@ -144,7 +144,10 @@ async def test_a_hub_dataset_without_a_split_to_train_on_can_only_be_measured_on
     hub.put_dataset("org/bench", {None: {"test": [chat("1", "2")]}}, "abc")
     main = write_jsonl(tmp_path / "a.jsonl", [chat("3", "4")] * 4)
     async with load(hub, dataset=main, test_dataset="org/bench", eval_every=1) as made:
-        assert (made.held_out.questions, made.held_out.answers) == (["1"], ["2"])
+        assert (made.held_out.questions, [each.content for each in made.held_out.answers]) == (
+            ["1"],
+            ["2"],
+        )
     with pytest.raises(StageFailed, match="org/bench has no split to train on"):
         async with load(hub, dataset="org/bench"):
             pass

@@ -10,6 +10,7 @@ from kitchen_core.train.batches import BatchPlan
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import TemplateRenderer
 from kitchen_core.train.schemas import examples_from_rows
+from kitchen_core.train.types import Message
 from kitchen_core.workflow.runner import StageFailed
 from tests.kitchen_core.stages.support import CONFIG, chat, stages_run, text_of, write_jsonl
 from tests.kitchen_core.store.support import fresh_store
@@ -125,7 +126,7 @@ def test_a_held_out_prompt_ends_before_the_last_answer():
     measured, _ = held_out(list(examples_from_rows([row], "x")), with_bytes())
     (prompt,) = measured.prompts
     assert bytes(token for token in prompt if token < 256) == b"abc"
-    assert (measured.questions, measured.answers) == (["a … c"], ["d"])
+    assert (measured.questions, measured.answers) == (["a … c"], [Message("assistant", "d")])
 
 
 def test_what_is_measured_tells_itself_apart():

@@ -103,6 +103,13 @@ async def test_the_same_questions_are_answered_at_every_evaluation(run):
     assert all(event.measurements["logprob"] < 0 for event in answers)
 
 
+async def test_sampler_and_trainer_agree(run):
+    _, _, series = await run(TorchLocal())
+    assert [step for step, _ in series["test/kl_sample_train_v1"]] == [0, 2, 3]
+    assert values(series, "test/kl_sample_train_v1") == pytest.approx([0] * 3, abs=1e-5)
+    assert values(series, "test/kl_sample_train_v2") == pytest.approx([0] * 3, abs=1e-9)
+
+
 async def test_the_final_model_is_registered_under_its_name(run):
     store, run_id, _ = await run(MemoryTraining())
     version = store.resolve("mine", "latest")
@@ -165,7 +172,7 @@ async def test_examples_cut_before_their_answers_are_refused(run):
 
 
 def answers(*right):
-    return [Answer("?", "?", "a" if each else "b", " a\n", 0.0) for each in right]
+    return [Answer("?", "?", "a", "b", each, 0.0) for each in right]
 
 
 def test_exact_match_has_the_standard_error_of_a_share():
