@@ -19,7 +19,7 @@ from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.datums import BuildDatums
 from kitchen_core.stages.evaluation import Evaluate
 from kitchen_core.stages.samples import LogSamples
-from kitchen_core.stages.saving import Checkpoint, Register, SaveFinal
+from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import ForwardBackward, LogMetrics, OptimStep
 from kitchen_core.train.best import BestIs
@@ -164,6 +164,7 @@ supervised = Workflow(
         when(not_measured("eval_every"), *_measure()),
         when(is_set("keep_best"), stage(RestoreBest())),
         stage(SaveFinal()),
+        stage(CheckFinal()),
         when(is_set("keep_best"), stage(DropBest())),
         when(is_set("register_as"), stage(Register())),
     ),

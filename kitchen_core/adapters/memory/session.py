@@ -66,7 +66,7 @@ class MemorySession:
         self.tokenizer = ByteTokenizer()
         self.fingerprint = identity
         self.device_facts = DeviceFacts("memory", None, psutil.virtual_memory().total)
-        self._spec = spec
+        self.spec = spec
         self._thread = thread
         self._bigram = bigram
         self._initial = bigram.trained.copy()
@@ -134,13 +134,13 @@ class MemorySession:
 
     def export(self, folder: Path) -> Awaitable[None]:
         """Write a model folder, or an adapter folder where one was trained, into an empty folder."""
-        lora = self._spec.lora
+        lora = self.spec.lora
 
         def work() -> None:
             if lora is None:
                 files.write_model(folder, self._bigram.trained)
             else:
-                files.write_adapter(folder, self._bigram.trained, self._spec.model.name, lora)
+                files.write_adapter(folder, self._bigram.trained, self.spec.model.name, lora)
 
         return self._thread.submit("export", work)
 

@@ -52,7 +52,7 @@ class TorchSession:
     ) -> None:
         self.tokenizer = tokenizer
         self.fingerprint = identity
-        self._spec = spec
+        self.spec = spec
         self._thread = thread
         self._loaded = loaded
         self._optimizer = Optimizer(loaded.trained)
@@ -158,7 +158,7 @@ class TorchSession:
     def export(self, folder: Path) -> Awaitable[None]:
         """Write a Hugging Face folder, or a PEFT adapter where one was trained, into an empty folder."""
         return self._thread.submit(
-            "export", lambda: export_model(folder, self._loaded.model, self._spec.model)
+            "export", lambda: export_model(folder, self._loaded.model, self.spec.model)
         )
 
     def reference(self) -> TorchSampler:

@@ -47,6 +47,11 @@ class TrainingSession(Protocol):
         ...
 
     @property
+    def spec(self) -> SessionSpec:
+        """What the session was started from."""
+        ...
+
+    @property
     def device_facts(self) -> DeviceFacts:
         """What the session computes on. `flops` over `peak_flops` and the time is the MFU."""
         ...
