@@ -85,6 +85,10 @@ class RunConfig(BaseModel):
     gradient_checkpointing: bool = setting(
         False, "Save memory by computing activations twice; costs about a third more time"
     )
+    deterministic: bool = setting(
+        False,
+        "On a GPU: the same bytes from the same seed, at a cost in speed; a CPU gives them always",
+    )
     sampling_batch_size: int = setting(64, "Completions decoded together", unit="sequences", ge=1)
     save_every: int = setting(
         100, "Save a checkpoint every so many steps; 0: never", unit="steps", ge=0

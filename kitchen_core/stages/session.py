@@ -42,6 +42,7 @@ class InitSession(Stage):
             micro_batch_tokens=config.micro_batch_tokens,
             packing=config.packing,
             gradient_checkpointing=config.gradient_checkpointing,
+            deterministic=config.deterministic,
             sampling_batch_size=config.sampling_batch_size,
         )
         if ctx.state.get("peak_lr") is None:  # a resumed run has it from its checkpoint

@@ -213,7 +213,8 @@ class SessionSpec:
     lora: None trains all weights. micro_batch_tokens: tokens in one backward pass; a longer datum
     has one of its own. packing: lay documents end to end, isolated from each other, rather than
     padded side by side; it changes no gradient. gradient_checkpointing: compute activations again
-    in the backward pass rather than keep them. sampling_batch_size: completions decoded together.
+    in the backward pass rather than keep them. deterministic: on a GPU too, the same bytes from the
+    same seed. sampling_batch_size: completions decoded together.
     threads: CPU threads of the compute thread.
     """
 
@@ -225,6 +226,7 @@ class SessionSpec:
     micro_batch_tokens: int = 4096
     packing: bool = True
     gradient_checkpointing: bool = False
+    deterministic: bool = False
     sampling_batch_size: int = 64
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from contextlib import AbstractContextManager, nullcontext
 
@@ -50,6 +51,15 @@ def choose_device(name: str) -> torch.device:
             "device is cuda, and this machine has no usable GPU", hint="Set device=cpu."
         )
     return torch.device(name)
+
+
+def make_deterministic(device: torch.device) -> None:
+    """Take from a GPU only what gives the same bytes every time; what can't raises. A CPU needs no
+    asking.
+    """
+    if device.type == "cuda":
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # else cuBLAS may reorder sums
+        torch.use_deterministic_algorithms(True)
 
 
 def autocast(device: torch.device) -> AbstractContextManager[object]:

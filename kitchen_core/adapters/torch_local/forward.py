@@ -42,8 +42,9 @@ class Passes:
     ) -> None:
         self._parts = parts
         self._flops = flops
-        self._micro_batch_tokens = micro_batch_tokens
         self._packing = packing and parts.isolates
+        alone = not (self._packing or parts.pads)
+        self._micro_batch_tokens = 1 if alone else micro_batch_tokens
         self._logits_at_a_time = logits_at_a_time or LOGITS_AT_A_TIME[parts.device.type]
 
     @torch.no_grad()

@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 from kitchen_core.adapters.checks import Limits
 from kitchen_core.adapters.torch_local import lora
 from kitchen_core.adapters.torch_local.checkpointing import checkpoint_layers
-from kitchen_core.adapters.torch_local.device import choose_device
+from kitchen_core.adapters.torch_local.device import choose_device, make_deterministic
 from kitchen_core.adapters.torch_local.parts import Parts, take_apart
 from kitchen_core.adapters.torch_local.weights import Weights, copy_of, swapped
 from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
@@ -49,6 +49,8 @@ def load_model(spec: SessionSpec) -> LoadedModel:
     """Load the base model, put the adapter on or merge it in, and note the initial weights."""
     torch.set_num_threads(spec.threads)
     device = choose_device(spec.device)
+    if spec.deterministic:
+        make_deterministic(device)
     base = load_base(spec, device)
     limits = _limits(base)
     model = base if spec.lora is None else lora.attach(base, spec.model, spec.lora, spec.seed)

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel
 
 from kitchen_core.adapters.torch_local import attention
 from kitchen_core.adapters.torch_local.device import autocast
+from kitchen_core.adapters.torch_local.documents import places_in_rows
 from kitchen_core.adapters.torch_local.micro_batch import MicroBatch
 from kitchen_core.train.packing import MicroBatchPlan
 from kitchen_core.train.types import Datum
@@ -34,7 +35,8 @@ Head = Callable[[Tensor], Tensor]
 class Parts:
     """body: a micro-batch to hidden states `[rows, seq, hidden]`. head: `[n, hidden]` to `[n, vocab]`.
 
-    isolates: whether the model attends through `attention`, which packing needs.
+    isolates: whether the model attends through `attention`, which packing needs. pads: whether rows
+    may be padded on the right.
     """
 
     body: Body
@@ -42,6 +44,7 @@ class Parts:
     vocab_size: int
     device: torch.device
     isolates: bool = False
+    pads: bool = True
 
     def hidden(self, batch: MicroBatch) -> Tensor:
         """The hidden states of all tokens, padding included: `[rows * seq, hidden]`."""
@@ -61,21 +64,24 @@ def causal_model(model: nn.Module) -> PreTrainedModel:
 
 
 def take_apart(model: nn.Module, device: torch.device) -> Parts:
-    """Find body and head, and whether documents can be packed. What does not give the model's own
-    logits on a trial is not done: then the head is empty, or the documents are padded.
+    """Find body and head, and whether documents can be packed or padded. What does not give the
+    model's own logits on a trial is not done: then the head is empty, the documents are padded, or
+    each has a pass of its own.
     """
     causal = causal_model(model)
     whole = Parts(_whole_model(causal), _nothing, _vocab_size(causal), device)
     with torch.no_grad():
         expected = [_trial(whole, [tokens]) for tokens in _TRIALS]
         parts = _own_parts(causal, whole, expected) or whole
+        parts = replace(parts, pads=_is_same_padded(parts, expected))
         if not attention.install(causal):
             return parts
         isolating = replace(parts, isolates=True)
         if _isolates(isolating, expected):
             return isolating
     attention.uninstall(causal)
-    log.info("this model's documents can't be packed; they are padded side by side")
+    how = "padded side by side" if parts.pads else "computed one by one"
+    log.info("this model's documents can't be packed; they are %s", how)
     return parts
 
 
@@ -89,11 +95,23 @@ def _own_parts(causal: PreTrainedModel, whole: Parts, expected: list[Tensor]) ->
     return parts if all(map(_alike, found, expected)) else None
 
 
+def _is_same_padded(parts: Parts, expected: list[Tensor]) -> bool:
+    """Whether a short document gets the same logits beside a longer one, with padding behind it."""
+    lengths = [len(tokens) for tokens in _TRIALS[:2]]
+    try:
+        rows = _trial(parts, list(_TRIALS[:2]), packed=False)
+    except Exception:
+        return False
+    places = torch.from_numpy(places_in_rows(lengths, max(lengths))).to(rows.device)
+    return _alike(rows[places], torch.cat(expected[:2]))
+
+
 def _isolates(parts: Parts, expected: list[Tensor]) -> bool:
     """Whether packed documents get the logits they get alone, whoever their neighbour is."""
     first, second, other = _TRIALS
     try:
-        packed, beside_other = _trial(parts, [first, second]), _trial(parts, [other, second])
+        packed = _trial(parts, [first, second], packed=True)
+        beside_other = _trial(parts, [other, second], packed=True)
     except Exception:
         return False
     untouched = _alike(packed[len(first) :], beside_other[len(first) :], tolerance=1e-5)
@@ -104,12 +122,12 @@ _TRIALS = ((1, 2, 3, 4, 5, 6, 7), (3, 1, 2, 1), (7, 5, 5, 2, 1, 4, 3))
 """Token ids that every vocabulary has; the first and the last are of one length."""
 
 
-def _trial(parts: Parts, documents: list[tuple[int, ...]]) -> Tensor:
-    """The logits of documents in one micro-batch, `[tokens, vocab]`."""
+def _trial(parts: Parts, documents: list[tuple[int, ...]], *, packed: bool = False) -> Tensor:
+    """The logits of documents in one micro-batch, padding included: `[tokens, vocab]`."""
     lengths = [len(tokens) for tokens in documents]
     arrays = [np.array(tokens) for tokens in documents]
     datums = [Datum(a, a, np.ones(len(a), np.float32)) for a in arrays]
-    plan = MicroBatchPlan(tuple(range(len(documents))), packed=len(documents) > 1)
+    plan = MicroBatchPlan(tuple(range(len(documents))), packed=packed)
     batch = MicroBatch.of(plan, lengths, datums, parts.device)
     return parts.logits(parts.hidden(batch))
 

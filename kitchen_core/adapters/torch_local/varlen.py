@@ -19,9 +19,13 @@ _MAX_HEAD_DIM = 256
 
 
 def fits(query: Tensor, value: Tensor, softcap: float | None) -> bool:
-    """Whether a fused kernel knows this attention; queries and values `[1, heads, total, d]`."""
+    """Whether a fused kernel knows this attention; queries and values `[1, heads, total, d]`.
+
+    Their backward passes add up in any order, so a deterministic run does without.
+    """
     return (
         query.is_cuda
+        and not torch.are_deterministic_algorithms_enabled()
         and _compute_dtype(query) in (torch.bfloat16, torch.float16)
         and query.shape[-1] == value.shape[-1] <= _MAX_HEAD_DIM
         and (softcap is None or _flash_attn() is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,8 +88,23 @@ def test_the_padded_gradient_is_that_of_single_documents(name):
 def test_what_can_not_be_packed_is_padded(name):
     model = make(name)
     expected = plain_gradients(model, DATUMS[:4])
-    assert not take_apart(model, CPU).isolates
+    parts = take_apart(model, CPU)
+    assert parts.pads
+    assert not parts.isolates
     assert_equal(our_gradients(model, DATUMS[:4]), expected)
+
+
+def test_what_padding_would_change_has_passes_of_its_own():
+    model = make("llama")
+    model.get_input_embeddings().register_forward_hook(
+        lambda module, args, output: output + output.mean(1, keepdim=True)  # sees the whole row
+    )
+    datums = [replace(datum, weights=np.ones_like(datum.weights)) for datum in DATUMS[:4]]
+    expected = plain_gradients(model, datums)
+    parts = take_apart(model, CPU)
+    assert not parts.isolates
+    assert not parts.pads
+    assert_equal(our_gradients(model, datums), expected)
 
 
 @pytest.mark.parametrize("micro_batch_tokens", [1, 50, 100])
