@@ -26,6 +26,7 @@ from kitchen_core.train.ports.errors import PortError
 from kitchen_core.workflow.context import Interrupted, RunContext
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows.reading import load_for_run
+from kitchen_daemon.expected import EXPECTED
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.reserve import release_reserve
 from kitchen_daemon.resolving import make_resolver
@@ -162,12 +163,13 @@ def _record_failure(home: Home, writer: RunWriter, error: Exception) -> None:
         release_reserve(home)  # before anything is printed: the log is on that disk too
     traceback.print_exception(error)
     sys.stderr.flush()
+    log = home.attempt_log(writer.run_id, writer.attempt)
     told = RunError(
         type=type(cause).__name__,
         message=str(cause) or type(cause).__name__,
         hint=_hint(home, writer.run_id, cause),
         stage=stage,
-        log_tail=last_lines(home.attempt_log(writer.run_id, writer.attempt)),
+        log_tail=[] if isinstance(cause, EXPECTED) else last_lines(log),
     )
     writer.set_status(RunStatus.FAILED, reason=told.message, error=told)
 

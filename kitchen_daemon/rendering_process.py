@@ -19,18 +19,16 @@ from kitchen_core.adapters.manifest import Manifest
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
-from kitchen_core.refs import RefError
 from kitchen_core.stages.data import CHECKED_AT_ONCE, training_stream
 from kitchen_core.stages.examples import ExampleStream
-from kitchen_core.store.errors import NotFound
 from kitchen_core.store.store import Store
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.preparing import Preparation
-from kitchen_core.train.renderers import Rendered, RenderError, get_renderer
-from kitchen_core.train.schemas import RowError
+from kitchen_core.train.renderers import Rendered, get_renderer
 from kitchen_core.train.spans import spans
 from kitchen_core.workflows import SupervisedConfig
 from kitchen_core.workflows.reading import load_for_run
+from kitchen_daemon.expected import EXPECTED
 from kitchen_daemon.models import Problem, RenderedSegment, RenderedSequence, Rendering
 from kitchen_daemon.rendering import RenderAnswer, RenderTask
 from kitchen_daemon.resolving import make_resolver
@@ -54,7 +52,7 @@ def answer(task: RenderTask) -> RenderAnswer:
         return RenderAnswer(rendering=asyncio.run(render(task)))
     except PortError as error:
         problem = Problem(message=str(error), hint=error.hint)
-    except (RowError, RenderError, RefError, RecipeError, NotFound, OSError) as error:
+    except (*EXPECTED, OSError) as error:
         problem = Problem(message=str(error))
     except Exception as error:  # whatever went wrong is told to the user
         traceback.print_exc()

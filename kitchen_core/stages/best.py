@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from types import MappingProxyType
 
+from kitchen_core.config import ConfigError
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.best import Best, direction_of
 from kitchen_core.train.naming import nearest
@@ -111,7 +112,7 @@ def _kept_name(step: int) -> str:
 def _measured(ctx: StageContext, metric: str) -> float | None:
     measured = ctx.telemetry.measured(ctx.step)
     if metric not in measured:
-        raise ValueError(
+        raise ConfigError(
             f"best_metric: given '{metric}', expected one that an evaluation measures: "
             f"{', '.join(sorted(measured))}{nearest(metric, list(measured))}"
         )

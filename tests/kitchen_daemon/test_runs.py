@@ -172,7 +172,9 @@ def test_a_running_run_can_be_cancelled_and_a_queued_one_too(daemon):
     assert "final" not in {artifact.name for artifact in cancelled.artifacts}
 
 
-def test_a_failing_run_says_why_where_and_what_was_printed(daemon, tmp_path):
+def test_a_row_that_does_not_fit_is_told_in_one_line_and_the_traceback_is_in_the_log(
+    daemon, tmp_path
+):
     rows = [*CHAT, {"messages": [{"role": "owl", "content": "hoo"}]}]
     path = write_jsonl(tmp_path / "owls.jsonl", rows)
     run = daemon.settled(daemon.launch(dataset=f"file:{path}").id)
@@ -182,7 +184,8 @@ def test_a_failing_run_says_why_where_and_what_was_printed(daemon, tmp_path):
     assert run.error.stage == "LoadDataset"
     assert "owls.jsonl row" in run.error.message
     assert "messages[0].role" in run.error.message
-    assert any("RowError" in line for line in run.error.log_tail)
+    assert run.error.log_tail == []
+    assert any("Traceback" in line for line in daemon.client.log(run.id))
     assert daemon.settled(daemon.launch(max_steps=1).id).status == "completed"
 
 

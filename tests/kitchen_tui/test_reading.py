@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kitchen_core.telemetry.schema import EventKind, RunStatus
+from kitchen_core.telemetry.schema import EventKind, RunError, RunStatus
 from kitchen_daemon.models import ArtifactInfo, Check, Lineage, ProgressInfo
 from tests.kitchen_tui.support import RUN_ID, Refusal, event, run_info
 
@@ -248,3 +248,12 @@ def test_checking_a_broken_recipe_is_refused_with_its_line(full, command, tmp_pa
     full.answers["GET /recipe"] = Refusal(422, f"{file}:3: syntax error: invalid syntax")
     said = command("recipes", "check", str(file))
     assert (said.code, said.err) == (2, f"error: {file}:3: syntax error: invalid syntax\n")
+
+
+def test_why_a_run_failed_is_said_once(full, command):
+    error = RunError(type="RowError", message="a.jsonl row 3: no answer", stage="LoadDataset")
+    failed = run_info(status=RunStatus.FAILED, reason=error.message, error=error)
+    full.answers[f"GET /runs/{RUN_ID}"] = failed
+    page = command("show", RUN_ID).out
+    assert page.count("a.jsonl row 3: no answer") == 1
+    assert "last lines" not in page
