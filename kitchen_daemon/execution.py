@@ -72,8 +72,8 @@ async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _St
     scratch = home.attempt_scratch(writer.run_id, writer.attempt)
     try:
         writer.set_status(RunStatus.RUNNING)
-        await _run(home, store, writer, stop, scratch)
-        writer.set_status(RunStatus.COMPLETED)
+        outcome = await _run(home, store, writer, stop, scratch)
+        writer.set_status(RunStatus.COMPLETED, reason="; ".join(outcome) or None)
     except StaleAttempt:
         raise
     except Interrupted as interrupted:
@@ -86,7 +86,8 @@ async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _St
 
 async def _run(
     home: Home, store: Store, writer: RunWriter, stop: _StopSignal, scratch: Path
-) -> None:
+) -> list[str]:
+    """Returns what the stages had to say about how the run ended."""
     run = store.get_run(writer.run_id)
     check_installed(run)
     workflow, config = load_for_run(recipe_file(store, run), run.config)
@@ -104,6 +105,7 @@ async def _run(
         stop_asked=stop.asked,
     )
     await Runner(workflow, ctx).run(checkpoint)
+    return ctx.outcome
 
 
 def _resolver(store: Store, writer: RunWriter, run: RunRecord, wiring: Wiring) -> Resolver:

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from types import MappingProxyType
 
 from kitchen_core.config import ConfigError
-from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.best import Best, direction_of
 from kitchen_core.train.naming import nearest
 from kitchen_core.train.ports.training import TrainingSession
@@ -38,21 +37,23 @@ class TrackBest(Stage):
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `best`. Says so where the run will stop."""
-        before = Best(**ctx.state["best"])
-        if before.measured_at == ctx.step:  # resumed here: this measurement is counted
-            return
+        best = Best(**ctx.state["best"])
+        if best.measured_at != ctx.step:  # else resumed here: this measurement is counted
+            best = await self._counted(ctx, best)
+        if best.waited and best.waited == ctx.config.early_stopping_patience:
+            ctx.conclude(
+                f"stopping at step {ctx.step} of {ctx.total_steps}: {_told(ctx, best)}, and "
+                f"{best.waited} measurements since were no better"
+            )
+
+    async def _counted(self, ctx: StageContext, before: Best) -> Best:
         config = ctx.config
         direction = direction_of(config.best_metric, config.best_is)
         best = before.after(_measured(ctx, config.best_metric), ctx.step, direction)
         if config.keep_best and best.step == ctx.step:
             await self._keep(ctx)
         ctx.state["best"] = asdict(best)
-        if best.waited and best.waited == config.early_stopping_patience:
-            message = (
-                f"stopping at step {ctx.step} of {ctx.total_steps}: {_told(ctx, best)}, and "
-                f"{best.waited} measurements since were no better"
-            )
-            ctx.event(EventKind.LOG, level="info", message=message)
+        return best
 
     async def _keep(self, ctx: StageContext) -> None:
         session: TrainingSession = ctx.state["session"]
@@ -78,11 +79,10 @@ class RestoreBest(Stage):
             message = (
                 f"the weights of step {best.step} are gone, so the final model is the last one"
             )
-            ctx.event(EventKind.LOG, level="warning", message=message)
+            ctx.conclude(message, level="warning")
             return
         await ctx.wait(ctx.state["session"].load_state(kept.path))
-        message = f"the final model is the one of step {best.step}: {_told(ctx, best)}"
-        ctx.event(EventKind.LOG, level="info", message=message)
+        ctx.conclude(f"the final model is the one of step {best.step}: {_told(ctx, best)}")
 
 
 def waited_long(patience: str) -> Predicate:

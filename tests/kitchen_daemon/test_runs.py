@@ -172,6 +172,14 @@ def test_a_running_run_can_be_cancelled_and_a_queued_one_too(daemon):
     assert "final" not in {artifact.name for artifact in cancelled.artifacts}
 
 
+def test_a_run_that_stopped_early_says_so_in_the_reason_it_completed_with(daemon):
+    stopping = {"early_stopping_patience": 1, "keep_best": True, "best_is": "highest"}
+    run = daemon.settled(daemon.launch(max_steps=9, eval_every=3, eval_samples=1, **stopping).id)
+    stopped, kept = (run.reason or "").split("; ")
+    assert stopped.startswith("stopping at step 3 of 9: test/nll was best at step 0 (")
+    assert kept.startswith("the final model is the one of step 0: ")
+
+
 def test_a_row_that_does_not_fit_is_told_in_one_line_and_the_traceback_is_in_the_log(
     daemon, tmp_path
 ):

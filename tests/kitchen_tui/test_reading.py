@@ -89,6 +89,24 @@ def test_events_as_json_are_one_a_line(full, command):
     assert [json.loads(line) for line in lines] == [one.model_dump(mode="json") for one in EVENTS]
 
 
+def test_an_event_says_its_sentences_whole_and_the_rest_as_it_is_written(full, command):
+    sentence = "stopping at step 30 of 200: " + "test/nll was best at step 10 (1.2), and " * 4
+    columns = {"messages": "list", "ü": "text"}
+    loaded = {"source": "x" * 80, "revision": None, "columns": columns, "streamed": True}
+    sample = {"kind": "train", "segments": [{"text": "2"}]}
+    full.answers[f"GET /runs/{RUN_ID}/events"] = [
+        event(1, EventKind.LOG, metadata={"level": "info", "message": sentence}),
+        event(2, EventKind.DATASET_LOADED, metadata=loaded),
+        event(3, EventKind.SAMPLE_LOGGED, metadata=sample),
+    ]
+    log, data, row = command("events", RUN_ID).out.splitlines()
+    assert log.endswith(f"message={sentence.strip()}")
+    assert data.endswith(
+        f'source={"x" * 59}… columns={{"messages": "list", "ü": "text"}} streamed=true'
+    )
+    assert row.endswith("sample.logged     kind=train")
+
+
 COMMANDS = [
     ["runs"],
     ["show", RUN_ID],

@@ -220,7 +220,7 @@ def test_a_dry_run_shows_the_plan_and_queues_nothing(kitchen_stub, command):
         workflow="supervised",
         preset=None,
         manifest="dev",
-        config={"seed": 0, "register_as": None},
+        config={"seed": 0, "register_as": None, "mix": {"file:/b": {"share": 2.0, "fields": {}}}},
         config_hash="c",
         recipe_revision="d",
         pins={},
@@ -232,6 +232,7 @@ def test_a_dry_run_shows_the_plan_and_queues_nothing(kitchen_stub, command):
     said = command("run", "sl_basic", "--dry-run")
     assert said.code == 0
     assert "register_as  none" in said.out
+    assert 'mix          {"file:/b": {"share": 2.0, "fields": {}}}' in said.out
     assert "  LoadDataset" in said.out
     assert json.loads(command("run", "sl_basic", "--dry-run", "--json").out) == plan.model_dump()
     assert kitchen_stub.bodies("POST /runs") == []
