@@ -100,6 +100,36 @@ def test_plain_text_is_trained_whole_but_for_its_first_token(daemon, tmp_path):
     assert marked(sequence) == "o[nce<eos>]"
 
 
+def test_what_is_mixed_in_is_shown_as_it_is_trained_too(daemon, data, tmp_path):
+    pairs = [{"q": "1", "completion": "2"}, {"q": "3", "completion": "4"}]
+    file = f"file:{write_jsonl(tmp_path / 'pairs.jsonl', pairs)}"
+    mix = {file: {"share": 0.5, "fields": {"prompt": "q"}}}
+    shown = daemon.client.render(request(data, rows=1, mix=mix))
+    [mixed] = shown.mixed
+    assert (mixed.dataset, mixed.share, mixed.schema_name) == (
+        "pairs.jsonl",
+        0.5,
+        "prompt_completion",
+    )
+    assert [marked(each) for each in mixed.sequences] == ["<user>1<eos><assistant>[2<eos>]"]
+    assert (mixed.num_rows, mixed.total_rows) == (1, 2)
+
+
+def test_a_mixed_set_that_does_not_fit_is_refused_as_a_run_would(daemon, data, tmp_path):
+    file = f"file:{write_jsonl(tmp_path / 'odd.jsonl', [{'foo': 1}])}"
+    with pytest.raises(Refused, match=r"odd\.jsonl row 1: .*foo"):
+        daemon.client.render(request(data, mix={file: 0.5}))
+
+
+def test_rows_without_a_trained_token_bring_the_line_that_a_run_ends_with(daemon, data):
+    assert daemon.client.render(request(data)).refusal == ""
+    untrained = request(data, max_length=4, max_steps=1)
+    refusal = daemon.client.render(untrained).refusal
+    assert refusal.startswith("mine.jsonl: none of these 3 rows has a token to train within max_l")
+    run = daemon.settled(daemon.client.launch(untrained.launch).id)
+    assert run.error.message == refusal.replace("these 3", "3")
+
+
 REFUSALS = {
     "a row that does not fit": (
         [ROWS[0], {"messages": [{"role": "user", "content": 5}]}],
