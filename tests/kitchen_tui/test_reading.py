@@ -268,6 +268,27 @@ def test_checking_a_broken_recipe_is_refused_with_its_line(full, command, tmp_pa
     assert (said.code, said.err) == (2, f"error: {file}:3: syntax error: invalid syntax\n")
 
 
+def test_a_recipes_settings_say_what_they_can_be(full, command):
+    fields = {
+        "max_steps": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]},
+        "learning_rate": {"exclusiveMinimum": 0, "maximum": 1, "description": "Peak"},
+        "device": {"enum": ["auto", "cpu"], "description": "Where"},
+        "test_fraction": {"minimum": 0, "exclusiveMaximum": 1, "description": "Part"},
+        "seed": {"minimum": 0, "maximum": 9, "description": "Chance"},
+    }
+    recipe = RECIPE | {"config": dict.fromkeys(fields), "config_schema": {"properties": fields}}
+    full.answers["GET /recipe"] = recipe
+    page = command("recipes", "show", "sl_basic").out
+    for words in (
+        "(1 or more)",
+        "Peak (more than 0, 1 or less)",
+        "Where (one of auto, cpu)",
+        "Part (0 or more, less than 1)",
+        "Chance (0 to 9)",
+    ):
+        assert words in page
+
+
 def test_why_a_run_failed_is_said_once(full, command):
     error = RunError(type="RowError", message="a.jsonl row 3: no answer", stage="LoadDataset")
     failed = run_info(status=RunStatus.FAILED, reason=error.message, error=error)
