@@ -78,9 +78,13 @@ def _with_absolute(value: str) -> str:
     mapping = _mapping(value)
     if mapping is None:
         return _absolute(value) if _looks_local(value) else value
-    return json.dumps(
-        {_absolute(ref) if _looks_local(ref) else ref: given for ref, given in mapping.items()}
-    )
+    named: dict[str, str] = {}
+    for ref in mapping:
+        meant = _absolute(ref) if _looks_local(ref) else ref
+        if meant in named:
+            raise Failure(f"'{ref}' and '{named[meant]}' are the same data; name it once")
+        named[meant] = ref
+    return json.dumps({meant: mapping[ref] for meant, ref in named.items()})
 
 
 def _refs_in(value: str) -> list[str]:
@@ -92,9 +96,11 @@ def _refs_in(value: str) -> list[str]:
 def _mapping(value: str) -> dict[str, Any] | None:
     if not value.startswith("{"):
         return None
+    from kitchen_core.config import each_key_once
+
     try:
-        return json.loads(value)
-    except json.JSONDecodeError:  # the config says what is wrong with it
+        return json.loads(value, object_pairs_hook=each_key_once)
+    except ValueError:  # the config says what is wrong with it
         return None
 
 
