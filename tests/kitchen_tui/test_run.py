@@ -121,6 +121,20 @@ def test_a_key_that_is_given_twice_is_left_for_the_config_to_refuse(kitchen_stub
     assert kitchen_stub.bodies("POST /runs")[0]["overrides"]["mix"] == mix
 
 
+@pytest.mark.parametrize("name", ["nofile.jsonl", "data/nofile.jsonl.gz"])
+@pytest.mark.parametrize("form", ["dataset={}", 'mix={{"{}": 1}}'])
+def test_a_data_file_that_is_not_there_is_refused_here(kitchen_stub, command, name, form):
+    said = command("run", "sl_basic", form.format(name), "prefix=other.json")
+    assert (said.code, said.err.splitlines()[0]) == (2, f"error: there is no file {name} here")
+    assert kitchen_stub.bodies("POST /runs") == []
+
+
+def test_what_holds_no_ref_may_end_as_a_file_does(kitchen_stub, command):
+    command("run", "sl_basic", "prefix=other.json", "dataset=hf:org/data.json")
+    [body] = kitchen_stub.bodies("POST /runs")
+    assert body["overrides"] == {"prefix": "other.json", "dataset": "hf:org/data.json"}
+
+
 def test_a_hub_name_that_is_also_a_folder_here_is_asked_about(
     kitchen_stub, command, tmp_path, monkeypatch
 ):
