@@ -108,3 +108,25 @@ def test_a_tool_s_answer_has_its_place_in_every_renderer():
         renderer = get_renderer(name, fixture_tokenizer())
         tokens = renderer.supervised(chat, "all_assistant_messages").tokens
         assert "sunny" in fixture_tokenizer().decode(tokens)
+
+
+def test_only_renderers_that_the_tokenizer_can_serve_are_recommended():
+    chat = talk(user("a"), assistant("", tool_calls=(CALL,)))
+    for tokenizer, remedy in (
+        (tiny_tokenizer(), "set renderer=auto, or leave them out"),  # a template of its own
+        (fixture_tokenizer(), "set renderer=qwen3, or leave them out"),  # Qwen's tokens alone
+        (ByteTokenizer(), "take another model, or leave them out"),  # neither
+    ):
+        with pytest.raises(RenderError) as refused:
+            get_renderer("role_colon", tokenizer).prompt(chat)
+        assert str(refused.value).endswith(f"; {remedy}")
+
+
+def test_a_template_that_refuses_tools_says_what_can_be_done():
+    renderer = get_renderer("auto", tiny_tokenizer())
+    with pytest.raises(RenderError) as refused:
+        renderer.prompt(talk(user("a"), assistant("b"), Message("tool", "sunny")))
+    assert str(refused.value).endswith("; take another model, or leave out the tool turns")
+    with pytest.raises(RenderError) as refused:
+        renderer.prompt(talk(Message("owl", "hoo")))
+    assert "leave out" not in str(refused.value)
