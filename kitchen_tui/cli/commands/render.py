@@ -72,6 +72,6 @@ def render(
 
         console = screen()
         console.print(rendering_page(rendering, color=has_color(console)))
-    for rows in (rendering, *rendering.mixed):
-        if rows.refusal:
-            raise Failure(rows.refusal, code=Exit.RUN_FAILED)
+    for each in (rendering, *rendering.mixed):
+        if each.refusal:
+            raise Failure(each.refusal, code=Exit.RUN_FAILED)
