@@ -210,10 +210,20 @@ def _parsed(value: Any) -> Any:
         return None
     if value[:1] in ("[", "{", '"'):
         try:
-            return json.loads(value)
+            return json.loads(value, object_pairs_hook=each_key_once)
         except json.JSONDecodeError:
             return value
     return value
+
+
+def each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these keys and values. Raises ConfigError where a key comes twice."""
+    given: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in given:
+            raise ConfigError(f"'{key}' is given twice in the JSON")
+        given[key] = value
+    return given
 
 
 def _known(names: list[str]) -> str:

@@ -26,6 +26,7 @@ from kitchen_core.train.ports.errors import PortError
 from kitchen_core.workflow.context import Interrupted, RunContext
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows.reading import load_for_run
+from kitchen_daemon.expected import EXPECTED
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.reserve import release_reserve
 from kitchen_daemon.resolving import make_resolver
@@ -71,8 +72,8 @@ async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _St
     scratch = home.attempt_scratch(writer.run_id, writer.attempt)
     try:
         writer.set_status(RunStatus.RUNNING)
-        await _run(home, store, writer, stop, scratch)
-        writer.set_status(RunStatus.COMPLETED)
+        outcome = await _run(home, store, writer, stop, scratch)
+        writer.set_status(RunStatus.COMPLETED, reason="; ".join(outcome) or None)
     except StaleAttempt:
         raise
     except Interrupted as interrupted:
@@ -85,7 +86,8 @@ async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _St
 
 async def _run(
     home: Home, store: Store, writer: RunWriter, stop: _StopSignal, scratch: Path
-) -> None:
+) -> list[str]:
+    """Returns what the stages had to say about how the run ended."""
     run = store.get_run(writer.run_id)
     check_installed(run)
     workflow, config = load_for_run(recipe_file(store, run), run.config)
@@ -103,6 +105,7 @@ async def _run(
         stop_asked=stop.asked,
     )
     await Runner(workflow, ctx).run(checkpoint)
+    return ctx.outcome
 
 
 def _resolver(store: Store, writer: RunWriter, run: RunRecord, wiring: Wiring) -> Resolver:
@@ -162,12 +165,13 @@ def _record_failure(home: Home, writer: RunWriter, error: Exception) -> None:
         release_reserve(home)  # before anything is printed: the log is on that disk too
     traceback.print_exception(error)
     sys.stderr.flush()
+    log = home.attempt_log(writer.run_id, writer.attempt)
     told = RunError(
         type=type(cause).__name__,
         message=str(cause) or type(cause).__name__,
         hint=_hint(home, writer.run_id, cause),
         stage=stage,
-        log_tail=last_lines(home.attempt_log(writer.run_id, writer.attempt)),
+        log_tail=[] if isinstance(cause, EXPECTED) else last_lines(log),
     )
     writer.set_status(RunStatus.FAILED, reason=told.message, error=told)
 

@@ -85,22 +85,36 @@ class RenderedSequence(Model):
     num_cut: int
 
 
-class Rendering(Model):
-    """The first rows of a dataset as a run of the recipe would train on them.
+class RenderedRows(Model):
+    """The first rows of a dataset as a run would train on them.
 
-    num_rows: of the rows shown. total_rows: of the data that they are the first of.
+    num_rows: of the rows shown. total_rows: of the data that they are the first of. refusal: what a
+    run would end with if all rows were like these; empty where it would not.
     """
 
-    recipe: str
-    model: str
     dataset: str
     schema_name: str
-    renderer: str
-    train_on: str
-    max_length: int
     num_rows: int
     total_rows: int
     sequences: list[RenderedSequence]
+    refusal: str = ""
+
+
+class RenderedMix(RenderedRows):
+    """Rows that are mixed in: `share` of them for each one of the dataset."""
+
+    share: float
+
+
+class Rendering(RenderedRows):
+    """A launch's dataset, and what is mixed into it, as a run would train on them."""
+
+    recipe: str
+    model: str
+    renderer: str
+    train_on: str
+    max_length: int
+    mixed: list[RenderedMix] = Field(default_factory=list)
 
 
 class ProgressInfo(Model):

@@ -10,12 +10,12 @@ import subprocess
 import sys
 from contextlib import suppress
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from kitchen_core.adapters.manifest import resolve_manifest
 from kitchen_core.home import Home
 from kitchen_core.store.store import Store
-from kitchen_daemon.logs import last_lines
 from kitchen_daemon.models import Model, Problem, Rendering, RenderRequest
 from kitchen_daemon.submission import Submissions
 from kitchen_daemon.workers import FIXED_AT_SPAWN
@@ -60,6 +60,16 @@ class Renderings:
         self._home = home
         self._store = store
         self._submissions = submissions
+        self._lock = Lock()
+        self._processes: set[subprocess.Popen[bytes]] = set()
+        self._closed = False
+
+    def close(self) -> None:
+        """End what is being rendered; whoever waits for it is told that the daemon is stopping."""
+        with self._lock:
+            self._closed = True
+            for process in self._processes:
+                _kill(process)
 
     def render(self, request: RenderRequest, seconds: float = RENDER_SECONDS) -> Rendering:
         """The first rows as the launch would train on them.
@@ -80,38 +90,69 @@ class Renderings:
             rows=request.rows,
             seconds=seconds,
         )
-        answer = _ask_apart(task, self._home)
+        answer = self._ask_apart(task)
         if answer.rendering is None:
             raise RenderingFailed(answer.problem or Problem(message="nothing was rendered"))
         return answer.rendering
 
+    def _ask_apart(self, task: RenderTask) -> RenderAnswer:
+        """Start the process, wait for its answer, and leave nothing of it running."""
+        process = self._start()
+        try:
+            said, printed = process.communicate(task.model_dump_json().encode(), task.seconds)
+        except subprocess.TimeoutExpired as late:
+            self._keep(late.stderr or b"")
+            return _problem(
+                f"the rows were not ready within {task.seconds:g} s",
+                "try a smaller file; a run reads all of the data in its own time",
+            )
+        finally:
+            with self._lock:
+                self._processes.discard(process)
+                _kill(process)
+            process.wait()
+        self._keep(printed)
+        if self._closed and not said:
+            raise _stopping()
+        if not said:
+            words = _last_line(printed) or "it said nothing"
+            return _problem(f"rendering ended (exit code {process.returncode}): {words}")
+        return RenderAnswer.model_validate_json(said)
 
-def _ask_apart(task: RenderTask, home: Home) -> RenderAnswer:
-    """Start the process, wait for its answer, and leave nothing of it running."""
-    with home.daemon_log.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kitchen_daemon.rendering_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=os.environ | FIXED_AT_SPAWN | _NO_GPU,
-            start_new_session=True,
-        )
-    try:
-        said, _ = process.communicate(task.model_dump_json().encode(), task.seconds)
-    except subprocess.TimeoutExpired:
-        return _problem(
-            f"the rows were not ready within {task.seconds:g} s",
-            "try a smaller file; a run reads all of the data in its own time",
-        )
-    finally:
-        with suppress(ProcessLookupError):  # the group has ended
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-    if not said:
-        words = "".join(last_lines(home.daemon_log, 1)) or "it said nothing"
-        return _problem(f"rendering ended (exit code {process.returncode}): {words}")
-    return RenderAnswer.model_validate_json(said)
+    def _start(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._closed:
+                raise _stopping()
+            process = subprocess.Popen(
+                [sys.executable, "-m", "kitchen_daemon.rendering_process"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env=os.environ | FIXED_AT_SPAWN | _NO_GPU,
+                start_new_session=True,
+            )
+            self._processes.add(process)
+        return process
+
+    def _keep(self, printed: bytes) -> None:
+        """What libraries and tracebacks say is for the daemon's log."""
+        with self._home.daemon_log.open("ab") as log:
+            log.write(printed)
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):  # the group has ended
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _stopping() -> RenderingFailed:
+    hint = "start it again with: kitchen up"
+    return RenderingFailed(Problem(message="the daemon is stopping", hint=hint))
+
+
+def _last_line(printed: bytes) -> str:
+    lines = printed.decode(errors="replace").splitlines()
+    return next((line for line in reversed(lines) if line.strip()), "")
 
 
 def _problem(message: str, hint: str = "") -> RenderAnswer:

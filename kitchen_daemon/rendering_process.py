@@ -14,24 +14,23 @@ import traceback
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from kitchen_core.adapters.manifest import Manifest
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
-from kitchen_core.refs import RefError
-from kitchen_core.stages.data import CHECKED_AT_ONCE, training_stream
+from kitchen_core.stages.data import CHECKED_AT_ONCE, mixed_stream, training_stream
 from kitchen_core.stages.examples import ExampleStream
-from kitchen_core.store.errors import NotFound
 from kitchen_core.store.store import Store
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.preparing import Preparation
-from kitchen_core.train.renderers import Rendered, RenderError, get_renderer
-from kitchen_core.train.schemas import RowError
+from kitchen_core.train.renderers import Rendered, get_renderer
 from kitchen_core.train.spans import spans
 from kitchen_core.workflows import SupervisedConfig
 from kitchen_core.workflows.reading import load_for_run
-from kitchen_daemon.models import Problem, RenderedSegment, RenderedSequence, Rendering
+from kitchen_daemon.expected import EXPECTED
+from kitchen_daemon.models import Problem, RenderedMix, RenderedSegment, RenderedSequence, Rendering
 from kitchen_daemon.rendering import RenderAnswer, RenderTask
 from kitchen_daemon.resolving import make_resolver
 from kitchen_daemon.secrets import read_secrets
@@ -54,7 +53,7 @@ def answer(task: RenderTask) -> RenderAnswer:
         return RenderAnswer(rendering=asyncio.run(render(task)))
     except PortError as error:
         problem = Problem(message=str(error), hint=error.hint)
-    except (RowError, RenderError, RefError, RecipeError, NotFound, OSError) as error:
+    except (*EXPECTED, OSError) as error:
         problem = Problem(message=str(error))
     except Exception as error:  # whatever went wrong is told to the user
         traceback.print_exc()
@@ -63,7 +62,7 @@ def answer(task: RenderTask) -> RenderAnswer:
 
 
 async def render(task: RenderTask) -> Rendering:
-    """The first rows of the task's dataset, by the functions that the stages of a run call."""
+    """The first rows of the task's dataset and of what is mixed in, by the functions that the stages of a run call."""
     home = Home(Path(task.home))
     workflow, config = load_for_run(Path(task.recipe), task.config)
     if not isinstance(config, SupervisedConfig):
@@ -74,26 +73,46 @@ async def render(task: RenderTask) -> Rendering:
     with Store.open(home.root, migrate=False) as store:
         resolver = make_resolver(store, wiring, task.pins, lambda *_: None, lambda *_: None)
         dataset = await resolver.dataset(config.dataset)
+        mixed = [
+            (mixed_stream(await resolver.dataset(ref), each.fields), each.share)
+            for ref, each in config.mix.items()
+        ]
         model = await resolver.model(config.model)
         tokenizer = await wiring.connect("training_client").tokenizer(model.source)
     renderer = get_renderer(config.renderer, tokenizer)
     preparation = Preparation(renderer, tokenizer, config.train_on, config.max_length)
-    examples = training_stream(dataset, config)
-    schema = examples.schema()
-    examples.check(CHECKED_AT_ONCE)
-    sequences = list(_sequences(examples, preparation, task.rows))
+    shown = _shown(training_stream(dataset, config), preparation, task.rows)
     return Rendering(
+        **shown,
         recipe=Path(task.recipe).stem,
         model=config.model,
-        dataset=dataset.node.name,
-        schema_name=schema.name,
         renderer=renderer.name,
         train_on=config.train_on,
         max_length=config.max_length,
-        num_rows=len({sequence.where for sequence in sequences}),
-        total_rows=examples.split.num_rows,
-        sequences=sequences,
+        mixed=[
+            RenderedMix(**_shown(examples, preparation, task.rows), share=share)
+            for examples, share in mixed
+        ],
     )
+
+
+def _shown(examples: ExampleStream, preparation: Preparation, rows: int) -> dict[str, Any]:
+    """The fields of RenderedRows. Raises RowError where a row that a run checks at once does not
+    fit.
+    """
+    schema = examples.schema()
+    examples.check(CHECKED_AT_ONCE)
+    sequences = list(_sequences(examples, preparation, rows))
+    num_rows = len({sequence.where for sequence in sequences})
+    useless = sequences and not any(sequence.num_loss_tokens for sequence in sequences)
+    return {
+        "dataset": examples.name,
+        "schema_name": schema.name,
+        "num_rows": num_rows,
+        "total_rows": examples.split.num_rows,
+        "sequences": sequences,
+        "refusal": preparation.untrained(examples.name, f"these {num_rows}") if useless else "",
+    }
 
 
 def _sequences(

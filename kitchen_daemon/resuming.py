@@ -146,8 +146,14 @@ def _without_recipe(run: RunRecord, what: str) -> ResumeError:
 
 def _without_checkpoint(run_id: str, damaged: list[StoredArtifact]) -> ResumeError:
     newest, *older = damaged
-    others = f", and so are the {len(older)} before it" if older else ", and no older one is kept"
+    match len(older):
+        case 0:
+            others = "no older one is kept"
+        case 1:
+            others = "so is the one before it"
+        case many:
+            others = f"so are the {many} before it"
     return ResumeError(
-        f"run {run_id} can't go on: {newest.name} {what_is_wrong(newest)}{others}; "
+        f"run {run_id} can't go on: {newest.name} {what_is_wrong(newest)}, and {others}; "
         f"begin anew with: kitchen retry {run_id}"
     )

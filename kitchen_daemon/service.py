@@ -90,13 +90,18 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
         started_at=started_at,
     )
     server = Server(make_app(kitchen), home.socket, is_ours)
+
+    def stop() -> None:
+        kitchen.renderings.close()  # requests that wait for one are answered before the socket closes
+        server.stop()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, server.stop)
+        asyncio.get_running_loop().add_signal_handler(number, stop)
     _announce(home, store, started_at)
     dispatcher.adopt()
     background = [asyncio.ensure_future(dispatcher.serve()), asyncio.ensure_future(feed.watch())]
     for task in background:
-        task.add_done_callback(lambda _: server.stop())  # half a daemon is worse than none
+        task.add_done_callback(lambda _: stop())  # half a daemon is worse than none
     try:
         await server.serve()
     finally:

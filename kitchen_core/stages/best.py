@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from types import MappingProxyType
 
-from kitchen_core.telemetry.schema import EventKind
+from kitchen_core.config import ConfigError
 from kitchen_core.train.best import Best, direction_of, steps_to_keep
 from kitchen_core.train.naming import nearest
 from kitchen_core.train.ports.training import TrainingSession
@@ -37,24 +37,28 @@ class TrackBest(Stage):
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `best`. Says so where the run will stop."""
-        before = Best(**ctx.state["best"])
-        if before.measured_at == ctx.step:  # resumed here: this measurement is counted
-            return
+        best = Best(**ctx.state["best"])
+        if best.measured_at != ctx.step:  # else resumed here: this measurement is counted
+            best = await self._counted(ctx, best)
+        stops = best.waited and best.waited == ctx.config.early_stopping_patience
+        if stops and ctx.step != ctx.total_steps:
+            ctx.conclude(
+                f"stopping at step {ctx.step} of {ctx.total_steps}: {_told(ctx, best)}, and "
+                f"{best.waited} measurements since were no better"
+            )
+
+    async def _counted(self, ctx: StageContext, before: Best) -> Best:
         config = ctx.config
         if not (config.keep_best or config.early_stopping_patience):
-            ctx.state["best"] = asdict(replace(before, measured_at=ctx.step))
-            return
+            best = replace(before, measured_at=ctx.step)
+            ctx.state["best"] = asdict(best)
+            return best
         direction = direction_of(config.best_metric, config.best_is)
         best = before.after(_measured(ctx, config.best_metric), ctx.step, direction)
         if config.keep_best and best.step == ctx.step:
             await self._keep(ctx)
         ctx.state["best"] = asdict(best)
-        if best.waited and best.waited == config.early_stopping_patience:
-            message = (
-                f"stopping at step {ctx.step} of {ctx.total_steps}: {_told(ctx, best)}, and "
-                f"{best.waited} measurements since were no better"
-            )
-            ctx.event(EventKind.LOG, level="info", message=message)
+        return best
 
     async def _keep(self, ctx: StageContext) -> None:
         session: TrainingSession = ctx.state["session"]
@@ -81,8 +85,7 @@ class RestoreBest(Stage):
             return
         (kept,) = ctx.log.stored(_kept_name(best.step))
         await ctx.wait(ctx.state["session"].load_state(kept.path))
-        message = f"the final model is the one of step {best.step}: {_told(ctx, best)}"
-        ctx.event(EventKind.LOG, level="info", message=message)
+        ctx.conclude(f"the final model is the one of step {best.step}: {_told(ctx, best)}")
 
 
 class DropBest(Stage):
@@ -124,7 +127,7 @@ def _kept_name(step: int) -> str:
 def _measured(ctx: StageContext, metric: str) -> float | None:
     measured = ctx.telemetry.measured(ctx.step)
     if metric not in measured:
-        raise ValueError(
+        raise ConfigError(
             f"best_metric: given '{metric}', expected one that an evaluation measures: "
             f"{', '.join(sorted(measured))}{nearest(metric, list(measured))}"
         )

@@ -95,7 +95,7 @@ class LoadDataset(Stage):
         self, ctx: StageContext, ref: str, fields: Mapping[str, str]
     ) -> ExampleStream:
         resolved = await self._resolved(ctx, ref, "mix")
-        examples = ExampleStream(resolved.node.name, _to_train_on(resolved), fields)
+        examples = mixed_stream(resolved, fields)
         await self._loaded(ctx, "mix", resolved, examples, examples.split.num_rows, 0)
         return examples
 
@@ -152,6 +152,11 @@ def training_stream(resolved: ResolvedDataset, config: Any) -> ExampleStream:
     train = ExampleStream(resolved.node.name, _to_train_on(resolved), config.fields)
     holds_out = resolved.test is None and config.test_dataset is None
     return replace(train, fraction=config.test_fraction) if holds_out else train
+
+
+def mixed_stream(resolved: ResolvedDataset, fields: Mapping[str, str]) -> ExampleStream:
+    """What is mixed in of another dataset: all that there is to train on."""
+    return ExampleStream(resolved.node.name, _to_train_on(resolved), fields)
 
 
 def _to_train_on(resolved: ResolvedDataset) -> Split:

@@ -113,8 +113,4 @@ async def _write(
     await drain(examples, take, Watch(ctx, f"preparing {examples.name}", examples.split.num_rows))
     writer.left_out = LeftOut(left_out, first_row)
     if not writer.num_examples:
-        raise RefError(
-            f"{examples.name}: none of {left_out} rows has a token to train within "
-            f"max_length={preparation.max_length} by train_on={preparation.train_on}; "
-            "raise max_length, or choose another train_on"
-        )
+        raise RefError(preparation.untrained(examples.name, str(left_out)))

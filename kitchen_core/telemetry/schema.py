@@ -126,7 +126,7 @@ class Intent(StrEnum):
 
 
 class RunError(BaseModel):
-    """Why a run failed. log_tail holds the worker's last lines."""
+    """Why a run failed. log_tail holds the worker's last lines, where the message can't say all."""
 
     type: str
     message: str

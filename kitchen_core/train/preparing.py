@@ -49,6 +49,14 @@ class Preparation:
             return rendered
         return Rendered(rendered.tokens[: self.max_length], rendered.trained[: self.max_length])
 
+    def untrained(self, name: str, count: str) -> str:
+        """Why data can't be trained on: no sequence of so many rows has a trained token."""
+        return (
+            f"{name}: none of {count} rows has a token to train within "
+            f"max_length={self.max_length} by train_on={self.train_on}; "
+            "raise max_length, or choose another train_on"
+        )
+
     def _document(self, document: Document) -> Rendered:
         """A plain text and the token that ends it, all trained."""
         tokens = [*self.tokenizer.encode(document.text), *self.tokenizer.eos_token_ids[:1]]

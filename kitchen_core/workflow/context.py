@@ -44,7 +44,7 @@ class RunContext:
     """One run in one process. step counts optimizer steps done; only the step loop advances it.
 
     scratch: for files on their way into the store. cache: for what can be made again, shared by
-    runs.
+    runs. outcome: what stages have to say about how the run ended.
     """
 
     config: RunConfig
@@ -62,6 +62,7 @@ class RunContext:
     progress: Progress = field(default_factory=Progress)
     stop_asked: Callable[[], bool] = lambda: False
     checkpoint_step: int | None = None
+    outcome: list[str] = field(default_factory=list)
 
     @property
     def run_id(self) -> str:
@@ -160,6 +161,11 @@ class StageContext:
         self.telemetry.event(
             kind, stage=self._stage.name, step=self.step, measurements=measurements, **metadata
         )
+
+    def conclude(self, message: str, *, level: str = "info") -> None:
+        """Log a sentence about how the run ends; it is also told with its status."""
+        self.event(EventKind.LOG, level=level, message=message)
+        self._run.outcome.append(message)
 
     async def wait(self, handle: Awaitable[T]) -> T:
         """A handle's result; cancellation acts before and after it."""

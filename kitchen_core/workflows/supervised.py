@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Any, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import ConfigDict, field_validator, model_validator
 
 from kitchen_core.config import MixedSet, RunConfig, setting
 from kitchen_core.stages.best import (
@@ -38,8 +38,15 @@ from kitchen_core.workflow.graph import (
 )
 
 
+def _with_renderers(schema: dict[str, Any]) -> None:
+    """Name the renderers in the JSON schema; a recipe may have registered some."""
+    schema["properties"]["renderer"]["enum"] = list(renderer_names())
+
+
 class SupervisedConfig(RunConfig):
     """What a supervised run can be told."""
+
+    model_config = ConfigDict(json_schema_extra=_with_renderers)
 
     test_dataset: str | None = setting(
         None, "Data to measure on; left out: the dataset's own, or a part held out", ref="dataset"

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kitchen_daemon.models import Launch
 
 _PATH_STARTS = ("./", "../", "/", "~", "file:")
+_DATA_ENDS = (".jsonl", ".json", ".csv", ".parquet", ".arrow", ".gz")
 
 
 def recipe_argument(text: str) -> str:
@@ -61,11 +62,15 @@ def launch_of(**given: Any) -> Launch:
 
 def with_absolute_refs(client: Client, recipe: str, overrides: dict[str, str]) -> dict[str, str]:
     """The overrides with the refs to local files made absolute, those that are keys of a mapping
-    (`mix={"./a.jsonl": 0.5}`) as well.
+    (`mix={"./a.jsonl": 0.5}`) as well. Raises Failure for a file that is not there.
 
     Only the recipe knows which of its settings hold refs; it is asked where a value looks local.
     """
-    if not any(_looks_local(ref) for value in overrides.values() for ref in _refs_in(value)):
+    if not any(
+        _looks_local(ref) or _looks_lost(ref)
+        for value in overrides.values()
+        for ref in _refs_in(value)
+    ):
         return overrides
     properties = client.recipe(recipe).config_schema.get("properties", {})
     return {
@@ -77,10 +82,21 @@ def with_absolute_refs(client: Client, recipe: str, overrides: dict[str, str]) -
 def _with_absolute(value: str) -> str:
     mapping = _mapping(value)
     if mapping is None:
-        return _absolute(value) if _looks_local(value) else value
-    return json.dumps(
-        {_absolute(ref) if _looks_local(ref) else ref: given for ref, given in mapping.items()}
-    )
+        return _meant(value)
+    named: dict[str, str] = {}
+    for ref in mapping:
+        meant = _meant(ref)
+        if meant in named:
+            raise Failure(f"'{ref}' and '{named[meant]}' are the same data; name it once")
+        named[meant] = ref
+    return json.dumps({meant: mapping[ref] for meant, ref in named.items()})
+
+
+def _meant(ref: str) -> str:
+    if _looks_lost(ref):
+        hint = f"a dataset of the hub is named by hf:{ref}" if "/" in ref else ""
+        raise Failure(f"there is no file {ref} here", hint)
+    return _absolute(ref) if _looks_local(ref) else ref
 
 
 def _refs_in(value: str) -> list[str]:
@@ -92,14 +108,21 @@ def _refs_in(value: str) -> list[str]:
 def _mapping(value: str) -> dict[str, Any] | None:
     if not value.startswith("{"):
         return None
+    from kitchen_core.config import each_key_once
+
     try:
-        return json.loads(value)
-    except json.JSONDecodeError:  # the config says what is wrong with it
+        return json.loads(value, object_pairs_hook=each_key_once)
+    except ValueError:  # the config says what is wrong with it
         return None
 
 
 def _looks_local(value: str) -> bool:
     return value.startswith(_PATH_STARTS) or (bool(value) and _exists(value))
+
+
+def _looks_lost(ref: str) -> bool:
+    """Whether it is named as data files are, and neither is one nor says outright what it is."""
+    return ref.endswith(_DATA_ENDS) and ":" not in ref and not _looks_local(ref)
 
 
 def _exists(name: str) -> bool:

@@ -35,6 +35,7 @@ class RunView:
     series: dict[str, dict[int, float | None]] = field(default_factory=dict)
     stage: str | None = None
     evaluation: Event | None = None
+    note: Event | None = None
     answers: dict[int, Event] = field(default_factory=dict)
     away: bool = False
     lock: Lock = field(default_factory=Lock, repr=False)
@@ -66,6 +67,8 @@ class RunView:
                 self.stage = event.stage
             case EventKind.EVAL_COMPLETED:
                 self.evaluation = event
+            case EventKind.LOG:
+                self.note = event
             case EventKind.SAMPLE_LOGGED:
                 self._take_sample(event)
             case EventKind.RUN_RESUMED:

@@ -24,6 +24,8 @@ REFUSED = {
     "test_fraction=110%": "test_fraction: given '110%', expected a number",
     "packing=maybe": "packing: given 'maybe', expected true or false",
     "dataset=none": "dataset: given none, expected text",
+    'mix={"a/b": 0.5, "a/b": 1}': "'a/b' is given twice in the JSON",
+    'mix={"a/b": {"fields": {"x": "y", "x": "z"}}}': "'x' is given twice in the JSON",
     # bounds
     "batch_size=0": "batch_size: given '0', expected 1 or more [examples]",
     "max_length=1": "max_length: given '1', expected 2 or more [tokens]",

@@ -46,6 +46,7 @@ def test_a_recipe_reads_as_its_config_its_presets_and_its_drawing(tmp_path):
     }
     assert reading.drawing[0] == "workflow supervised"
     assert reading.config_schema["properties"]["max_steps"]["unit"] == "steps"
+    assert "qwen3" in reading.config_schema["properties"]["renderer"]["enum"]
     assert {stage["name"] for stage in reading.stages} >= {"LoadDataset", "OptimStep", "SaveFinal"}
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -100,6 +102,36 @@ def test_plain_text_is_trained_whole_but_for_its_first_token(daemon, tmp_path):
     assert marked(sequence) == "o[nce<eos>]"
 
 
+def test_what_is_mixed_in_is_shown_as_it_is_trained_too(daemon, data, tmp_path):
+    pairs = [{"q": "1", "completion": "2"}, {"q": "3", "completion": "4"}]
+    file = f"file:{write_jsonl(tmp_path / 'pairs.jsonl', pairs)}"
+    mix = {file: {"share": 0.5, "fields": {"prompt": "q"}}}
+    shown = daemon.client.render(request(data, rows=1, mix=mix))
+    [mixed] = shown.mixed
+    assert (mixed.dataset, mixed.share, mixed.schema_name) == (
+        "pairs.jsonl",
+        0.5,
+        "prompt_completion",
+    )
+    assert [marked(each) for each in mixed.sequences] == ["<user>1<eos><assistant>[2<eos>]"]
+    assert (mixed.num_rows, mixed.total_rows) == (1, 2)
+
+
+def test_a_mixed_set_that_does_not_fit_is_refused_as_a_run_would(daemon, data, tmp_path):
+    file = f"file:{write_jsonl(tmp_path / 'odd.jsonl', [{'foo': 1}])}"
+    with pytest.raises(Refused, match=r"odd\.jsonl row 1: .*foo"):
+        daemon.client.render(request(data, mix={file: 0.5}))
+
+
+def test_rows_without_a_trained_token_bring_the_line_that_a_run_ends_with(daemon, data):
+    assert daemon.client.render(request(data)).refusal == ""
+    untrained = request(data, max_length=4, max_steps=1)
+    refusal = daemon.client.render(untrained).refusal
+    assert refusal.startswith("mine.jsonl: none of these 3 rows has a token to train within max_l")
+    run = daemon.settled(daemon.client.launch(untrained.launch).id)
+    assert run.error.message == refusal.replace("these 3", "3")
+
+
 REFUSALS = {
     "a row that does not fit": (
         [ROWS[0], {"messages": [{"role": "user", "content": 5}]}],
@@ -163,8 +195,49 @@ def test_a_process_that_dies_is_told_by_its_last_words(renderings, data, monkeyp
     asked = request(data)
     renderings.render(asked)  # what reads recipes apart starts with the real interpreter
     monkeypatch.setattr(sys, "executable", str(python))
+    log = Home(tmp_path / "home").daemon_log
     with pytest.raises(RenderingFailed, match=r"exit code 7\): out of luck"):
         renderings.render(asked)
+    assert log.read_text().endswith("out of luck\n")
+
+
+def test_a_silent_death_is_not_told_in_the_words_of_others(renderings, data, monkeypatch, tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\nexit 7\n")
+    python.chmod(0o755)
+    asked = request(data)
+    renderings.render(asked)
+    Home(tmp_path / "home").daemon_log.write_text("somebody else's words\n")
+    monkeypatch.setattr(sys, "executable", str(python))
+    with pytest.raises(RenderingFailed, match=r"exit code 7\): it said nothing"):
+        renderings.render(asked)
+
+
+def test_a_daemon_that_stops_says_so_to_whoever_waits_for_rows(own_daemon, tmp_path):
+    begun = tmp_path / "begun"
+    os.mkfifo(begun)
+    file = own_daemon.home.recipes / "slow.py"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(
+        "import time\n"
+        "from kitchen_core import Recipe\n"
+        "from kitchen_core.train.renderers import TemplateRenderer, register_renderer\n"
+        "from kitchen_core.workflows import SupervisedConfig, supervised\n"
+        "def slow(tokenizer):\n"
+        f"    open({str(begun)!r}, 'w').close()\n"
+        "    time.sleep(60)\n"
+        "register_renderer('slow', slow)\n"
+        "recipe = Recipe('slow', 'S', supervised,\n"
+        "                SupervisedConfig(renderer='slow', learning_rate=0.1))\n"
+    )
+    launch = Launch(recipe="slow", manifest="test", overrides={"dataset": "builtin:chat"})
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(own_daemon.client.render, RenderRequest(launch=launch))
+        begun.open().close()  # returns once the process renders
+        own_daemon.stop()
+        with pytest.raises(Refused, match="the daemon is stopping"):
+            waiting.result()
+    assert "Traceback" not in own_daemon.home.daemon_log.read_text()
 
 
 def test_a_recipe_may_bring_a_renderer_of_its_own(daemon, data):

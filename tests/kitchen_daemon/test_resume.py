@@ -161,6 +161,16 @@ def test_what_has_changed_is_said_at_once(daemon, stopped, files, case):
     assert daemon.client.run(run.id).status == "paused"
 
 
+@pytest.mark.parametrize(
+    ("kept", "words"), [(1, "no older one is kept"), (2, "so is the one before")]
+)
+def test_how_many_checkpoints_are_gone_is_counted_in_plain_words(daemon, kept, words):
+    overrides = QUICK | {"keep_checkpoints": kept}
+    run, _ = paused(daemon, Launch(recipe="sl_basic", overrides=overrides))
+    with without_checkpoints(daemon, run), pytest.raises(Refused, match=f" any more, and {words}"):
+        daemon.client.resume(run.id)
+
+
 @pytest.mark.skipif(has_gpu(), reason="there is a GPU here")
 def test_a_run_of_a_gpu_that_is_gone_says_so(daemon, stopped):
     run, _ = stopped

@@ -172,7 +172,17 @@ def test_a_running_run_can_be_cancelled_and_a_queued_one_too(daemon):
     assert "final" not in {artifact.name for artifact in cancelled.artifacts}
 
 
-def test_a_failing_run_says_why_where_and_what_was_printed(daemon, tmp_path):
+def test_a_run_that_stopped_early_says_so_in_the_reason_it_completed_with(daemon):
+    stopping = {"early_stopping_patience": 1, "keep_best": True, "best_is": "highest"}
+    run = daemon.settled(daemon.launch(max_steps=9, eval_every=3, eval_samples=1, **stopping).id)
+    stopped, kept = (run.reason or "").split("; ")
+    assert stopped.startswith("stopping at step 3 of 9: test/nll was best at step 0 (")
+    assert kept.startswith("the final model is the one of step 0: ")
+
+
+def test_a_row_that_does_not_fit_is_told_in_one_line_and_the_traceback_is_in_the_log(
+    daemon, tmp_path
+):
     rows = [*CHAT, {"messages": [{"role": "owl", "content": "hoo"}]}]
     path = write_jsonl(tmp_path / "owls.jsonl", rows)
     run = daemon.settled(daemon.launch(dataset=f"file:{path}").id)
@@ -182,7 +192,8 @@ def test_a_failing_run_says_why_where_and_what_was_printed(daemon, tmp_path):
     assert run.error.stage == "LoadDataset"
     assert "owls.jsonl row" in run.error.message
     assert "messages[0].role" in run.error.message
-    assert any("RowError" in line for line in run.error.log_tail)
+    assert run.error.log_tail == []
+    assert any("Traceback" in line for line in daemon.client.log(run.id))
     assert daemon.settled(daemon.launch(max_steps=1).id).status == "completed"
 
 

@@ -44,7 +44,8 @@ def test_the_demo_tells_what_was_learned_by_first_and_last_evaluation(stub, comm
     assert "right, sampled 0.0 % ± 0.0 % 75.0 % ± 12.5 %" in lines
     assert "steps and time 2 in 12s" in lines
     assert "1+1? ✗ 7 7 7 ✓ 2 2" in lines
-    assert "question step 0 step 2 right answer" in lines
+    at = lines.index("question step 0 step 2 right answer")
+    assert lines[at - 1] == "sl_basic"
     assert FINAL.path in said.out.splitlines()
     assert f"kitchen metrics {RUN_ID} train_mean_nll" in said.out
 

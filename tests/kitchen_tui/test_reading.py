@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kitchen_core.telemetry.schema import EventKind, RunStatus
+from kitchen_core.telemetry.schema import EventKind, RunError, RunStatus
 from kitchen_daemon.models import ArtifactInfo, Check, Lineage, ProgressInfo
 from tests.kitchen_tui.support import RUN_ID, Refusal, event, run_info
 
@@ -87,6 +87,24 @@ def test_json_is_all_that_goes_to_stdout(full, command, words, value):
 def test_events_as_json_are_one_a_line(full, command):
     lines = command("events", RUN_ID, "--json").out.splitlines()
     assert [json.loads(line) for line in lines] == [one.model_dump(mode="json") for one in EVENTS]
+
+
+def test_an_event_says_its_sentences_whole_and_the_rest_as_it_is_written(full, command):
+    sentence = "stopping at step 30 of 200: " + "test/nll was best at step 10 (1.2), and " * 4
+    columns = {"messages": "list", "ü": "text"}
+    loaded = {"source": "x" * 80, "revision": None, "columns": columns, "streamed": True}
+    sample = {"kind": "train", "segments": [{"text": "2"}]}
+    full.answers[f"GET /runs/{RUN_ID}/events"] = [
+        event(1, EventKind.LOG, metadata={"level": "info", "message": sentence}),
+        event(2, EventKind.DATASET_LOADED, metadata=loaded),
+        event(3, EventKind.SAMPLE_LOGGED, metadata=sample),
+    ]
+    log, data, row = command("events", RUN_ID).out.splitlines()
+    assert log.endswith(f"message={sentence.strip()}")
+    assert data.endswith(
+        f'source={"x" * 59}… columns={{"messages": "list", "ü": "text"}} streamed=true'
+    )
+    assert row.endswith("sample.logged     kind=train")
 
 
 COMMANDS = [
@@ -248,3 +266,33 @@ def test_checking_a_broken_recipe_is_refused_with_its_line(full, command, tmp_pa
     full.answers["GET /recipe"] = Refusal(422, f"{file}:3: syntax error: invalid syntax")
     said = command("recipes", "check", str(file))
     assert (said.code, said.err) == (2, f"error: {file}:3: syntax error: invalid syntax\n")
+
+
+def test_a_recipes_settings_say_what_they_can_be(full, command):
+    fields = {
+        "max_steps": {"anyOf": [{"type": "integer", "minimum": 1}, {"type": "null"}]},
+        "learning_rate": {"exclusiveMinimum": 0, "maximum": 1, "description": "Peak"},
+        "device": {"enum": ["auto", "cpu"], "description": "Where"},
+        "test_fraction": {"minimum": 0, "exclusiveMaximum": 1, "description": "Part"},
+        "seed": {"minimum": 0, "maximum": 9, "description": "Chance"},
+    }
+    recipe = RECIPE | {"config": dict.fromkeys(fields), "config_schema": {"properties": fields}}
+    full.answers["GET /recipe"] = recipe
+    page = command("recipes", "show", "sl_basic").out
+    for words in (
+        "(1 or more)",
+        "Peak (more than 0, 1 or less)",
+        "Where (one of auto, cpu)",
+        "Part (0 or more, less than 1)",
+        "Chance (0 to 9)",
+    ):
+        assert words in page
+
+
+def test_why_a_run_failed_is_said_once(full, command):
+    error = RunError(type="RowError", message="a.jsonl row 3: no answer", stage="LoadDataset")
+    failed = run_info(status=RunStatus.FAILED, reason=error.message, error=error)
+    full.answers[f"GET /runs/{RUN_ID}"] = failed
+    page = command("show", RUN_ID).out
+    assert page.count("a.jsonl row 3: no answer") == 1
+    assert "last lines" not in page

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from kitchen_daemon.models import RenderedSegment, RenderedSequence, Rendering
+from kitchen_daemon.models import RenderedMix, RenderedSegment, RenderedSequence, Rendering
 from tests.kitchen_tui.support import Refusal
 from tests.kitchen_tui.test_process import on_a_terminal
 
@@ -97,6 +97,27 @@ def test_rows_that_give_several_sequences_are_counted_once(cook, command):
     cook.answers["POST /renderings"] = rendering(*[sequence(ASKED, ANSWERED)] * 3, num_rows=1)
     last = command("render", "builtin:chat").out.splitlines()[-1]
     assert last == "1 of 1,200 rows in 3 sequences: 24 tokens, 6 trained (25.0 %)"
+
+
+def test_what_is_mixed_in_stands_below_with_its_share(cook, command):
+    mix = RenderedMix(
+        **rendering(sequence(ASKED, ANSWERED, where="b row 1")).model_dump(
+            include={"dataset", "schema_name", "num_rows", "total_rows", "sequences"}
+        ),
+        share=0.5,
+    )
+    cook.answers["POST /renderings"] = TWO.model_copy(update={"mixed": [mix]})
+    lines = [line.rstrip() for line in command("render", "builtin:chat").out.splitlines()]
+    at = lines.index("mix  mine.jsonl × 0.5 (messages)")
+    assert lines[at + 2] == "b row 1  8 tokens, 2 trained"
+    assert lines[-1] == "1 of 1,200 rows: 8 tokens, 2 trained (25.0 %)"
+
+
+def test_rows_that_a_run_would_be_refused_for_end_with_why_and_1(cook, command):
+    cook.answers["POST /renderings"] = TWO.model_copy(update={"refusal": "mine.jsonl: none of"})
+    said = command("render", "builtin:chat")
+    assert (said.code, said.err) == (1, "error: mine.jsonl: none of\n")
+    assert "mine.jsonl row 2" in said.out
 
 
 def test_on_a_terminal_what_is_trained_is_green(cook):

@@ -106,6 +106,35 @@ def test_a_mapping_that_is_no_json_is_left_for_the_config_to_refuse(
     assert body["overrides"]["mix"] == '{"./a.jsonl": }'
 
 
+def test_two_spellings_of_one_file_are_refused(kitchen_stub, command, tmp_path, monkeypatch):
+    (tmp_path / "b.jsonl").touch()
+    monkeypatch.chdir(tmp_path)
+    said = command("run", "sl_basic", 'mix={"./b.jsonl": 0.5, "b.jsonl": 1}')
+    assert said.code == 2
+    assert said.err.startswith("error: 'b.jsonl' and './b.jsonl' are the same data; name it once")
+    assert kitchen_stub.bodies("POST /runs") == []
+
+
+def test_a_key_that_is_given_twice_is_left_for_the_config_to_refuse(kitchen_stub, command):
+    mix = '{"./b.jsonl": 0.5, "./b.jsonl": 1}'
+    command("run", "sl_basic", f"mix={mix}")
+    assert kitchen_stub.bodies("POST /runs")[0]["overrides"]["mix"] == mix
+
+
+@pytest.mark.parametrize("name", ["nofile.jsonl", "data/nofile.jsonl.gz"])
+@pytest.mark.parametrize("form", ["dataset={}", 'mix={{"{}": 1}}'])
+def test_a_data_file_that_is_not_there_is_refused_here(kitchen_stub, command, name, form):
+    said = command("run", "sl_basic", form.format(name), "prefix=other.json")
+    assert (said.code, said.err.splitlines()[0]) == (2, f"error: there is no file {name} here")
+    assert kitchen_stub.bodies("POST /runs") == []
+
+
+def test_what_holds_no_ref_may_end_as_a_file_does(kitchen_stub, command):
+    command("run", "sl_basic", "prefix=other.json", "dataset=hf:org/data.json")
+    [body] = kitchen_stub.bodies("POST /runs")
+    assert body["overrides"] == {"prefix": "other.json", "dataset": "hf:org/data.json"}
+
+
 def test_a_hub_name_that_is_also_a_folder_here_is_asked_about(
     kitchen_stub, command, tmp_path, monkeypatch
 ):
@@ -220,7 +249,7 @@ def test_a_dry_run_shows_the_plan_and_queues_nothing(kitchen_stub, command):
         workflow="supervised",
         preset=None,
         manifest="dev",
-        config={"seed": 0, "register_as": None},
+        config={"seed": 0, "register_as": None, "mix": {"file:/b": {"share": 2.0, "fields": {}}}},
         config_hash="c",
         recipe_revision="d",
         pins={},
@@ -232,6 +261,7 @@ def test_a_dry_run_shows_the_plan_and_queues_nothing(kitchen_stub, command):
     said = command("run", "sl_basic", "--dry-run")
     assert said.code == 0
     assert "register_as  none" in said.out
+    assert 'mix          {"file:/b": {"share": 2.0, "fields": {}}}' in said.out
     assert "  LoadDataset" in said.out
     assert json.loads(command("run", "sl_basic", "--dry-run", "--json").out) == plan.model_dump()
     assert kitchen_stub.bodies("POST /runs") == []
@@ -244,6 +274,13 @@ def test_retry_and_resume_can_wait_too(kitchen_stub, command):
     assert command("retry", "old", "--wait").out == f"{RUN_ID}  completed after 12s\n"
     assert command("resume", "old", "--replace", "--wait").code == 0
     assert ("POST /runs/old/resume", {"replace": ["true"]}, None) in kitchen_stub.asked
+
+
+def test_resume_says_what_it_will_do(kitchen_stub, command):
+    told = "resumed; goes on from step 250"
+    kitchen_stub.answers["POST /runs/old/resume"] = run_info(**QUEUED, reason=told)
+    assert command("resume", "old").err.splitlines()[0] == told
+    assert told in command("resume", "old", "--watch").err
 
 
 def test_cancel_says_whether_the_run_has_ended(kitchen_stub, command):

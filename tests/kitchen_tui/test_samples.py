@@ -58,28 +58,38 @@ def steps(said):
     return [sample["step"] for sample in json.loads(said.out)]
 
 
-def test_only_samples_are_asked_for(logged, command):
+def test_only_samples_and_resumes_are_asked_for(logged, command):
     command("samples", RUN_ID)
-    assert logged.asked[-1][1]["kind"] == ["sample.logged"]
+    assert logged.asked[-1][1]["kind"] == ["sample.logged", "run.resumed"]
 
 
-def test_the_newest_step_comes_last_and_can_be_chosen(logged, command):
-    assert steps(command("samples", RUN_ID, "--json")) == [0, 0, 10, 10, 10]
+def test_the_newest_step_is_shown_unless_others_are_asked_for(logged, command):
+    assert steps(command("samples", RUN_ID, "--json")) == [10, 10, 10]
+    assert steps(command("samples", RUN_ID, "--json", "--all")) == [0, 0, 10, 10, 10]
     assert steps(command("samples", RUN_ID, "--json", "--step", "0")) == [0, 0]
-    assert steps(command("samples", RUN_ID, "--json", "--limit", "4")) == [0, 10, 10, 10]
+    assert command("samples", RUN_ID, "--all", "--step", "0").code == 2
     assert steps(command("samples", RUN_ID, "--json", "--step", "5")) == []
 
 
 def test_a_sample_as_json_is_one_flat_object(logged, command):
-    first, second, *_ = json.loads(command("samples", RUN_ID, "--json").out)
+    first, second = json.loads(command("samples", RUN_ID, "--json", "--step", "0").out)
     assert first == {"step": 0, **LOGGED[0].metadata}
     assert second == {"step": 0, **LOGGED[1].metadata, "logprob": -0.5}
 
 
 def test_what_a_resume_logs_again_is_shown_once(logged, command):
     logged.answers[f"GET /runs/{RUN_ID}/events"] = [*LOGGED, answer(9, 10, "again"), row(10, 10)]
-    found = json.loads(command("samples", RUN_ID, "--json").out)
+    found = json.loads(command("samples", RUN_ID, "--json", "--all").out)
     assert [sample.get("completion") for sample in found] == [None, "3", None, "again", "5"]
+
+
+def test_what_lies_beyond_the_checkpoint_of_a_resume_is_no_longer_there(logged, command):
+    resumed = event(9, EventKind.RUN_RESUMED, step=5)
+    events = [*LOGGED, resumed]
+    logged.answers[f"GET /runs/{RUN_ID}/events"] = events
+    assert steps(command("samples", RUN_ID, "--json", "--all")) == [0, 0]
+    logged.answers[f"GET /runs/{RUN_ID}/events"] = [*events, answer(11, 10, "anew")]
+    assert steps(command("samples", RUN_ID, "--json", "--all")) == [0, 0, 10]
 
 
 def test_in_a_pipe_what_is_trained_stands_in_brackets(logged, command):

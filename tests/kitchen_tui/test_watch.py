@@ -52,6 +52,24 @@ def test_without_a_terminal_watching_is_plain_lines(watched, command):
     ]
 
 
+def test_what_a_run_logs_is_told_whole(watched, command):
+    long = "stopping at step 2 of 8: " + "test/nll was best at step 1 (2), and so on " * 3
+    told = [("info", long), ("warning", "2 rows were left out")]
+    items = history()
+    items[5:5] = [
+        event_item(20 + i, EventKind.LOG, metadata={"level": level, "message": message})
+        for i, (level, message) in enumerate(told)
+    ]
+    watched.streams = [items]
+    lines = command("watch", RUN_ID).out.splitlines()
+    assert lines[3:5] == [long, "warning: 2 rows were left out"]
+
+
+def test_a_completed_run_says_how_it_came_to_its_end(watched, command):
+    watched.answers[f"GET /runs/{RUN_ID}"] = run_info(reason="stopping at step 2 of 8")
+    assert command("watch", RUN_ID).err == "stopping at step 2 of 8\n"
+
+
 def test_beside_json_the_lines_go_to_stderr(watched, command):
     said = command("watch", RUN_ID, "--json")
     assert said.out.startswith('{"id":')

@@ -13,10 +13,10 @@ from kitchen_core.train.renderers.blocks import (
     parse_blocks,
     with_tools_said,
 )
-from kitchen_core.train.renderers.spelled import SpelledRenderer, split_at_end
+from kitchen_core.train.renderers.spelled import CHATML, SpelledRenderer, split_at_end
 from kitchen_core.train.types import Message
 
-_START, _END = "<|im_start|>", "<|im_end|>"
+_START, _END = CHATML
 
 
 class Qwen3InstructRenderer(SpelledRenderer):
@@ -28,7 +28,7 @@ class Qwen3InstructRenderer(SpelledRenderer):
 
     name = "qwen3_instruct"
     extends = True
-    control_tokens = (_START, _END)
+    control_tokens = CHATML
 
     @property
     def stop(self) -> Stop:

@@ -18,6 +18,9 @@ from kitchen_core.train.renderers.base import (
 from kitchen_core.train.renderers.turns import one_per_trained_turn, trained_turns
 from kitchen_core.train.types import Message
 
+CHATML = ("<|im_start|>", "<|im_end|>")
+"""The tokens of the forms that spell thoughts, tools and calls."""
+
 
 class SpelledRenderer(ABC):
     """A conversation as `beginning`, then for each turn a header, which the model is given, and what
@@ -74,7 +77,7 @@ class SpelledRenderer(ABC):
         Raises RenderError for tools that the renderer has no form for.
         """
         if conversation.tools:
-            raise RenderError(f"renderer={self.name} has no form for tools; {_OTHERS}")
+            raise self._without_form("tools")
         return conversation.messages
 
     def overlap(self, message: Message) -> list[int]:
@@ -132,9 +135,19 @@ class SpelledRenderer(ABC):
     def _refuse_parts(self, message: Message) -> None:
         """For renderers that know text alone."""
         if message.tool_calls:
-            raise RenderError(f"renderer={self.name} has no form for tool calls; {_OTHERS}")
+            raise self._without_form("tool calls")
         if message.thinking:
-            raise RenderError(f"renderer={self.name} has no form for thinking; {_OTHERS}")
+            raise self._without_form("thinking")
+
+    def _without_form(self, what: str) -> RenderError:
+        """Names the renderers that can do more, of those that the tokenizer can serve."""
+        others = ["auto"] if self._tokenizer.has_chat_template else []
+        if all(self._tokenizer.token_id(text) is not None for text in CHATML):
+            others.append("qwen3")
+        remedy = f"set renderer={' or '.join(others)}" if others else "take another model"
+        return RenderError(
+            f"renderer={self.name} has no form for {what}; {remedy}, or leave them out"
+        )
 
 
 def split_at_end(completion: Sequence[int], end: int) -> tuple[Sequence[int], bool]:
@@ -143,6 +156,3 @@ def split_at_end(completion: Sequence[int], end: int) -> tuple[Sequence[int], bo
         return completion, False
     at = list(completion).index(end)
     return completion[:at], at == len(completion) - 1
-
-
-_OTHERS = "set renderer=auto or qwen3, or take them out"

@@ -39,7 +39,7 @@ class TemplateTurns:
                 conversation.messages, tools=conversation.tools, add_generation_prompt=prompt
             )
         except InvalidRequest as error:
-            raise RenderError(str(error)) from error
+            raise RenderError(f"{error}{_remedy(conversation)}") from error
 
     def prompt(self, conversation: Conversation) -> str:
         """The conversation so far, ready for the assistant to go on."""
@@ -158,3 +158,10 @@ def _check_whole(message: Message, said: str, i: int) -> None:
             f"({message.role}), which would be trained; set another renderer or train_on, or change the "
             "template"
         )
+
+
+def _remedy(conversation: Conversation) -> str:
+    """What to do where the template refuses the conversation, if that is likely to be the tools."""
+    messages = conversation.messages
+    calls = any(message.role == "tool" or message.tool_calls for message in messages)
+    return "; take another model, or leave out the tool turns" if calls else ""

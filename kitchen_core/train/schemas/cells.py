@@ -60,6 +60,11 @@ class Cell:
             raise self.empty()
         return text
 
+    def written(self) -> Cell:
+        """The cell with a whole number as the text that a csv would have in its place."""
+        is_whole = isinstance(self.value, int) and not isinstance(self.value, bool)
+        return Cell(str(self.value), self.where, self.field) if is_whole else self
+
     def items(self, expected: str) -> list[Cell]:
         """The cells of a list, or of the JSON text of one. Raises RowError."""
         value = self._parsed("[")

@@ -54,7 +54,7 @@ def _prompt_completion(row: Fields) -> Conversation:
 
 
 def _question_answer(row: Fields) -> Conversation:
-    turns = [Message("user", row["question"].filled_text()), _answer(row["answer"])]
+    turns = [Message("user", row["question"].filled_text()), _answer(row["answer"].written())]
     return _conversation(row, row["question"], turns)
 
 

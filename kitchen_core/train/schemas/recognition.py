@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -67,6 +68,7 @@ def recognise(row: Row, fields: Mapping[str, str], where: str) -> Schema:
 
     Raises RowError naming the forms that there are, or the name nearest to the one given.
     """
+    _check_direction(row, fields, where)
     forms = _forms_with(fields, where)
     for field, column in fields.items():
         if not has_column(row, column):
@@ -83,6 +85,25 @@ def recognise(row: Row, fields: Mapping[str, str], where: str) -> Schema:
         if found.keys() >= set(form.required):
             return Schema(form, found)
     raise RowError(where, "", _unrecognised(row, fields, forms))
+
+
+def _check_direction(row: Row, fields: Mapping[str, str], where: str) -> None:
+    """Raise RowError where `fields` leads from a column to a field rather than the other way."""
+    known = {name for form in FORMS for name in form.fields}
+
+    def turned(field: str, column: str) -> bool:
+        is_right = field in known and has_column(row, column)
+        return not is_right and column in known and has_column(row, field)
+
+    right = dict((c, f) if turned(f, c) else (f, c) for f, c in fields.items())
+    if right != dict(fields):
+        shown = json.dumps(right, ensure_ascii=False)
+        raise RowError(
+            where,
+            "",
+            "fields is the wrong way round: it leads from a form's field to your column; "
+            f"write fields={shown}",
+        )
 
 
 def _forms_with(fields: Mapping[str, str], where: str) -> list[Form]:

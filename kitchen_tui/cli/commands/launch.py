@@ -132,6 +132,8 @@ def pause(run: RunName, as_json: AsJson = False) -> None:
 
 
 def _go_on_with(client: Client, queued: RunInfo, *, watch: bool, wait: bool, as_json: bool) -> None:
+    if queued.reason and not as_json:  # what a resume goes on from, what a held run waits for
+        say(queued.reason)
     if watch or wait:
         from kitchen_tui.cli.watching import stay
 

@@ -9,7 +9,7 @@ import typer
 from kitchen_tui.cli import completion
 from kitchen_tui.cli.arguments import AsJson
 from kitchen_tui.cli.daemon import connected
-from kitchen_tui.cli.errors import Failure
+from kitchen_tui.cli.errors import Exit, Failure
 from kitchen_tui.cli.launching import (
     launch_of,
     manifest_argument,
@@ -66,9 +66,12 @@ def render(
         rendering = client.render(RenderRequest(launch=launch, rows=rows))
     if as_json:
         emit_json(rendering)
-        return
-    from kitchen_tui.cli.views.rendering import rendering_page
-    from kitchen_tui.cli.views.tokens import has_color
+    else:
+        from kitchen_tui.cli.views.rendering import rendering_page
+        from kitchen_tui.cli.views.tokens import has_color
 
-    console = screen()
-    console.print(rendering_page(rendering, color=has_color(console)))
+        console = screen()
+        console.print(rendering_page(rendering, color=has_color(console)))
+    for each in (rendering, *rendering.mixed):
+        if each.refusal:
+            raise Failure(each.refusal, code=Exit.RUN_FAILED)

@@ -8,6 +8,7 @@ import typer
 
 from kitchen_tui.cli.arguments import AsJson, RunName
 from kitchen_tui.cli.daemon import connected
+from kitchen_tui.cli.errors import Failure
 from kitchen_tui.cli.output import emit_json, say, screen
 
 if TYPE_CHECKING:
@@ -16,17 +17,20 @@ if TYPE_CHECKING:
 
 def samples(
     run: RunName,
-    step: Annotated[int | None, typer.Option(min=0, help="Only those of this step.")] = None,
-    limit: Annotated[int, typer.Option(min=0, help="Only the newest so many; 0: all.")] = 0,
+    step: Annotated[int | None, typer.Option(min=0, help="Those of this step.")] = None,
+    every_step: Annotated[bool, typer.Option("--all", help="Those of every step.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show rows as they are trained on, and answers as they were given, the newest step last."""
-    from kitchen_core.telemetry.schema import EventKind
-    from kitchen_tui.cli.views.samples import samples_of, samples_page
+    """Show rows as they are trained on, and answers as they were given, at the newest step."""
+    if every_step and step is not None:
+        raise Failure("--all shows every step, --step one of them; give one of the two")
+    from kitchen_tui.cli.views.samples import LOGGING, samples_of, samples_page
 
     with connected() as client:
-        found = samples_of(client.events(run, kinds=[EventKind.SAMPLE_LOGGED]))
-        shown = [sample for sample in found if step is None or sample["step"] == step][-limit:]
+        found = samples_of(client.events(run, kinds=LOGGING))
+        if step is None and found:
+            step = found[-1]["step"]
+        shown = [sample for sample in found if every_step or sample["step"] == step]
         if as_json:
             emit_json(shown)
         elif shown:

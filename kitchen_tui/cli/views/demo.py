@@ -45,7 +45,7 @@ def summary(courses: Sequence[Course], graph: Lineage, width: int) -> Group:
         heading("What was learned"),
         _learned(courses),
         heading("Answers before and after, sampled; right is the whole text"),
-        *(_answers(course, width) for course in courses),
+        *(_titled_answers(course, width) for course in courses),
         heading("Lineage"),
         lineage_tree(graph, f"run:{last.run.id}"),
     )
@@ -82,6 +82,10 @@ def _measures(course: Course) -> Iterator[tuple[str, str, str]]:
 
 def _ends(points: Sequence[Point]) -> tuple[float | None, float | None] | None:
     return (points[0][1], points[-1][1]) if points else None
+
+
+def _titled_answers(course: Course, width: int) -> Group:
+    return Group(Text(course.run.recipe, style="bold"), _answers(course, width))
 
 
 def _answers(course: Course, width: int) -> RenderableType:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from kitchen_core.telemetry.schema import Event
+from kitchen_tui.cli.views.style import shown
 from kitchen_tui.format import clock, number, one_line
 
-_LONGEST_VALUE = 60
+_LONGEST_TEXT = 60
+_WHOLE = ("message", "reason")
+"""Sentences to the user, which are never cut."""
+_ELSEWHERE = ("segments", "error")
+"""What `kitchen samples` and `kitchen show` are for."""
 
 
 def event_line(event: Event) -> str:
     """Time, step, kind, and what there is to say."""
     step = "" if event.step is None else str(event.step)
     told = {name: number(value) for name, value in event.measurements.items()}
-    told |= {name: _shown(value) for name, value in event.metadata.items()}
+    told |= {
+        name: _said(name, value)
+        for name, value in event.metadata.items()
+        if value is not None and name not in _ELSEWHERE
+    }
     words = [event.stage or "", *(f"{name}={value}" for name, value in told.items())]
     return f"{clock(event.at)}  {step:>6}  {event.kind:<18}{' '.join(filter(None, words))}".rstrip()
 
 
-def _shown(value: Any) -> str:
-    return number(value) if isinstance(value, float) else one_line(str(value), _LONGEST_VALUE)
+def _said(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        return shown(value)
+    return one_line(value, sys.maxsize if name in _WHOLE else _LONGEST_TEXT)

@@ -71,7 +71,26 @@ def _settings(recipe: RecipeDetail) -> Iterator[tuple[str, Text]]:
         field = properties.get(key, {})
         unit = f" {field['unit']}" if "unit" in field and value is not None else ""
         description = one_line(field.get("description", ""), 200)
-        yield key, Text.assemble(f"{shown(value)}{unit}  ", (description, "dim"))
+        allowed = f" ({_allowed(field)})" if _allowed(field) else ""
+        yield key, Text.assemble(f"{shown(value)}{unit}  ", (f"{description}{allowed}", "dim"))
+
+
+def _allowed(field: dict[str, Any]) -> str:
+    """The choices of a setting, or its bounds, in words."""
+    for branch in field.get("anyOf", []):
+        field = field | branch if branch.get("type") != "null" else field
+    if choices := field.get("enum"):
+        return f"one of {', '.join(map(shown, choices))}"
+    low, high = field.get("minimum"), field.get("maximum")
+    if low is not None and high is not None:
+        return f"{low} to {high}"
+    bounds = [
+        (low, "{} or more"),
+        (field.get("exclusiveMinimum"), "more than {}"),
+        (high, "{} or less"),
+        (field.get("exclusiveMaximum"), "less than {}"),
+    ]
+    return ", ".join(words.format(bound) for bound, words in bounds if bound is not None)
 
 
 def _drawing(lines: list[str]) -> Iterator[RenderableType]:

@@ -97,10 +97,10 @@ def artifact_lines(made: ArtifactInfo) -> list[str]:
 def _page(run: RunInfo, defaults: Mapping[str, Any] | None) -> Iterator[RenderableType]:
     title = Text.assemble((run.name or run.recipe, "bold"), f"  {run.id}  ")
     yield title.append_text(status_text(run.status))
-    if run.reason:
-        yield Text(run.reason)
     if run.error:
         yield failure(run.error)
+    elif run.reason:
+        yield Text(run.reason)
     yield facts(_facts(run))
     yield heading("Config" if defaults is None else "Config (what differs from the recipe's)")
     yield facts(_changed(run.config, defaults or {}))

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from kitchen_core.telemetry.schema import Event
+from kitchen_core.telemetry.schema import Event, EventKind
 from kitchen_tui.cli.views.style import facts
 from kitchen_tui.cli.views.tokens import indented, legend, row_title, trained_text, visible
 from kitchen_tui.format import number
@@ -18,15 +18,23 @@ Sample = dict[str, Any]
 """A logged sample: its step, its kind (`train` or `answer`), its index, and what was logged of it."""
 
 
+LOGGING = (EventKind.SAMPLE_LOGGED, EventKind.RUN_RESUMED)
+"""The kinds of events that say which samples a run has."""
+
+
 def samples_of(events: Iterable[Event]) -> list[Sample]:
-    """The samples of a run, the newest step last. A resume logs again what it does again: then the
-    later one counts.
+    """The samples of a run, the newest step last, from its events of the kinds in LOGGING.
+
+    A resume takes back what lies beyond its checkpoint; of what is logged again the later counts.
     """
     found: dict[tuple[int, bool, int], Sample] = {}
     for event in events:
+        step = event.step or 0
+        if event.kind is EventKind.RUN_RESUMED:
+            found = {place: sample for place, sample in found.items() if place[0] <= step}
+            continue
         sample = {"step": event.step, "kind": "answer", **event.metadata, **event.measurements}
-        place = (event.step or 0, sample["kind"] != "train", sample.get("index", 0))
-        found[place] = sample
+        found[step, sample["kind"] != "train", sample.get("index", 0)] = sample
     return [found[place] for place in sorted(found)]
 
 

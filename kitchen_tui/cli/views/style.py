@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from rich.table import Table
@@ -39,10 +40,10 @@ def plain_table(*headers: str) -> Table:
 
 def shown(value: Any) -> str:
     """A setting's value as one writes it on the command line."""
-    if isinstance(value, bool):
-        return str(value).lower()
     if value is None:
         return "none"
+    if isinstance(value, bool | Mapping | list | tuple):
+        return json.dumps(value, ensure_ascii=False)
     return number(value) if isinstance(value, float) else str(value)
 
 

@@ -61,6 +61,12 @@ def evaluation_words(event: Event) -> str:
     return "  ".join(parts)
 
 
+def log_words(event: Event) -> str:
+    """What a run has to say, a warning by that word."""
+    prefix = "warning: " if event.metadata.get("level") == "warning" else ""
+    return f"{prefix}{event.metadata.get('message', '')}"
+
+
 def answer_text(event: Event, width: int) -> Text:
     """A question and how the model answered it, in one line."""
     told = event.metadata
@@ -81,6 +87,8 @@ def _page(view: RunView, width: int, height: int) -> Iterator[RenderableType]:
     yield title
     if run.reason:
         yield Text(run.reason, style="dim")
+    elif view.note:
+        yield Text(log_words(view.note), style="dim")
     yield _progress(view, width)
     yield from _chart(view, width, height)
     if view.evaluation:

@@ -102,7 +102,8 @@ async def test_a_run_stops_after_its_patience_and_says_so(store, tmp_path):
     losses = [3.0, 2.0, 2.5, 2.4, 1.0, 1.0, 1.0, 1.0, 1.0]
     run_id, ctx = await run(store, tmp_path, losses, configured(early_stopping_patience=2))
     assert (ctx.step, ctx.total_steps) == (3, 3)
-    assert said(store, run_id) == [
+    assert ctx.outcome == said(store, run_id)
+    assert ctx.outcome == [
         "stopping at step 3 of 8: test/nll was best at step 1 (2), and 2 measurements since were no better"
     ]
     assert [step for step, _ in store.series(run_id)["test/nll"]] == [0, 1, 2, 3]
@@ -143,6 +144,10 @@ async def test_a_paused_run_goes_on_counting_where_it_was(store, tmp_path):
     again = RunWriter(store, writer.run_id, next_attempt(store, writer.run_id))
     run_id, resumed = await run(store, tmp_path, losses, config, again, checkpoint)
     assert resumed.step == 4
+    assert [sentence.split(":")[0] for sentence in resumed.outcome] == [
+        "stopping at step 4 of 8",
+        "the final model is the one of step 1",
+    ]
     assert (
         store.get_artifact(run_id, "final").sha256
         == store.get_artifact(undisturbed, "final").sha256

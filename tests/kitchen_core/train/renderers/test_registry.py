@@ -15,6 +15,7 @@ from kitchen_core.train.renderers import (
 from kitchen_core.train.types import Message, ToolCall
 from tests.kitchen_core.train.renderers.support import (
     assistant,
+    chatml_tokenizer,
     fixture_tokenizer,
     talk,
     tiny_tokenizer,
@@ -108,3 +109,30 @@ def test_a_tool_s_answer_has_its_place_in_every_renderer():
         renderer = get_renderer(name, fixture_tokenizer())
         tokens = renderer.supervised(chat, "all_assistant_messages").tokens
         assert "sunny" in fixture_tokenizer().decode(tokens)
+
+
+class BaseModelsTokenizer(ByteTokenizer):
+    has_chat_template = False
+
+
+def test_only_renderers_that_the_tokenizer_can_serve_are_recommended():
+    chat = talk(user("a"), assistant("", tool_calls=(CALL,)))
+    for tokenizer, remedy in (
+        (tiny_tokenizer(), "set renderer=auto, or leave them out"),  # a template of its own
+        (fixture_tokenizer(), "set renderer=qwen3, or leave them out"),  # Qwen's tokens alone
+        (chatml_tokenizer(marked=False), "set renderer=auto or qwen3, or leave them out"),
+        (BaseModelsTokenizer(), "take another model, or leave them out"),
+    ):
+        with pytest.raises(RenderError) as refused:
+            get_renderer("role_colon", tokenizer).prompt(chat)
+        assert str(refused.value).endswith(f"; {remedy}")
+
+
+def test_a_template_that_refuses_tools_says_what_can_be_done():
+    renderer = get_renderer("auto", tiny_tokenizer())
+    with pytest.raises(RenderError) as refused:
+        renderer.prompt(talk(user("a"), assistant("b"), Message("tool", "sunny")))
+    assert str(refused.value).endswith("; take another model, or leave out the tool turns")
+    with pytest.raises(RenderError) as refused:
+        renderer.prompt(talk(Message("owl", "hoo")))  # type: ignore[arg-type]
+    assert "leave out" not in str(refused.value)

@@ -378,3 +378,9 @@ def test_the_row_is_not_changed_by_reading_it():
 )
 def test_the_more_telling_columns_name_the_form(row, name):
     assert recognise(row, {}, "x").name == name
+
+
+def test_an_answer_that_is_a_whole_number_is_read_as_csv_would_have_it():
+    found = example({"question": "2 + 3?", "answer": 5})
+    assert found == example({"question": "2 + 3?", "answer": "5"})
+    assert found.messages[-1] == Message("assistant", "5")

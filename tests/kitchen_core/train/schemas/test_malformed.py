@@ -90,6 +90,14 @@ COLUMNS = {
         says="row 1: fields names 'promt', which no form has; did you mean 'prompt'? "
         f"(known: {FIELDS})",
     ),
+    "columns mapped to fields": rows(
+        {"q": "a", "answer": "b", "who": "c"},
+        q="question",
+        answer="answer",
+        who="system",
+        says="row 1: fields is the wrong way round: it leads from a form's field to your column; "
+        'write fields={"question": "q", "answer": "answer", "system": "who"}',
+    ),
     "mapped fields of two forms": rows(
         {"q": "a", "a": "b"},
         prompt="q",
@@ -335,9 +343,13 @@ ANSWERS = {
         {"chosen": "\n\nHuman: \n\nAssistant: yes", "rejected": "b"},
         says="row 1: field 'chosen': turn 1 (Human) is empty",
     ),
-    "an answer that is a number": rows(
-        {"question": "What is 1 + 2?", "answer": 3},
-        says="row 1: field 'answer': expected text, found 3",
+    "an answer that is a fraction": rows(
+        {"question": "What is 1 / 2?", "answer": 0.5},
+        says="row 1: field 'answer': expected text, found 0.5",
+    ),
+    "an answer that is true": rows(
+        {"question": "Is it?", "answer": True},
+        says="row 1: field 'answer': expected text, found true",
     ),
     "a blank text": rows(
         {"text": "a"}, {"text": "\t"}, says="row 2: field 'text': is empty, expected text"
