@@ -27,7 +27,6 @@ from kitchen_daemon.workers import Standby, Worker
 
 logger = logging.getLogger(__name__)
 
-STANDBY_DELAY_S = 2.0  # after a lease: the new run's first steps should not compete with imports
 KILL_AFTER_S = 10.0  # from asking a worker to stop
 RETRY_SECONDS = 5.0
 
@@ -37,11 +36,15 @@ class CantBeAsked(ValueError):  # noqa: N818 - named by the condition
 
 
 class Dispatcher:
-    """Runs what is queued, one run at a time."""
+    """Runs what is queued, one run at a time.
 
-    def __init__(self, home: Home, store: Store) -> None:
+    standby_delay_s: from a lease to starting the next standby worker.
+    """
+
+    def __init__(self, home: Home, store: Store, standby_delay_s: float) -> None:
         self._home = home
         self._store = store
+        self._standby_delay_s = standby_delay_s
         self._standby = Standby(home)
         self._workers: dict[str, Worker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -185,7 +188,7 @@ class Dispatcher:
         )
         self._watch(run.id, number, worker)
         self._standby.lease(Lease(home=self._home.root, run_id=run.id, attempt=number))
-        asyncio.get_running_loop().call_later(STANDBY_DELAY_S, self._standby.spawn)
+        asyncio.get_running_loop().call_later(self._standby_delay_s, self._standby.spawn)
 
     def _watch(self, run_id: str, attempt: int, worker: Worker) -> None:
         self._workers[run_id] = worker

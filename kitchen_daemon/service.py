@@ -38,8 +38,11 @@ class AlreadyServed(RuntimeError):  # noqa: N818 - named by the condition
     """Another daemon has this home."""
 
 
-def serve(home: Home) -> None:
-    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed."""
+def serve(home: Home, standby_delay_s: float) -> None:
+    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed.
+
+    standby_delay_s: from giving a worker its run to starting the one that waits for the next.
+    """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     home.make()
@@ -48,7 +51,7 @@ def serve(home: Home) -> None:
         checking.warm_up()
         with Store.open(home.root, patience_s=PATIENCE_S) as store:
             store.sweep_temporary()
-            asyncio.run(_serve(home, store, is_ours))
+            asyncio.run(_serve(home, store, is_ours, standby_delay_s))
 
 
 @contextmanager
@@ -73,10 +76,12 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
+async def _serve(
+    home: Home, store: Store, is_ours: Callable[[], bool], standby_delay_s: float
+) -> None:
     started_at = time.time()
     shelf = Shelf(home)
-    dispatcher = Dispatcher(home, store)
+    dispatcher = Dispatcher(home, store, standby_delay_s)
     feed = ChangeFeed(store)
     submissions = Submissions(home, store, shelf)
     kitchen = Kitchen(

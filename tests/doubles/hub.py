@@ -47,7 +47,8 @@ class HubDouble:
     withheld: set[str] = field(default_factory=set)
     """Files that are listed and then refused."""
     down: str = "never"
-    """Requests with this in their path are answered 503."""
+    """Requests with this in their path are refused."""
+    down_status: int = 503
     endpoint: str = ""
 
     def routes(self) -> list[Route]:
@@ -124,7 +125,7 @@ class HubDouble:
         if self.faults:
             return self.faults.pop(0)
         if self.down in request.url.path:
-            return _error(503, None, "Service unavailable")
+            return _error(self.down_status, None, "Not now")
         token = request.headers.get("authorization", "").removeprefix("Bearer ") or None
         if token not in (None, GOOD_TOKEN, OTHER_TOKEN):
             return _error(401, None, "Invalid credentials in Authorization header")

@@ -17,6 +17,7 @@ from kitchen_core.telemetry.schema import RunStatus
 from kitchen_daemon.client import Client, Unreachable
 from kitchen_daemon.models import Launch, RunInfo, StreamItem
 
+COMMAND = (sys.executable, "-m", "kitchen_daemon.main")
 START_SECONDS = 60.0
 STREAM_SECONDS = 120.0
 
@@ -37,7 +38,7 @@ class Daemon:
         self.home.make()
         with self.home.daemon_log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "kitchen_daemon.main", "--home", str(self.home.root)],
+                [*COMMAND, "--home", str(self.home.root), "--standby-delay", "0"],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

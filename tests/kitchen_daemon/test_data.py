@@ -98,14 +98,14 @@ def test_a_mixed_run_has_an_edge_and_an_event_for_every_set(daemon, hub, tmp_pat
     }
 
 
-def test_a_resume_that_finds_the_cache_gone_ends_with_the_same_bytes(own_daemon, undisturbed):
-    run = own_daemon.launch()
-    own_daemon.until(run.id, reached_step(25))
-    own_daemon.client.pause(run.id)
-    own_daemon.settled(run.id)
-    shutil.rmtree(own_daemon.home.cache)
-    last = own_daemon.until(run.id, happened("run.paused"))[-1].cursor
-    own_daemon.client.resume(run.id)
-    own_daemon.until(run.id, is_at_rest, cursor=last)
-    done = own_daemon.client.run(run.id)
+def test_a_resume_that_finds_the_cache_gone_ends_with_the_same_bytes(daemon, undisturbed):
+    run = daemon.launch()
+    daemon.until(run.id, reached_step(25))
+    daemon.client.pause(run.id)
+    daemon.settled(run.id)
+    shutil.rmtree(daemon.home.cache)
+    last = daemon.until(run.id, happened("run.paused"))[-1].cursor
+    daemon.client.resume(run.id)
+    daemon.until(run.id, is_at_rest, cursor=last)
+    done = daemon.client.run(run.id)
     assert (done.status, final_sha256(done)) == ("completed", undisturbed[1])

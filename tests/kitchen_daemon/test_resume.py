@@ -3,7 +3,7 @@
 import json
 import shutil
 import sqlite3
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -56,25 +56,24 @@ def stopped(daemon, files):
     return paused(daemon, Launch(recipe=str(files / "mine.py"), overrides=overrides))
 
 
-def artifact_path(daemon, run, name):
-    (found,) = [a.path for a in daemon.client.run(run.id).artifacts if a.name == name]
-    return daemon.home.root / found
-
-
 @contextmanager
 def moved_away(path):
     aside = path.with_name(f"{path.name}.aside")
     path.rename(aside)
-    yield
-    aside.rename(path)
+    try:
+        yield
+    finally:
+        aside.rename(path)
 
 
 @contextmanager
 def edited(path, more=b"\n"):
     before = path.read_bytes()
     path.write_bytes(before + more)
-    yield
-    path.write_bytes(before)
+    try:
+        yield
+    finally:
+        path.write_bytes(before)
 
 
 @contextmanager
@@ -89,19 +88,18 @@ def wired_to(daemon, run, adapter):
         before = store.get_run(run.id).wiring
     ports = before["ports"] | {"training_client": {"adapter": adapter}}
     write(json.dumps(before | {"ports": ports}))
-    yield
-    write(json.dumps(before))
+    try:
+        yield
+    finally:
+        write(json.dumps(before))
 
 
 @contextmanager
 def without_checkpoints(daemon, run):
-    made = [a.name for a in daemon.client.run(run.id).artifacts]
-    folders = [artifact_path(daemon, run, name) for name in made]
-    for folder in folders:
-        folder.rename(folder.with_name(f"{folder.name}.aside"))
-    yield
-    for folder in folders:
-        folder.with_name(f"{folder.name}.aside").rename(folder)
+    with ExitStack() as stack:
+        for artifact in daemon.client.run(run.id).artifacts:
+            stack.enter_context(moved_away(daemon.home.root / artifact.path))
+        yield
 
 
 def revision_of(daemon, run):
@@ -212,7 +210,7 @@ def test_a_run_that_waits_for_another_is_not_resumed_past_it(daemon):
 
 
 def test_a_run_without_a_checkpoint_says_that_it_begins_anew(daemon):
-    run = daemon.launch(max_steps=1)
+    run = daemon.launch(max_steps=200, save_every=0)
     daemon.client.cancel(run.id)
     daemon.settled(run.id)
     again = daemon.client.resume(run.id)

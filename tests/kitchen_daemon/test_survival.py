@@ -6,7 +6,6 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 from contextlib import suppress
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from kitchen_core.store import Store
 from kitchen_daemon.client import Refused
 from tests.kitchen_daemon.support import (
+    COMMAND,
     final_sha256,
     happened,
     is_at_rest,
@@ -106,7 +106,7 @@ def test_a_stopped_worker_that_was_replaced_can_write_nothing(daemon, undisturbe
 
 def test_a_second_daemon_on_the_same_home_says_so_and_ends(daemon):
     second = subprocess.run(
-        [sys.executable, "-m", "kitchen_daemon.main", "--home", daemon.home.root],
+        [*COMMAND, "--home", daemon.home.root],
         capture_output=True,
         text=True,
         timeout=60,
@@ -136,7 +136,7 @@ def test_the_whole_runtime_folder_deleted_comes_back_with_one_daemon(own_daemon)
     shutil.rmtree(own_daemon.home.runtime)
     own_daemon.until_answers()
     second = subprocess.run(
-        [sys.executable, "-m", "kitchen_daemon.main", "--home", own_daemon.home.root],
+        [*COMMAND, "--home", own_daemon.home.root],
         capture_output=True,
         text=True,
         timeout=60,
@@ -150,18 +150,18 @@ def test_a_daemon_whose_home_was_deleted_ends(own_daemon):
     assert own_daemon.process.wait(30) is not None
 
 
-def test_a_locked_store_delays_the_end_of_a_run_and_does_not_lose_it(own_daemon):
-    run = own_daemon.launch(max_steps=200)
-    own_daemon.until(run.id, reached_step(3))
-    pid = worker_of(own_daemon, run.id)
-    locking = sqlite3.connect(own_daemon.home.database, isolation_level=None)
+def test_a_locked_store_delays_the_end_of_a_run_and_does_not_lose_it(daemon):
+    run = daemon.launch(max_steps=200)
+    daemon.until(run.id, reached_step(3))
+    pid = worker_of(daemon, run.id)
+    locking = sqlite3.connect(daemon.home.database, isolation_level=None)
     locking.execute("BEGIN IMMEDIATE")
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(Refused, match="locked"):
-        own_daemon.client.cancel(run.id)
+        daemon.client.cancel(run.id)
     locking.execute("ROLLBACK")
     locking.close()
-    assert own_daemon.settled(run.id).status == "interrupted"
+    assert daemon.settled(run.id).status == "interrupted"
 
 
 def test_the_home_is_its_owners_alone(daemon):

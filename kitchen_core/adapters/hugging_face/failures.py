@@ -15,6 +15,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from kitchen_core.adapters.hugging_face.client import Interrupted
 from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.train.ports.errors import (
     AuthError,
@@ -35,19 +36,24 @@ def translated(port: PortName, asked: str, token_env: str) -> Iterator[None]:
         yield
     except PortError as error:
         raise _named(error, port, asked) from error.__cause__
-    except HFValidationError as error:
-        hint = "A hub name has the form ORG/NAME."
-        raise _named(InvalidRequest(str(error), hint=hint), port, asked) from error
-    except HfHubHTTPError as error:
-        raise _named(_from_answer(error, token_env), port, asked) from error
-    except httpx2.TimeoutException as error:
-        hint = "Try again later."
-        raise _named(Timeout("the hub did not answer in time", hint=hint), port, asked) from error
-    except (httpx2.HTTPError, OfflineModeIsEnabled) as error:
-        hint = "Check the network, or give a path on this machine."
-        raise _named(
-            Unavailable(f"can't reach the hub: {error}", hint=hint), port, asked
-        ) from error
+    except Interrupted as error:
+        cause = error.__cause__ or error
+        raise _named(_in_our_words(cause, token_env), port, asked) from cause
+    except (HFValidationError, httpx2.HTTPError, OfflineModeIsEnabled) as error:
+        raise _named(_in_our_words(error, token_env), port, asked) from error
+
+
+def _in_our_words(error: BaseException, token_env: str) -> PortError:
+    match error:
+        case HFValidationError():
+            return InvalidRequest(str(error), hint="A hub name has the form ORG/NAME.")
+        case HfHubHTTPError():
+            return _from_answer(error, token_env)
+        case httpx2.TimeoutException():
+            return Timeout("the hub did not answer in time", hint="Try again later.")
+        case _:
+            hint = "Check the network, or give a path on this machine."
+            return Unavailable(f"can't reach the hub: {error}", hint=hint)
 
 
 def _from_answer(error: HfHubHTTPError, token_env: str) -> PortError:

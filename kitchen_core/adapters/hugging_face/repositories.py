@@ -14,6 +14,7 @@ from typing import Literal
 from huggingface_hub import HfApi
 from huggingface_hub.utils import disable_progress_bars, validate_repo_id
 
+from kitchen_core.adapters.hugging_face.client import ask_once
 from kitchen_core.adapters.hugging_face.failures import translated
 from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.train.ports.errors import Unavailable
@@ -51,6 +52,7 @@ class Repositories(ABC):
 
     def __init__(self, access: Access, folder: Path) -> None:
         disable_progress_bars()
+        ask_once()
         self._api = HfApi(endpoint=access.endpoint, token=access.token or False)
         self._token_env = access.token_env
         self._folder = folder

@@ -15,7 +15,7 @@ from pyarrow import parquet
 from kitchen_core.adapters.hugging_face.datasets import HuggingFaceDatasets
 from kitchen_core.adapters.hugging_face.repositories import Access
 from kitchen_core.train.hashing import canonical_json
-from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound
+from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound, Unavailable
 from tests.doubles.hub import GOOD_TOKEN, HubDouble, Repo, serve
 
 CHAT = [
@@ -150,6 +150,14 @@ async def test_a_repository_without_data_says_so(connect, served):
     (served / "notes.md").write_text("nothing here")
     with pytest.raises(NotFound, match="org/open has no data files"):
         await connect().fetch_dataset("org/open")
+
+
+async def test_the_client_itself_asks_once(connect, served, double):
+    jsonl(served / "train.jsonl", CHAT)
+    double.down = "/tree/"
+    with pytest.raises(Unavailable, match="the hub answers 503"):
+        await connect().fetch_dataset("org/open")
+    assert sum("/tree/" in asked for asked in double.requests) == 1
 
 
 async def test_a_damaged_file_is_named_with_its_row(connect, served):

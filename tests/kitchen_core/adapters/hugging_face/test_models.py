@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
+from huggingface_hub.utils import http_backoff
 from starlette.responses import Response
 
+from kitchen_core.adapters.hugging_face.client import Interrupted, ask_once
 from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
 from kitchen_core.adapters.hugging_face.repositories import Access
 from kitchen_core.train.ports.errors import (
@@ -90,11 +94,23 @@ async def test_too_many_requests_say_how_long_to_wait(connect, double):
     assert refused.value.retryable
 
 
-async def test_the_client_itself_does_not_ask_again(connect, double):
-    double.faults.append(rate_limited(1))
-    with pytest.raises(RateLimited):
+@pytest.mark.parametrize("where", ["auth-check", "/models/org/open", "/tree/", "/resolve/"])
+@pytest.mark.parametrize(("status", "failure"), [(429, RateLimited), (503, Unavailable)])
+async def test_the_client_itself_asks_once(connect, double, where, status, failure):
+    double.down, double.down_status = where, status
+    with pytest.raises(failure) as refused:
         await connect().fetch_model("org/open")
-    assert double.requests == ["GET /api/models/org/open/auth-check"]
+    assert refused.value.retryable
+    asked = [request for request in double.requests if where in request]
+    assert max(Counter(asked).values()) == 1
+
+
+def test_the_client_itself_asks_once_where_nobody_listens():
+    """The library's own retrying request, as the listing of files uses it."""
+    ask_once()
+    with pytest.raises(Interrupted) as given_up:
+        http_backoff("GET", "http://127.0.0.1:9")
+    assert isinstance(given_up.value.__cause__, httpx2.ConnectError)
 
 
 async def test_a_missing_file_leaves_no_folder_that_looks_complete(connect, double, tmp_path):
@@ -107,13 +123,16 @@ async def test_a_missing_file_leaves_no_folder_that_looks_complete(connect, doub
     assert (model.folder / "model.safetensors").is_file()
 
 
-async def test_what_an_earlier_attempt_left_does_not_pass_for_the_whole(connect, double, tmp_path):
-    """The client falls back to files that it finds, and says nothing, when the listing fails."""
+@pytest.mark.parametrize(("status", "says"), [(503, "the hub answers 503"), (403, "incomplete")])
+async def test_what_an_earlier_attempt_left_does_not_pass_for_the_whole(
+    connect, double, tmp_path, status, says
+):
+    """The library falls back to files that it finds, and says nothing, when the listing is refused."""
     partial = tmp_path / "kept" / "org" / "open" / f"{'a' * 40}.partial"
     partial.mkdir(parents=True)
     (partial / "config.json").write_text("left over")
-    double.down = "/tree/"
-    with pytest.raises(Unavailable, match="incomplete"):
+    double.down, double.down_status = "/tree/", status
+    with pytest.raises(Unavailable, match=says):
         await connect().fetch_model("org/open")
     double.down = "never"
     model = await connect().fetch_model("org/open")
