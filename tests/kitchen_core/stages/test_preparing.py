@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -182,6 +183,18 @@ async def test_preparing_stops_when_it_is_asked_to_and_leaves_nothing(
             pass
     assert len(rendered) == 5
     assert prepared_folders() == []
+
+
+async def test_the_event_loop_does_not_wait_for_the_disk(build, monkeypatch):
+    where = []
+    for name in ("fsync", "rename"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda *a, real=real: (where.append(threading.current_thread()), real(*a))[1]
+        )
+    async with build():
+        assert where
+        assert threading.main_thread() not in where
 
 
 async def test_a_long_preparation_says_how_far_it_is(build, monkeypatch):
