@@ -83,10 +83,15 @@ def _sources(module: str) -> list[Path]:
 
 def _modules_of(kind: type) -> list[str]:
     """The modules that a renderer's or a tokenizer's class is written in; a recipe may bring its
-    own.
+    own. Python's are not among them.
     """
     names = [base.__module__ for base in kind.__mro__]
-    return [name for name in names if getattr(sys.modules.get(name), "__file__", None)]
+    return [
+        name
+        for name in names
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and getattr(sys.modules.get(name), "__file__", None)
+    ]
 
 
 async def _write(

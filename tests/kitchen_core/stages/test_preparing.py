@@ -3,6 +3,7 @@
 import os
 import shutil
 import threading
+from abc import ABC
 
 import numpy as np
 import pytest
@@ -155,6 +156,13 @@ def test_the_code_that_prepares_is_in_the_key_a_recipes_own_too(own_code):
     own_code.write_text(own_code.read_text() + "# another line\n")
     preparing.sha256_of_code.cache_clear()
     assert keyed(renderer=Mine(ByteTokenizer())) != before
+
+
+def test_pythons_own_code_is_not_gone_through():
+    class Abstract(TemplateRenderer, ABC):
+        pass
+
+    assert not any(name in ("abc", "builtins") for name in preparing._modules_of(Abstract))
 
 
 @pytest.mark.parametrize("library", ["jinja2", "numpy", "tokenizers", "transformers"])
