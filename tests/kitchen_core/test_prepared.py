@@ -64,14 +64,14 @@ def test_a_datum_from_the_map_is_the_datum_of_the_sequence(tmp_path_factory, giv
     assert len(found) == len(given_sequences)
     assert [found.row(i) for i in range(len(found))] == [i + 1 for i in range(len(found))]
     for datum, sequence in zip(found, given_sequences, strict=True):
-        assert same(datum, datum_from_rendered(sequence, len(sequence.tokens)))
+        assert same(datum, datum_from_rendered(sequence))
 
 
 def test_marks_outlast_the_buffer_that_they_are_gathered_in(store, monkeypatch):
     monkeypatch.setattr("kitchen_core.prepared._BITS_AT_ONCE", 8)
     found = write(store)
     for datum, sequence in zip(found, SEQUENCES, strict=True):
-        assert same(datum, datum_from_rendered(sequence, 100))
+        assert same(datum, datum_from_rendered(sequence))
 
 
 def test_what_was_left_out_is_kept(store):
@@ -169,14 +169,14 @@ def test_a_set_in_use_is_spared(tmp_path):
 def test_a_set_in_use_outlives_its_removal(store, tmp_path):
     used = write(store)
     shutil.rmtree(tmp_path / KEY)
-    assert same(used[1], datum_from_rendered(SEQUENCES[1], 100))
+    assert same(used[1], datum_from_rendered(SEQUENCES[1]))
 
 
 def test_what_was_made_is_there_however_soon_it_is_removed(store, tmp_path):
     with store.writing(KEY) as writer:
         writer.add(SEQUENCES[1], 1)
     shutil.rmtree(tmp_path / KEY)
-    assert same(writer.made[0], datum_from_rendered(SEQUENCES[1], 100))
+    assert same(writer.made[0], datum_from_rendered(SEQUENCES[1]))
 
 
 def test_what_another_is_writing_is_left_alone(store, tmp_path):
