@@ -9,6 +9,7 @@ they were made from.
 
 A folder is written under another name, fsynced and renamed, so what has a key is whole; still every
 file is held against its hash when it is opened, and what is not as it was written is made again.
+A folder is held while it is written and while it is mapped; what nobody holds may be removed.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ import hashlib
 import json
 import logging
 import os
-import secrets
 import shutil
+import weakref
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from kitchen_core.folder_locks import claim_folder, hold_folder, remove_unheld
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.renderers import Rendered
 from kitchen_core.train.types import Datum
@@ -50,7 +52,7 @@ class LeftOut:
     first_row: int = 0
 
 
-class _Damaged(Exception):  # noqa: N818 - never leaves this module
+class _Damaged(Exception):  # noqa: N818 - a set that is found so is made again
     """A file is not what was written."""
 
 
@@ -62,6 +64,7 @@ class PreparedSet(Sequence[Datum]):
     """
 
     def __init__(self, folder: Path) -> None:
+        weakref.finalize(self, os.close, hold_folder(folder))
         facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
         self.left_out = LeftOut(**facts["left_out"])
         self.fingerprint = sha256_of_json(facts["files"])
@@ -92,7 +95,12 @@ class PreparedSet(Sequence[Datum]):
 
 
 class PreparedWriter:
-    """Writes one set; `left_out` is told by whoever knows the rows."""
+    """Writes one set; `left_out` is told by whoever knows the rows.
+
+    made: the set, once it is written whole.
+    """
+
+    made: PreparedSet
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -115,18 +123,20 @@ class PreparedWriter:
         self.num_examples += 1
 
     def finish(self) -> None:
-        """Bring everything to the disk."""
+        """Bring everything to the disk, and map it."""
         self._write_marks(len(self._marks))
         files = {name: file.finish() for name, file in self._files.items()}
         facts = _HashedFile(self.folder / _FACTS)
         facts.write(json.dumps({"files": files, "left_out": asdict(self.left_out)}).encode())
         facts.finish()
         _sync_folder(self.folder)
+        self.made = PreparedSet(self.folder)
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files, whatever becomes of them: on a full disk closing fails, too."""
         for file in self._files.values():
-            file.close()
+            with suppress(OSError):
+                file.close()
 
     def _write(self, name: str, values: list[int]) -> None:
         self._files[name].write(np.asarray(values, dtype=_TYPES[name]).tobytes())
@@ -165,17 +175,16 @@ class PreparedStore:
     def writing(self, key: str) -> Iterator[PreparedWriter]:
         """A writer for the set under a key, which is there when the block ends without an error."""
         self._sweep()
-        partial = self._folder / f".{os.getpid()}-{secrets.token_hex(4)}"
-        partial.mkdir(parents=True)
-        writer = PreparedWriter(partial)
+        partial, held = claim_folder(self._folder, ".")
         try:
-            yield writer
-            writer.finish()
+            with closing(PreparedWriter(partial)) as writer:
+                yield writer
+                writer.finish()
             self._publish(partial, self._folder / key)
         finally:
-            writer.close()
             shutil.rmtree(partial, ignore_errors=True)
-        self._drop_beyond_limit(keep=key)
+            os.close(held)
+        self._drop_beyond_limit()
 
     def _publish(self, partial: Path, place: Path) -> None:
         try:
@@ -185,21 +194,18 @@ class PreparedStore:
                 raise
         _sync_folder(self._folder)
 
-    def _drop_beyond_limit(self, keep: str) -> None:
-        """Remove the least recently used. A process that has mapped one keeps it until it ends."""
-        sets = sorted(self._folder.glob("[!.]*"), key=_last_used, reverse=True)
-        sets.sort(key=lambda place: place.name != keep)  # stable: `keep` first
+    def _drop_beyond_limit(self) -> None:
+        """Remove the least recently used of those that nobody uses."""
         total = 0
-        for place in sets:
-            total += _size_of(place)
-            if total > self._limit_bytes and place.name != keep:
-                shutil.rmtree(place, ignore_errors=True)
+        for place in sorted(self._folder.glob("[!.]*"), key=_last_used, reverse=True):
+            size = _size_of(place)
+            if total + size <= self._limit_bytes or not remove_unheld(place):
+                total += size
 
     def _sweep(self) -> None:
         """Remove what processes that died left unfinished."""
-        for partial in self._folder.glob(".*-*"):
-            if not Path(f"/proc/{partial.name[1:].partition('-')[0]}").exists():
-                shutil.rmtree(partial, ignore_errors=True)
+        for partial in self._folder.glob(".*"):
+            remove_unheld(partial)
 
 
 class _HashedFile:
@@ -227,13 +233,14 @@ class _HashedFile:
 
 def _verified(path: Path, recorded: dict[str, Any]) -> np.ndarray:
     """A file as an array over its map. Raises _Damaged where it is not what was recorded."""
-    size = path.stat().st_size
-    if size != recorded["size"]:
-        raise _Damaged(f"{path.name} has {size} bytes, not {recorded['size']}")
-    array = np.memmap(path, dtype=_TYPES[path.name], mode="r")
-    if hashlib.sha256(array.data).hexdigest() != recorded["sha256"]:
-        raise _Damaged(f"{path.name} is not what was written")
-    return array
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        if size != recorded["size"]:
+            raise _Damaged(f"{path.name} has {size} bytes, not {recorded['size']}")
+        # Read rather than mapped: what is read through a map counts as this process's memory.
+        if hashlib.file_digest(file, "sha256").hexdigest() != recorded["sha256"]:
+            raise _Damaged(f"{path.name} is not what was written")
+        return np.memmap(file, dtype=_TYPES[path.name], mode="r")
 
 
 def _sync_folder(folder: Path) -> None:
@@ -245,9 +252,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _last_used(place: Path) -> float:
-    facts = place / _FACTS
-    return facts.stat().st_mtime if facts.exists() else 0.0
+    try:
+        return (place / _FACTS).stat().st_mtime
+    except FileNotFoundError:  # damaged, or just being removed by another
+        return 0.0
 
 
 def _size_of(place: Path) -> int:
-    return sum(file.stat().st_size for file in place.glob("*"))
+    try:
+        return sum(file.stat().st_size for file in place.glob("*"))
+    except FileNotFoundError:
+        return 0

@@ -1,10 +1,13 @@
-"""Going through a long stream off the event loop, a slice of time at a time."""
+"""Long work off the event loop: a stream a slice of time at a time, and what a context needs to open
+and to close.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -27,6 +30,19 @@ async def drain(
         done += taken
         between(done)
     return done
+
+
+@asynccontextmanager
+async def in_thread(context: AbstractContextManager[T]) -> AsyncIterator[T]:
+    """A context that is entered and left in a worker thread; the block itself stays on the loop."""
+    entered = await asyncio.to_thread(context.__enter__)
+    try:
+        yield entered
+    except BaseException as error:
+        if not await asyncio.to_thread(context.__exit__, type(error), error, error.__traceback__):
+            raise
+    else:
+        await asyncio.to_thread(context.__exit__, None, None, None)
 
 
 def _take_slice(items: Iterator[T], take: Callable[[T], None]) -> tuple[int, bool]:

@@ -46,7 +46,7 @@ async def compete(job: Job) -> None:
 
 def _datum(example: Example) -> Datum:
     rendered = Rendered(example.tokens, example.trained)
-    return datum_from_rendered(rendered, len(example.tokens))
+    return datum_from_rendered(rendered)
 
 
 if __name__ == "__main__":

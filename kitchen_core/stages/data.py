@@ -66,14 +66,15 @@ class LoadDataset(Stage):
             MixedStream(ref, await self._mixed_in(ctx, ref, each.fields), each.share)
             for ref, each in config.mix.items()
         ]
-        if config.test_dataset is not None:
+        if config.eval_every and config.test_dataset is not None:
             test = await self._measured_on(ctx, config.test_dataset, config.fields)
         if config.eval_every and test is None:
             raise RefError(
                 f"nothing of {config.dataset} is held out to measure on; raise test_fraction, "
                 "name a test_dataset, or set eval_every=0"
             )
-        ctx.state["dataset"] = LoadedData(train, tuple(mixed), test)
+        measured = test if config.eval_every else None
+        ctx.state["dataset"] = LoadedData(train, tuple(mixed), measured)
 
     async def _dataset(self, ctx: StageContext) -> tuple[ExampleStream, ExampleStream | None]:
         """What is trained on, and the data's own test split or a part held out."""
@@ -146,11 +147,11 @@ class LoadDataset(Stage):
 
 
 def training_stream(resolved: ResolvedDataset, config: Any) -> ExampleStream:
-    """What of the dataset is trained on: all, or, where neither the data nor the config brings a
-    test set, what is not held out.
+    """What of the dataset is trained on: all, or, where there is something to measure and neither the
+    data nor the config brings a test set, what is not held out.
     """
     train = ExampleStream(resolved.node.name, _to_train_on(resolved), config.fields)
-    holds_out = resolved.test is None and config.test_dataset is None
+    holds_out = config.eval_every and resolved.test is None and config.test_dataset is None
     return replace(train, fraction=config.test_fraction) if holds_out else train
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate, islice
 from types import MappingProxyType
+
+import numpy as np
 
 from kitchen_core.prepared import PreparedSet
 from kitchen_core.slices import drain
@@ -20,6 +23,7 @@ from kitchen_core.train.batches import BatchPlan, MixedIn
 from kitchen_core.train.conversations import Conversation, Document, Example
 from kitchen_core.train.datums import datum_from_rendered
 from kitchen_core.train.hashing import sha256_of_json
+from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import Renderer
@@ -75,23 +79,31 @@ class HeldOut:
     """What evaluation measures on. Only conversations have a prompt; a plain text has datums alone.
 
     prompts: token ids `[prompt]` of each. questions: the user's turns in each prompt, for people.
-    answers: the turn expected.
+    answers: the turn expected. fingerprint: SHA-256 over the tokens, what of them is trained, and
+    the answers.
     """
 
     datums: list[Datum]
     prompts: list[list[int]]
     questions: list[str]
     answers: list[Message]
+    fingerprint: str = field(init=False)
 
-    @property
-    def fingerprint(self) -> str:
-        """SHA-256 over the tokens, what of them is trained, and the answers."""
-        datums = [
-            [each.tokens.tolist(), each.targets.tolist(), each.weights.tolist()]
-            for each in self.datums
-        ]
+    def __post_init__(self) -> None:
+        """Take the fingerprint once: every checkpoint asks for it."""
         answers = [answer.to_json() for answer in self.answers]
-        return sha256_of_json([datums, self.prompts, self.questions, answers])
+        texts = [self.prompts, self.questions, answers]
+        found = sha256_of_json([_sha256_of_datums(self.datums), *texts])
+        object.__setattr__(self, "fingerprint", found)
+
+
+def _sha256_of_datums(datums: Sequence[Datum]) -> str:
+    digest = hashlib.sha256()
+    for datum in datums:
+        digest.update(len(datum).to_bytes(8, "little"))
+        for array in (datum.tokens, datum.targets, datum.weights):
+            digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 class BuildDatums(Stage):
@@ -102,8 +114,12 @@ class BuildDatums(Stage):
     writes = MappingProxyType({"batches": Keeping.REBUILT, "held_out": Keeping.REBUILT})
 
     async def run(self, ctx: StageContext) -> None:
-        """Writes `batches`: DatumBatches, and `held_out`: HeldOut."""
+        """Writes `batches`: DatumBatches, and `held_out`: HeldOut.
+
+        Raises InvalidRequest where the model can't read as much as `max_length`.
+        """
         data: LoadedData = ctx.state["dataset"]
+        _check_length(ctx.config.max_length, ctx.state["session"])
         preparation = _preparation(ctx)
         train = await _prepared(ctx, data.train, preparation)
         mixed = [await _prepared(ctx, each.examples, preparation) for each in data.mixed]
@@ -149,7 +165,8 @@ def held_out(examples: Sequence[Example], preparation: Preparation) -> tuple[Hel
     A question can't be cut without becoming another one, so those that fill `max_length` are left
     out.
     """
-    measured = HeldOut([], [], [], [])
+    datums: list[Datum] = []
+    asked: list[tuple[list[int], str, Message]] = []
     too_long, untrained = 0, 0
     for example in examples:
         prompt = _prompt(example, preparation.renderer)
@@ -158,13 +175,15 @@ def held_out(examples: Sequence[Example], preparation: Preparation) -> tuple[Hel
             continue
         sequences = preparation.sequences(example)
         untrained += not sequences
-        measured.datums.extend(
-            datum_from_rendered(each, preparation.max_length) for each in sequences
-        )
+        datums.extend(datum_from_rendered(each) for each in sequences)
         if isinstance(example, Conversation) and prompt is not None:
-            measured.prompts.append(prompt)
-            measured.questions.append(_question(example))
-            measured.answers.append(example.answer)
+            asked.append((prompt, _question(example), example.answer))
+    measured = HeldOut(
+        datums,
+        [prompt for prompt, _, _ in asked],
+        [question for _, question, _ in asked],
+        [answer for _, _, answer in asked],
+    )
     return measured, _not_measured(len(examples), too_long, untrained, preparation)
 
 
@@ -202,6 +221,14 @@ async def _first(ctx: StageContext, stream: ExampleStream | None, count: int) ->
             numbered, lambda each: found.append(each[1]), Watch(ctx, f"reading {stream.name}")
         )
     return found
+
+
+def _check_length(max_length: int, session: TrainingSession) -> None:
+    if max_length > session.context_length:
+        raise InvalidRequest(
+            f"max_length={max_length}, but the model reads at most {session.context_length} tokens",
+            hint=f"Set max_length={session.context_length} or less.",
+        )
 
 
 def _preparation(ctx: StageContext) -> Preparation:

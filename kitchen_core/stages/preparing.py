@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kitchen_core.prepared import LeftOut, PreparedSet, PreparedStore, PreparedWriter
 from kitchen_core.refs import RefError
-from kitchen_core.slices import drain
+from kitchen_core.slices import drain, in_thread
 from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.stages.watching import Watch
 from kitchen_core.train.conversations import Example
@@ -46,14 +46,12 @@ async def prepare(
     """
     store = PreparedStore(ctx.cache / "prepared")
     key = cache_key(examples, preparation)
-    found = await ctx.wait(_find(store, key))
-    if found is None:
-        with store.writing(key) as writer:
-            await _write(ctx, writer, examples, preparation)
-        found = await ctx.wait(_find(store, key))
-    if found is None:
-        raise RuntimeError(f"{examples.name} was prepared, and its files are gone or damaged")
-    return found
+    found = await ctx.wait(asyncio.to_thread(store.find, key))
+    if found is not None:
+        return found
+    async with in_thread(store.writing(key)) as writer:
+        await _write(ctx, writer, examples, preparation)
+    return writer.made
 
 
 def cache_key(examples: ExampleStream, preparation: Preparation) -> str:
@@ -85,14 +83,15 @@ def _sources(module: str) -> list[Path]:
 
 def _modules_of(kind: type) -> list[str]:
     """The modules that a renderer's or a tokenizer's class is written in; a recipe may bring its
-    own.
+    own. Python's are not among them.
     """
     names = [base.__module__ for base in kind.__mro__]
-    return [name for name in names if getattr(sys.modules.get(name), "__file__", None)]
-
-
-async def _find(store: PreparedStore, key: str) -> PreparedSet | None:
-    return await asyncio.to_thread(store.find, key)
+    return [
+        name
+        for name in names
+        if name.partition(".")[0] not in sys.stdlib_module_names
+        and getattr(sys.modules.get(name), "__file__", None)
+    ]
 
 
 async def _write(

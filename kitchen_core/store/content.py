@@ -2,7 +2,7 @@
 
     artifacts/file/ab/ab12...          a file
     artifacts/tree/cd/cd34.../         a tree, a plain folder
-    artifacts/tmp/<random>/            one put or removal at work, locked by its process
+    artifacts/tmp/<random>/            one put or removal at work, held by its process
 
 Content is written and fsynced in a workspace of its own and then renamed to its place, so what has a name is
 whole. This module knows nothing of rows: `artifacts` publishes content inside the transaction of its row.
@@ -11,10 +11,8 @@ whole. This module knows nothing of rows: `artifacts` publishes content inside t
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import os
-import secrets
 import shutil
 import stat
 from collections.abc import Iterator
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from kitchen_core.content import sha256_of_file, sha256_of_tree, tree_manifest
+from kitchen_core.folder_locks import claim_folder, remove_unheld
 from kitchen_core.store.errors import StoreError, StoreFull
 from kitchen_core.train.hashing import sha256_of_json
 
@@ -66,12 +65,12 @@ class ContentStore:
     def workspace(self) -> Iterator[Path]:
         """A folder for one job, gone after it. Raises StoreFull where the disk takes no more."""
         try:
-            folder, lock = self._claim_workspace()
+            folder, held = claim_folder(self._workspaces)
             try:
                 yield folder
             finally:
                 shutil.rmtree(folder, ignore_errors=True)
-                os.close(lock)
+                os.close(held)
         except OSError as error:
             if error.errno in _NO_SPACE and not isinstance(error, StoreFull):
                 raise StoreFull(self.home, error) from error
@@ -127,14 +126,7 @@ class ContentStore:
 
     def sweep(self) -> int:
         """Delete the workspaces of processes that died; returns how many."""
-        swept = 0
-        for folder in self._workspaces.glob("*"):
-            lock = _locked(folder, wait=False)
-            if lock is not None:
-                shutil.rmtree(folder, ignore_errors=True)
-                os.close(lock)
-                swept += 1
-        return swept
+        return sum(remove_unheld(folder) for folder in self._workspaces.glob("*"))
 
     def _prepare_file(self, source: Path, workspace: Path) -> Content:
         _require_plain(source)
@@ -154,30 +146,6 @@ class ContentStore:
             _sync(path)
         size = sum((tree / path).stat().st_size for path in manifest)
         return Content("tree", sha256_of_json(manifest), size, tree)
-
-    def _claim_workspace(self) -> tuple[Path, int]:
-        """A new folder and the lock that says its process lives. The kernel drops the lock with the process."""
-        while True:
-            folder = self._workspaces / secrets.token_hex(8)
-            folder.mkdir(parents=True)
-            lock = _locked(folder, wait=True)
-            # A sweep may have come between the two lines above.
-            if lock is not None and folder.exists():
-                return folder, lock
-
-
-def _locked(folder: Path, *, wait: bool) -> int | None:
-    """A descriptor that holds the folder's lock; None where another process holds it or the folder is gone."""
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BlockingIOError:
-        os.close(descriptor)
-        return None
-    return descriptor
 
 
 def _require_plain(path: Path) -> None:

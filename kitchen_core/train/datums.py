@@ -14,12 +14,10 @@ from kitchen_core.train.types import Datum
 Reduction = Literal["token", "example"]
 
 
-def datum_from_rendered(rendered: Rendered, max_length: int) -> Datum:
-    """One datum `[seq - 1]`, cut on the right to `max_length` tokens; trained tokens weigh 1,
-    the rest 0.
-    """
-    tokens = np.asarray(rendered.tokens[:max_length], dtype=np.int64)
-    weights = np.asarray(rendered.trained[:max_length], dtype=np.float32)
+def datum_from_rendered(rendered: Rendered) -> Datum:
+    """One datum `[seq - 1]`; trained tokens weigh 1, the rest 0."""
+    tokens = np.asarray(rendered.tokens, dtype=np.int64)
+    weights = np.asarray(rendered.trained, dtype=np.float32)
     return Datum(tokens=tokens[:-1], targets=tokens[1:], weights=weights[1:])
 
 

@@ -12,7 +12,9 @@ from kitchen_core.train.renderers import Rendered, Renderer, RenderError, TrainO
 
 @dataclass(frozen=True)
 class Preparation:
-    """How examples are prepared. max_length: tokens; what is longer is cut at the end."""
+    """How examples are prepared. max_length: tokens; a longer conversation is cut at the end, a longer
+    plain text into several sequences.
+    """
 
     renderer: Renderer
     tokenizer: Tokenizer
@@ -35,9 +37,11 @@ class Preparation:
         return [rendered for rendered in cut if any(rendered.trained[1:])]
 
     def rendered(self, example: Example) -> list[Rendered]:
-        """An example's sequences as long as they are. Raises RenderError naming the row."""
+        """An example's sequences, a conversation's as long as they are. Raises RenderError naming the
+        row.
+        """
         if isinstance(example, Document):
-            return [self._document(example)]
+            return self._document(example)
         try:
             return self.renderer.examples(example, self.train_on)
         except RenderError as error:
@@ -57,7 +61,17 @@ class Preparation:
             "raise max_length, or choose another train_on"
         )
 
-    def _document(self, document: Document) -> Rendered:
-        """A plain text and the token that ends it, all trained."""
-        tokens = [*self.tokenizer.encode(document.text), *self.tokenizer.eos_token_ids[:1]]
-        return Rendered(tokens, [True] * len(tokens))
+    def _document(self, document: Document) -> list[Rendered]:
+        """A plain text between the tokens that begin and end texts, all trained.
+
+        Each sequence begins with the token that the one before it ends with: the first token of a
+        sequence is predicted from nothing, and so every token of the text is predicted once.
+        """
+        begin, text = (
+            self.tokenizer.bos_token_id,
+            self.tokenizer.encode(document.text, literal=True),
+        )
+        tokens = [*([] if begin is None else [begin]), *text, *self.tokenizer.eos_token_ids[:1]]
+        starts = range(0, max(1, len(tokens) - 1), self.max_length - 1)
+        pieces = [tokens[start : start + self.max_length] for start in starts]
+        return [Rendered(piece, [True] * len(piece)) for piece in pieces]

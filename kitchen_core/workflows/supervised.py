@@ -69,7 +69,12 @@ class SupervisedConfig(RunConfig):
     max_steps: int | None = setting(None, "Stop after so many steps", unit="steps", ge=1)
     num_epochs: int = setting(1, "Passes over the data", ge=1)
     batch_size: int = setting(32, "Examples in one optimizer step", unit="examples", ge=1)
-    max_length: int = setting(1024, "Longer examples are cut at the end", unit="tokens", ge=2)
+    max_length: int = setting(
+        1024,
+        "Longer conversations are cut at the end, longer plain texts into several examples",
+        unit="tokens",
+        ge=2,
+    )
     lr_schedule: LrSchedule = setting("linear", "How the learning rate goes from its peak")
     warmup_steps: int = setting(0, "Steps over which the learning rate rises", unit="steps", ge=0)
     min_lr_ratio: float = setting(

@@ -94,6 +94,16 @@ class TestWork:
         assert facts.peak_flops is None or facts.peak_flops > 1e12
 
 
+async def test_a_datum_fills_the_context_and_no_more(session):
+    def of(length):
+        tokens = np.full(length, 65)
+        return Datum(tokens, tokens, np.ones(length, dtype=np.float32))
+
+    await session.forward([of(session.context_length)], CROSS_ENTROPY)
+    with pytest.raises(InvalidRequest):
+        await session.forward([of(session.context_length + 1)], CROSS_ENTROPY)
+
+
 class TestGradient:
     @pytest.mark.parametrize("micro_batch_tokens", [1, 2, 5])
     async def test_is_the_same_for_any_micro_batch_tokens(self, start, micro_batch_tokens):

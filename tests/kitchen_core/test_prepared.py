@@ -1,7 +1,11 @@
 """Prepared sets on disk: what was written is what is read, or it is not there."""
 
 import os
+import resource
+import shutil
+import signal
 from multiprocessing import get_context
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,14 +64,14 @@ def test_a_datum_from_the_map_is_the_datum_of_the_sequence(tmp_path_factory, giv
     assert len(found) == len(given_sequences)
     assert [found.row(i) for i in range(len(found))] == [i + 1 for i in range(len(found))]
     for datum, sequence in zip(found, given_sequences, strict=True):
-        assert same(datum, datum_from_rendered(sequence, len(sequence.tokens)))
+        assert same(datum, datum_from_rendered(sequence))
 
 
 def test_marks_outlast_the_buffer_that_they_are_gathered_in(store, monkeypatch):
     monkeypatch.setattr("kitchen_core.prepared._BITS_AT_ONCE", 8)
     found = write(store)
     for datum, sequence in zip(found, SEQUENCES, strict=True):
-        assert same(datum, datum_from_rendered(sequence, 100))
+        assert same(datum, datum_from_rendered(sequence))
 
 
 def test_what_was_left_out_is_kept(store):
@@ -152,11 +156,67 @@ def test_a_set_larger_than_the_limit_is_kept_while_it_is_the_newest(tmp_path):
     assert store.find("one") is None
 
 
-def test_a_set_in_use_outlives_its_removal(tmp_path):
+def test_a_set_in_use_is_spared(tmp_path):
     store = PreparedStore(tmp_path, limit_bytes=1)
     used = write(store, "one")
     write(store, "two")
-    assert same(used[1], datum_from_rendered(SEQUENCES[1], 100))
+    assert store.find("one").fingerprint == used.fingerprint
+    del used
+    write(store, "three")
+    assert store.find("one") is None
+
+
+def test_a_set_in_use_outlives_its_removal(store, tmp_path):
+    used = write(store)
+    shutil.rmtree(tmp_path / KEY)
+    assert same(used[1], datum_from_rendered(SEQUENCES[1]))
+
+
+def test_what_was_made_is_there_however_soon_it_is_removed(store, tmp_path):
+    with store.writing(KEY) as writer:
+        writer.add(SEQUENCES[1], 1)
+    shutil.rmtree(tmp_path / KEY)
+    assert same(writer.made[0], datum_from_rendered(SEQUENCES[1]))
+
+
+def test_what_another_is_writing_is_left_alone(store, tmp_path):
+    with PreparedStore(tmp_path).writing("other") as slower:
+        slower.add(SEQUENCES[0], 1)
+        write(store)
+    assert store.find("other") is not None
+
+
+def test_a_full_disk_leaves_nothing(store, tmp_path):
+    process = get_context("fork").Process(target=_fill_the_disk, args=(tmp_path,))
+    process.start()
+    process.join()
+    assert process.exitcode == FULL
+    assert list(tmp_path.iterdir()) == []
+
+
+FULL = 28
+
+
+def _fill_the_disk(folder):
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))  # what a file may take
+    try:
+        write(PreparedStore(folder), sequences=[Rendered([1, 2, 3] * 50, [True] * 150)] * 1000)
+    except OSError:
+        os._exit(FULL)
+
+
+def test_a_large_set_counts_not_as_the_memory_of_who_opens_it(store):
+    large = Rendered([1] * 10_000_000, [True] * 10_000_000)
+    found = write(store, sequences=[large])
+    assert len(found) == 1
+    assert _resident_bytes(found) < 1_000_000
+
+
+def _resident_bytes(found):
+    """What of the set's maps is in this process's memory."""
+    maps = Path("/proc/self/smaps").read_text().split("tokens.i32\n")[1:]
+    return sum(1024 * int(each.split("Rss:")[1].split()[0]) for each in maps)
 
 
 def _die_while_writing(folder):

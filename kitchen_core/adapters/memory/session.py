@@ -65,6 +65,7 @@ class MemorySession:
     ) -> None:
         self.tokenizer = ByteTokenizer()
         self.fingerprint = identity
+        self.context_length = _LIMITS.max_length
         self.device_facts = DeviceFacts("memory", None, psutil.virtual_memory().total)
         self.spec = spec
         self._thread = thread

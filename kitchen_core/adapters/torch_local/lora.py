@@ -13,7 +13,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from kitchen_core.config import nearest
+from kitchen_core.train.naming import nearest
 from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
 from kitchen_core.train.types import LoraSpec, ModelSource
 

@@ -56,6 +56,7 @@ class TorchSession:
         self._thread = thread
         self._loaded = loaded
         self._optimizer = Optimizer(loaded.trained)
+        self.context_length = loaded.limits.max_length
         self.device_facts = device_facts(loaded.device)
         self._passes = Passes(
             loaded.parts,

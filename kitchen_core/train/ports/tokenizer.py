@@ -38,8 +38,8 @@ class Tokenizer(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """SHA-256 over vocabulary, special tokens and chat template: equal tokenizers have equal
-        ones.
+        """SHA-256 over all that the tokens of a text or a chat depend on: equal tokenizers have
+        equal ones, different tokenizers different ones.
         """
         ...
 

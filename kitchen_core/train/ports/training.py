@@ -52,6 +52,11 @@ class TrainingSession(Protocol):
         ...
 
     @property
+    def context_length(self) -> int:
+        """The most tokens that the model can read at once."""
+        ...
+
+    @property
     def device_facts(self) -> DeviceFacts:
         """What the session computes on. `flops` over `peak_flops` and the time is the MFU."""
         ...

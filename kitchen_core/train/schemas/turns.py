@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from kitchen_core.train.schemas.cells import Cell
 from kitchen_core.train.schemas.tools import read_call, read_calls
@@ -56,6 +57,8 @@ def read_turns(cell: Cell) -> list[Message]:
 
 def read_turn(cell: Cell) -> Message:
     """One turn in either spelling. Raises RowError."""
+    if (plain := _plain(cell.value)) is not None:
+        return plain
     turn = cell.object("a turn: an object with role and content")
     spelling = SHAREGPT if "from" in turn.value else OPENAI
     if turn.value.get(spelling.role) == "function_call":
@@ -78,6 +81,22 @@ def read_turn(cell: Cell) -> Message:
     )
     _check(message, turn, turn.get(spelling.content))
     return message
+
+
+_PLAIN = {"role", "content"}
+
+
+def _plain(turn: Any) -> Message | None:
+    """A turn that is a role and a text and nothing else, as most are: read so, it takes half the time."""
+    if not isinstance(turn, dict) or turn.keys() != _PLAIN:
+        return None
+    role, content = turn["role"], turn["content"]
+    known = isinstance(role, str) and role in OPENAI.roles
+    return Message(OPENAI.roles[role], content) if known and _says(content) else None
+
+
+def _says(content: Any) -> bool:
+    return isinstance(content, str) and bool(content.strip())
 
 
 def _check(message: Message, turn: Cell, content: Cell) -> None:

@@ -16,6 +16,7 @@ from kitchen_core.adapters.torch_local import TorchLocal
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.datums import datum_from_rendered, mean_nll, reduce_weights
+from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import get_renderer
 from kitchen_core.train.schedules import lr_multiplier
 from kitchen_core.train.types import (
@@ -40,13 +41,10 @@ def batches():
         Conversation(tuple(Message(**turn) for turn in json.loads(line)["messages"]))
         for line in lines
     ]
-    renderer = get_renderer("qwen3_instruct", HuggingFaceTokenizer(FIXTURES / "base"))
-    datums = [
-        datum_from_rendered(
-            renderer.supervised(chat, SETTINGS["train_on_what"]), SETTINGS["max_length"]
-        )
-        for chat in chats
-    ]
+    tokenizer = HuggingFaceTokenizer(FIXTURES / "base")
+    renderer = get_renderer("qwen3_instruct", tokenizer)
+    how = Preparation(renderer, tokenizer, SETTINGS["train_on_what"], SETTINGS["max_length"])
+    datums = [datum_from_rendered(rendered) for chat in chats for rendered in how.sequences(chat)]
     return [[datums[i] for i in batch["rows"]] for batch in BATCHES]
 
 

@@ -64,6 +64,17 @@ async def test_a_part_is_held_out_and_told(load, tmp_path):
         assert not trained & {f"{question}!" for question in made.held_out.questions}
 
 
+async def test_where_nothing_is_measured_all_is_trained_on_and_nothing_else_read(load, tmp_path):
+    ref = write_jsonl(tmp_path / "a.jsonl", [chat(str(i)) for i in range(40)])
+    async with load(dataset=ref, test_fraction=0.5, eval_every=0) as made:
+        assert sum(len(made.batches[step].datums) for step in range(len(made.batches))) == 40
+        assert made.held_out.datums == []
+    async with load(dataset=ref, test_dataset="file:/not/there.jsonl", eval_every=0) as made:
+        assert [event.metadata["role"] for event in made.loaded] == ["dataset"]
+    async with load(dataset="builtin:chat", eval_every=0) as made:
+        assert made.held_out.datums == []
+
+
 async def test_every_set_is_recorded_with_where_it_comes_from_and_how_it_is_read(
     load, store, tmp_path
 ):
@@ -78,6 +89,7 @@ async def test_every_set_is_recorded_with_where_it_comes_from_and_how_it_is_read
         fields={"question": "q", "answer": "a"},
         mix=CONFIG.model_validate({"mix": {"org/alpaca": 0.5}}).mix,
         test_dataset=test,
+        eval_every=1,
     ) as made:
         first, mixed, measured = made.loaded
         assert first.metadata == {
@@ -128,7 +140,10 @@ async def test_what_does_not_fit_far_down_is_named_as_well(load, tmp_path, monke
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"test_fraction": 0.999999999}, "leaves none to train on; set test_fraction=0"),
+        (
+            {"test_fraction": 0.999999999, "eval_every": 1},
+            "leaves none to train on; set test_fraction=0",
+        ),
         ({"eval_every": 1}, "nothing of .* is held out to measure on; raise test_fraction"),
     ],
 )

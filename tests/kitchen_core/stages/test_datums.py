@@ -133,7 +133,19 @@ def test_what_is_measured_tells_itself_apart():
     one, _ = held_out(list(examples_from_rows([chat("1", "2")], "x")), with_bytes())
     same, _ = held_out(list(examples_from_rows([chat("1", "2")], "y")), with_bytes())
     other, _ = held_out(list(examples_from_rows([chat("1", "3")], "x")), with_bytes())
-    assert one.fingerprint == same.fingerprint != other.fingerprint
+    longer, _ = held_out(list(examples_from_rows([chat("1", "2")] * 2, "x")), with_bytes())
+    assert one.fingerprint == same.fingerprint
+    assert len({each.fingerprint for each in (one, other, longer)}) == 3
+
+
+async def test_a_text_longer_than_the_model_can_read_is_refused_before_any_is_rendered(
+    build, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(Preparation, "sequences", None)  # not to be asked
+    ref = write_jsonl(tmp_path / "a.jsonl", [chat("1")])
+    with pytest.raises(StageFailed, match=r"max_length=4097, .* reads at most 4096 tokens"):
+        async with build(dataset=ref, max_length=4097):
+            pass
 
 
 def test_a_plan_that_gives_less_than_was_asked_for_is_told():

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import threading
+from abc import ABC
 
 import numpy as np
 import pytest
@@ -156,6 +158,13 @@ def test_the_code_that_prepares_is_in_the_key_a_recipes_own_too(own_code):
     assert keyed(renderer=Mine(ByteTokenizer())) != before
 
 
+def test_pythons_own_code_is_not_gone_through():
+    class Abstract(TemplateRenderer, ABC):
+        pass
+
+    assert not any(name in ("abc", "builtins") for name in preparing._modules_of(Abstract))
+
+
 @pytest.mark.parametrize("library", ["jinja2", "numpy", "tokenizers", "transformers"])
 def test_the_libraries_versions_are_in_the_key(library, monkeypatch):
     before = keyed()
@@ -182,6 +191,18 @@ async def test_preparing_stops_when_it_is_asked_to_and_leaves_nothing(
             pass
     assert len(rendered) == 5
     assert prepared_folders() == []
+
+
+async def test_the_event_loop_does_not_wait_for_the_disk(build, monkeypatch):
+    where = []
+    for name in ("fsync", "rename"):
+        real = getattr(os, name)
+        monkeypatch.setattr(
+            os, name, lambda *a, real=real: (where.append(threading.current_thread()), real(*a))[1]
+        )
+    async with build():
+        assert where
+        assert threading.main_thread() not in where
 
 
 async def test_a_long_preparation_says_how_far_it_is(build, monkeypatch):

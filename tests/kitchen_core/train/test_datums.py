@@ -7,8 +7,8 @@ from kitchen_core.train.datums import datum_from_rendered, mean_nll, reduce_weig
 from kitchen_core.train.renderers import Rendered
 
 
-def datum(tokens, trained, max_length=100):
-    return datum_from_rendered(Rendered(tokens, [bool(t) for t in trained]), max_length)
+def datum(tokens, trained):
+    return datum_from_rendered(Rendered(tokens, [bool(t) for t in trained]))
 
 
 def test_a_datum_is_shifted_by_one_and_weighs_what_is_trained():
@@ -17,12 +17,6 @@ def test_a_datum_is_shifted_by_one_and_weighs_what_is_trained():
     assert made.targets.tolist() == [2, 3, 4]
     assert made.weights.tolist() == [0, 1, 1]
     assert made.num_loss_tokens == 2
-
-
-def test_a_long_example_is_cut_at_its_end():
-    made = datum([1, 2, 3, 4, 5], [0, 1, 1, 1, 1], max_length=3)
-    assert made.targets.tolist() == [2, 3]
-    assert made.weights.tolist() == [1, 1]
 
 
 def test_by_token_every_trained_token_counts_the_same():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from transformers import AutoTokenizer
 
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.builtin import model_folder
 from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_core.train.types import Message
 from tests.contracts.models import MARKED_TEMPLATE, PLAIN_TEMPLATE, make_byte_tokenizer
@@ -70,3 +72,42 @@ def test_the_fingerprint_knows_the_template(tmp_path):
     marked, plain = make(tmp_path / "a"), make(tmp_path / "b", PLAIN_TEMPLATE)
     assert marked.fingerprint != plain.fingerprint
     assert marked.fingerprint == make(tmp_path / "c").fingerprint
+
+
+OTHERWISE = {
+    "merges": lambda it: it["model"]["merges"].pop(),
+    "normalizer": lambda it: it.update(normalizer={"type": "Lowercase"}),
+    "pre-tokenizer": lambda it: it["pre_tokenizer"]["pretokenizers"].pop(0),
+    "control tokens": lambda it: it["added_tokens"][0].update(lstrip=True),
+}
+
+
+@pytest.mark.parametrize("change", OTHERWISE.values(), ids=OTHERWISE)
+def test_the_fingerprint_knows_how_text_is_cut_into_tokens(tmp_path, change):
+    shutil.copytree(model_folder("tiny"), tmp_path / "other")
+    file = tmp_path / "other" / "tokenizer.json"
+    written = json.loads(file.read_text())
+    change(written)
+    file.write_text(json.dumps(written))
+    tiny, other = HuggingFaceTokenizer(model_folder("tiny")), HuggingFaceTokenizer(file.parent)
+    assert tiny.fingerprint != other.fingerprint
+
+
+def test_the_fingerprint_knows_the_ends(tmp_path):
+    one = make(tmp_path).fingerprint
+    (tmp_path / "generation_config.json").write_text(json.dumps({"eos_token_id": [258]}))
+    assert make(tmp_path).fingerprint != one
+
+
+def test_the_fingerprint_knows_the_beginning(tmp_path):
+    one = make(tmp_path).fingerprint
+    config = tmp_path / "tokenizer_config.json"
+    config.write_text(json.dumps({**json.loads(config.read_text()), "bos_token": "<system>"}))
+    assert HuggingFaceTokenizer(tmp_path).fingerprint != one
+
+
+@pytest.mark.parametrize("template", [PLAIN_TEMPLATE, MARKED_TEMPLATE], ids=["plain", "marked"])
+def test_a_template_that_writes_the_date_writes_the_same_every_day(tmp_path, template):
+    dated = "{{ strftime_now('%d %b %Y, %H:%M') }}\n" + template
+    text = make(tmp_path, dated).chat_text(CHAT).text
+    assert text.startswith("26 Jul 2024, 00:00\n")

@@ -313,6 +313,14 @@ def test_a_tools_answer_and_a_system_prompt_may_be_empty():
     assert turns({"messages": openai(*silent)}) == silent
 
 
+@pytest.mark.parametrize("role", ["system", "user", "assistant", "tool"])
+def test_a_plain_turn_is_read_as_one_with_more_to_it(role):
+    turns = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    plain = {"role": role, "content": " c "}
+    full = example({"messages": [*turns, plain | {"name": None}]})
+    assert example({"messages": [*turns, plain]}) == full
+
+
 def test_null_is_as_good_as_absent():
     bare = {"thinking": None, "tool_calls": None, "name": None, "tool_call_id": None}
     row = {"messages": [each | bare for each in openai(HI, HELLO)], "tools": None, "system": None}
