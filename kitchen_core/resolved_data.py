@@ -62,9 +62,14 @@ class FoundRows:
 
 
 async def split_of(
-    rows: Iterable[Row] | None, whole: RowsHash, between: Callable[[int], None]
+    rows: Iterable[Row] | None,
+    whole: RowsHash,
+    between: Callable[[int], None],
+    seen: Callable[[str], None] = lambda line: None,
 ) -> Split | None:
-    """A split by its rows, which are added to the hash of the whole as well."""
+    """A split by its rows, which are added to the hash of the whole as well. seen: told each one's
+    canonical text.
+    """
     if rows is None:
         return None
     own, before = RowsHash(), whole.num_rows
@@ -73,6 +78,7 @@ async def split_of(
         line = canonical_json(row)
         whole.add_line(line)
         own.add_line(line)
+        seen(line)
 
     await drain(rows, add, lambda done: between(before + done))
     return Split(rows, own.num_rows, own.hexdigest()) if own.num_rows else None

@@ -87,11 +87,12 @@ class Resolver:
         role: str = "dataset",
         *,
         between: Callable[[int], None] = lambda rows: None,
+        seen: Callable[[str], None] = lambda line: None,
     ) -> ResolvedDataset:
         """The rows that a ref names, gone through once for their hash.
 
-        between: told now and then how many have been; it may raise to stop. Raises RefError or a
-        port's error.
+        between: told now and then how many have been; it may raise to stop. seen: told, in another
+        thread, the canonical text of each row to train on. Raises RefError or a port's error.
         """
         ref, sha256 = self._pinned(text)
         check_role(ref, "dataset")
@@ -99,7 +100,7 @@ class Resolver:
             await asyncio.to_thread(check_pinned_file, text, sha256)
         found = await self._find_rows(ref)
         whole = RowsHash()
-        train = await split_of(found.train, whole, between)
+        train = await split_of(found.train, whole, between, seen)
         test = await split_of(found.test, whole, between)
         if not whole.num_rows:
             raise RefError(f"dataset {text} has no rows")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 from kitchen_core.refs import RefError
 from kitchen_core.resolved_data import ResolvedDataset, Split
-from kitchen_core.slices import drain
 from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.stages.watching import Watch
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import is_held_out
-from kitchen_core.train.hashing import canonical_json, sha256_of_json
+from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.schemas import RowError
-from kitchen_core.train.types import Row
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
 
@@ -79,14 +77,16 @@ class LoadDataset(Stage):
     async def _dataset(self, ctx: StageContext) -> tuple[ExampleStream, ExampleStream | None]:
         """What is trained on, and the data's own test split or a part held out."""
         config = ctx.config
-        resolved = await self._resolved(ctx, config.dataset, "dataset")
+        held_out = _HeldOutCount(config.test_fraction)
+        resolved = await self._resolved(ctx, config.dataset, "dataset", seen=held_out.see)
         train = training_stream(resolved, config)
         test, num_train, num_test = None, train.split.num_rows, 0
         if resolved.test is not None:
             test = ExampleStream(f"{train.name} (test)", resolved.test, config.fields)
             num_test = resolved.test.num_rows
         elif train.fraction:
-            num_test = await _count_held_out(ctx, train)
+            num_test = held_out.rows
+            _check_not_all(num_test, train)
             num_train -= num_test
             test = replace(train, held_out=True) if num_test else None
         await self._loaded(ctx, "dataset", resolved, train, num_train, num_test)
@@ -117,9 +117,15 @@ class LoadDataset(Stage):
         await self._loaded(ctx, "test_dataset", resolved, examples, 0, split.num_rows)
         return examples
 
-    async def _resolved(self, ctx: StageContext, ref: str, role: str) -> ResolvedDataset:
+    async def _resolved(
+        self,
+        ctx: StageContext,
+        ref: str,
+        role: str,
+        seen: Callable[[str], None] = lambda line: None,
+    ) -> ResolvedDataset:
         watch = Watch(ctx, f"reading {ref}")
-        return await ctx.wait(ctx.resolver.dataset(ref, role, between=watch))
+        return await ctx.wait(ctx.resolver.dataset(ref, role, between=watch, seen=seen))
 
     async def _loaded(
         self,
@@ -131,8 +137,7 @@ class LoadDataset(Stage):
         test_rows: int,
     ) -> None:
         """Check the first rows and record where all of them come from."""
-        schema = await asyncio.to_thread(examples.schema)
-        await ctx.wait(asyncio.to_thread(examples.check, CHECKED_AT_ONCE))
+        schema = await ctx.wait(asyncio.to_thread(examples.check, CHECKED_AT_ONCE))
         ctx.event(
             EventKind.DATASET_LOADED,
             {"rows": resolved.num_rows, "train_rows": train_rows, "test_rows": test_rows},
@@ -166,19 +171,22 @@ def _to_train_on(resolved: ResolvedDataset) -> Split:
     return resolved.train
 
 
-async def _count_held_out(ctx: StageContext, train: ExampleStream) -> int:
-    """How many rows are held out. Raises RefError where none would be left to train on."""
-    held_out = 0
+class _HeldOutCount:
+    """How many of the rows that go by are held out."""
 
-    def count(row: Row) -> None:
-        nonlocal held_out
-        held_out += is_held_out(canonical_json(row), train.fraction)
+    def __init__(self, fraction: float) -> None:
+        self.rows = 0
+        self._fraction = fraction
 
+    def see(self, line: str) -> None:
+        """Take the next row by its canonical text."""
+        self.rows += is_held_out(line, self._fraction)
+
+
+def _check_not_all(held_out: int, train: ExampleStream) -> None:
     rows = train.split.num_rows
-    await drain(train.split.rows, count, Watch(ctx, f"splitting {train.name}", rows))
     if held_out == rows:
         raise RefError(
             f"holding out {train.fraction:.0%} of {rows} rows leaves none to train on; "
             "set test_fraction=0"
         )
-    return held_out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 
 from kitchen_core.refs import RefError
 from kitchen_core.resolved_data import Split
@@ -38,10 +38,14 @@ class ExampleStream:
         """The form that the rows have, by the first of them. Raises RowError."""
         return recognise(next(iter(self.split.rows)), self.fields, f"{self.name} row 1")
 
-    def check(self, count: int) -> None:
-        """Read the first rows. Raises RowError where one does not fit."""
-        for _ in islice(examples_from_rows(self.split.rows, self.name, self.fields), count):
-            pass
+    def check(self, count: int) -> Schema:
+        """The form that the rows have, and that the first ones fit it. Raises RowError."""
+        rows = islice(self.split.rows, count)
+        first = next(rows)
+        schema = recognise(first, self.fields, f"{self.name} row 1")
+        for number, row in enumerate(chain([first], rows), start=1):
+            schema.example(row, f"{self.name} row {number}")
+        return schema
 
     def __iter__(self) -> Iterator[tuple[int, Example]]:
         """The row's number, from 1, and the example in it.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kitchen_core.adapters.local_files.columns import read_arrow, read_parquet
@@ -13,7 +13,10 @@ from kitchen_core.adapters.local_files.text import read_csv, read_json, read_jso
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound
 from kitchen_core.train.types import Row
 
-FORMATS: dict[str, Callable[[Path], Iterator[Row]]] = {
+Parse = Callable[[Path], Iterator[Row] | list[Row]]
+"""Gives a file's rows as they are read, or all of them where its format can only be read whole."""
+
+FORMATS: dict[str, Parse] = {
     ".jsonl": read_jsonl,
     ".json": read_json,
     ".csv": read_csv,
@@ -25,22 +28,26 @@ FORMATS: dict[str, Callable[[Path], Iterator[Row]]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass
 class FileRows:
-    """The rows of a file, read anew each time they are gone through.
+    """The rows of a file, read anew each time they are gone through; those of a format that can only
+    be read whole are read once and kept.
 
     version: what the file was when it was opened; a file that is written to in between is refused,
     for its rows would be neither the old nor the new ones.
     """
 
     path: Path
-    parse: Callable[[Path], Iterator[Row]]
+    parse: Parse
     version: tuple[int, int, int]
+    _kept: list[Row] | None = field(default=None, init=False, repr=False)
 
     def __iter__(self) -> Iterator[Row]:
         self._check_version()
         try:
-            yield from self.parse(self.path)
+            rows = self._kept or self.parse(self.path)
+            self._kept = rows if isinstance(rows, list) else None
+            yield from rows
         except OSError as error:
             raise _unreadable(self.path, error) from error
         self._check_version()
@@ -80,7 +87,7 @@ def open_rows(path: Path) -> FileRows:
     return rows
 
 
-def _format_of(path: Path) -> Callable[[Path], Iterator[Row]]:
+def _format_of(path: Path) -> Parse:
     name = path.name.lower()
     for ending, parse in FORMATS.items():
         if name.endswith(ending):

@@ -28,13 +28,12 @@ def read_jsonl(path: Path) -> Iterator[Row]:
             yield row
 
 
-def read_json(path: Path) -> Iterator[Row]:
+def read_json(path: Path) -> Iterator[Row] | list[Row]:
     """A list of objects, or an object that holds that list under `data`; it is read whole. Files
-    of this name that hold an object a line are read as those.
+    of this name that hold an object a line are read as those, a line at a time.
     """
     if _holds_lines(path):
-        yield from read_jsonl(path)
-        return
+        return read_jsonl(path)
     value = _parsed("".join(line for _, line in _lines(path)), path, 1)
     if isinstance(value, dict):
         value = value.get("data")
@@ -46,7 +45,7 @@ def read_json(path: Path) -> Iterator[Row]:
     for number, row in enumerate(value, start=1):
         if not isinstance(row, dict):
             raise _no_object(row, f"{path}: row {number}")
-        yield row
+    return value
 
 
 def read_csv(path: Path) -> Iterator[Row]:

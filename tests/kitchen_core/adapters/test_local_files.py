@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import ipc, parquet
 
-from kitchen_core.adapters.local_files.reader import LocalFiles
+from kitchen_core.adapters.local_files.reader import LocalFiles, open_rows
 from kitchen_core.train.ports.errors import InvalidRequest
 
 ROWS = [{"question": "2 + 2?", "answer": "4"}, {"question": 'say "a, b"', "answer": "naïve\n✓"}]
@@ -212,6 +212,26 @@ async def test_rows_of_many_groups_and_batches_come_in_order(tmp_path):
         writer.write_table(table, max_chunksize=700)
     assert list(await LocalFiles().read(tmp_path / "a.parquet")) == rows
     assert list(await LocalFiles().read(tmp_path / "a.arrow")) == rows
+
+
+def test_what_can_only_be_read_whole_is_read_once(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"a": 1}, {"a": 2}]))
+    parsed = []
+    real = json.loads
+    monkeypatch.setattr(json, "loads", lambda given: (parsed.append(given), real(given))[1])
+    rows = open_rows(path)
+    assert list(rows) == list(rows) == [{"a": 1}, {"a": 2}]
+    assert len(parsed) == 1
+
+
+def test_what_was_kept_is_not_given_when_the_file_has_changed(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps([{"a": 1}]))
+    rows = open_rows(path)
+    path.write_text(json.dumps([{"a": 1}, {"a": 2}]))
+    with pytest.raises(InvalidRequest, match="was changed"):
+        list(rows)
 
 
 _GROWTH = """

@@ -12,6 +12,7 @@ from kitchen_core.adapters.memory import MemoryHub
 from kitchen_core.adapters.memory.tokenizer import ByteTokenizer
 from kitchen_core.resolved_data import Split
 from kitchen_core.stages import preparing
+from kitchen_core.stages.data import CHECKED_AT_ONCE
 from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.stages.preparing import cache_key
 from kitchen_core.telemetry.schema import EventKind
@@ -243,6 +244,29 @@ async def test_rows_go_by_one_at_a_time(store, tmp_path):
         assert made.loaded[0].measurements["rows"] == 2000
         assert len(made.batches) == made.loaded[0].measurements["train_rows"]
     assert 0 < _Row.most < 10
+
+
+class _CountedRows:
+    """Rows that count how often one is read."""
+
+    read = 0
+
+    def __iter__(self):
+        for i in range(2000):
+            self.read += 1
+            yield chat(f"{i}")
+
+
+async def test_data_is_gone_through_once_and_once_more_where_it_must_be_prepared(store, tmp_path):
+    rows, hub = _CountedRows(), MemoryHub()
+    hub.put_dataset("org/many", {None: {"train": rows}}, "abc")
+    changes = {"dataset": "org/many", "test_fraction": 0.5, "eval_every": 1, "eval_examples": 10}
+    config = CONFIG.model_copy(update=changes)
+    beginnings = CHECKED_AT_ONCE + 100  # the first rows for their form, and those to measure on
+    for passes in (2, 1):
+        rows.read = 0
+        async with stages_run(store, tmp_path, config, hub=hub):
+            assert passes * 2000 < rows.read < passes * 2000 + beginnings
 
 
 async def test_the_datums_are_those_of_the_renderer(build):
