@@ -249,7 +249,12 @@ def test_a_dry_run_shows_the_plan_and_queues_nothing(kitchen_stub, command):
         workflow="supervised",
         preset=None,
         manifest="dev",
-        config={"seed": 0, "register_as": None, "mix": {"file:/b": {"share": 2.0, "fields": {}}}},
+        config={
+            "seed": 0,
+            "learning_rate": None,
+            "register_as": None,
+            "mix": {"file:/b": {"share": 2.0, "fields": {}}},
+        },
         config_hash="c",
         recipe_revision="d",
         pins={},
@@ -260,6 +265,7 @@ def test_a_dry_run_shows_the_plan_and_queues_nothing(kitchen_stub, command):
     kitchen_stub.answers["POST /plans"] = plan
     said = command("run", "sl_basic", "--dry-run")
     assert said.code == 0
+    assert "none: suggested from the model when that has been fetched" in said.out
     assert "register_as  none" in said.out
     assert 'mix          {"file:/b": {"share": 2.0, "fields": {}}}' in said.out
     assert "  LoadDataset" in said.out

@@ -49,8 +49,14 @@ def _plan(plan: Plan) -> Iterator[RenderableType]:
         ]
     )
     yield heading("Config")
-    yield facts((key, shown(value)) for key, value in plan.config.items())
+    yield facts((key, _planned(key, value)) for key, value in plan.config.items())
     yield from _drawing(plan.drawing)
+
+
+def _planned(key: str, value: Any) -> str:
+    if key == "learning_rate" and value is None:
+        return "none: suggested from the model when that has been fetched"
+    return shown(value)
 
 
 def _recipe(recipe: RecipeDetail) -> Iterator[RenderableType]:
