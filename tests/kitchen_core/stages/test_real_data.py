@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from kitchen_core.adapters.checks import Limits
+from kitchen_core.adapters.memory import session
+from kitchen_core.adapters.memory.tokenizer import VOCAB_SIZE
 from tests.kitchen_core.stages.support import CONFIG, stages_run
 from tests.kitchen_core.store.support import fresh_store
 
@@ -21,7 +24,8 @@ pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="KITCHEN_TEST_DATA nam
 
 
 @pytest.mark.parametrize("name", FILES)
-async def test_every_file_is_recognised_split_and_prepared_whole(name, tmp_path):
+async def test_every_file_is_recognised_split_and_prepared_whole(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "_LIMITS", Limits(VOCAB_SIZE, 100_000))
     form, rows = FILES[name]
     changes = {
         "dataset": f"file:{DATA / name}",
