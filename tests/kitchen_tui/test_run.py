@@ -266,8 +266,8 @@ def test_a_dry_run_shows_the_plan_and_queues_nothing(kitchen_stub, command):
     said = command("run", "sl_basic", "--dry-run")
     assert said.code == 0
     assert "none: suggested from the model" in said.out
-    assert "register_as  none" in said.out
-    assert 'mix          {"file:/b": {"share": 2.0, "fields": {}}}' in said.out
+    assert "register_as    none" in said.out
+    assert 'mix            {"file:/b": {"share": 2.0, "fields": {}}}' in said.out
     assert "  LoadDataset" in said.out
     assert json.loads(command("run", "sl_basic", "--dry-run", "--json").out) == plan.model_dump()
     assert kitchen_stub.bodies("POST /runs") == []
