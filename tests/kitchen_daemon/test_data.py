@@ -13,22 +13,14 @@ from tests.kitchen_daemon.support import (
     happened,
     is_at_rest,
     reached_step,
-    write_jsonl,
 )
+from tests.rows import chat, write_jsonl
 
 SHORT = QUICK | {"max_steps": 4, "save_every": 0}
 
 
 def chats(word, count=40):
-    return [
-        {
-            "messages": [
-                {"role": "user", "content": f"{word} {i}?"},
-                {"role": "assistant", "content": f"{i}!"},
-            ]
-        }
-        for i in range(count)
-    ]
+    return [chat(f"{word} {i}?", f"{i}!") for i in range(count)]
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from tests.kitchen_daemon.support import (
     happened,
     is_at_rest,
     reached_step,
-    write_jsonl,
 )
+from tests.rows import write_jsonl
 
 RECIPE = (
     "from kitchen_core import Recipe\n"

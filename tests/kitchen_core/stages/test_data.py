@@ -9,8 +9,9 @@ from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.hashing import sha256_of_rows
 from kitchen_core.workflow.runner import StageFailed
-from tests.kitchen_core.stages.support import CONFIG, chat, stages_run, write_jsonl
+from tests.kitchen_core.stages.support import CONFIG, file_ref, stages_run
 from tests.kitchen_core.store.support import fresh_store
+from tests.rows import chat
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_set_that_changed_after_it_was_resolved_is_noticed():
 
 
 async def test_a_part_is_held_out_and_told(load, tmp_path):
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat(str(i)) for i in range(40)])
+    ref = file_ref(tmp_path / "a.jsonl", [chat(str(i)) for i in range(40)])
     async with load(dataset=ref, test_fraction=0.3, eval_every=1) as made:
         (event,) = made.loaded
         assert event.measurements["rows"] == 40
@@ -70,8 +71,8 @@ async def test_every_set_is_recorded_with_where_it_comes_from_and_how_it_is_read
     hub = MemoryHub()
     alpaca = [{"instruction": "a", "output": "b"}, {"instruction": "c", "output": "d"}]
     hub.put_dataset("org/alpaca", {None: {"train": alpaca}}, "c0ffee")
-    main = write_jsonl(tmp_path / "main.jsonl", [{"q": "1 + 1", "a": "2"}] * 8)
-    test = write_jsonl(tmp_path / "test.jsonl", [chat("5", "6")])
+    main = file_ref(tmp_path / "main.jsonl", [{"q": "1 + 1", "a": "2"}] * 8)
+    test = file_ref(tmp_path / "test.jsonl", [chat("5", "6")])
     async with load(
         hub,
         dataset=main,
@@ -111,7 +112,7 @@ MAIN_SHA256 = "d42d7b413ae592f45c687307ca5f8c412d19895ead26892fa330dd9d092a0f36"
 async def test_a_set_of_another_form_than_the_first_rows_is_refused_before_a_model_is_loaded(
     load, tmp_path
 ):
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat("1"), {"messages": [{"role": "user"}]}])
+    ref = file_ref(tmp_path / "a.jsonl", [chat("1"), {"messages": [{"role": "user"}]}])
     with pytest.raises(StageFailed, match=r"stage LoadDataset: a\.jsonl row 2: field 'messages"):
         async with load(dataset=ref):
             pass
@@ -119,7 +120,7 @@ async def test_a_set_of_another_form_than_the_first_rows_is_refused_before_a_mod
 
 async def test_what_does_not_fit_far_down_is_named_as_well(load, tmp_path, monkeypatch):
     monkeypatch.setattr("kitchen_core.stages.data.CHECKED_AT_ONCE", 1)
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat("1"), chat("2"), {"messages": 3}])
+    ref = file_ref(tmp_path / "a.jsonl", [chat("1"), chat("2"), {"messages": 3}])
     with pytest.raises(StageFailed, match=r"stage BuildDatums: a\.jsonl row 3: field 'messages'"):
         async with load(dataset=ref):
             pass
@@ -133,7 +134,7 @@ async def test_what_does_not_fit_far_down_is_named_as_well(load, tmp_path, monke
     ],
 )
 async def test_a_split_that_leaves_a_side_empty_is_refused(load, tmp_path, changes, message):
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat(str(i)) for i in range(5)])
+    ref = file_ref(tmp_path / "a.jsonl", [chat(str(i)) for i in range(5)])
     with pytest.raises(StageFailed, match=message):
         async with load(dataset=ref, **changes):
             pass
@@ -142,7 +143,7 @@ async def test_a_split_that_leaves_a_side_empty_is_refused(load, tmp_path, chang
 async def test_a_hub_dataset_without_a_split_to_train_on_can_only_be_measured_on(load, tmp_path):
     hub = MemoryHub()
     hub.put_dataset("org/bench", {None: {"test": [chat("1", "2")]}}, "abc")
-    main = write_jsonl(tmp_path / "a.jsonl", [chat("3", "4")] * 4)
+    main = file_ref(tmp_path / "a.jsonl", [chat("3", "4")] * 4)
     async with load(hub, dataset=main, test_dataset="org/bench", eval_every=1) as made:
         assert (made.held_out.questions, made.held_out.answers) == (["1"], ["2"])
     with pytest.raises(StageFailed, match="org/bench has no split to train on"):
