@@ -28,15 +28,17 @@ contracts: $(STAMP)
 units: $(STAMP)
 	$(BIN)/pytest
 
-## test-slow: what takes minutes, or needs a real model
+## test-slow: what takes minutes, or needs files of yours: a model folder in KITCHEN_TEST_MODEL, public
+## data sets in KITCHEN_TEST_DATA (docs/performance.md names them); what is not given is skipped
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
 
-## bench: the figures of docs/performance.md
+## bench: the figures of docs/performance.md that need no other trainer and no model files
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.store
 	$(BIN)/python -m benchmarks.latency
 	$(BIN)/python -m benchmarks.telemetry
+	$(BIN)/python -m benchmarks.preparing
 	$(BIN)/python -m benchmarks.supervised --only tiny,memory,gpu
 
 clean:

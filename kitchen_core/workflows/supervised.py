@@ -125,6 +125,15 @@ class SupervisedConfig(RunConfig):
         return name
 
     @model_validator(mode="after")
+    def _test_data_is_used(self) -> Self:
+        if self.test_dataset and not self.eval_every:
+            raise ValueError(
+                f"test_dataset={self.test_dataset} is there to measure on, but eval_every=0 measures "
+                "nothing; set eval_every"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _best_is_measured(self) -> Self:
         for name in ("keep_best", "early_stopping_patience"):
             value = getattr(self, name)

@@ -24,9 +24,22 @@ def test_speeds_are_compared_round_by_round():
     assert cpu_ratio(ours, theirs) == Interval(4, 4, 4)
 
 
-@pytest.mark.parametrize(("speed", "behind"), [(96, False), (94, True), (200, False)])
-def test_a_run_falls_behind_where_it_is_slower_than_the_tolerance(speed, behind):
-    baseline = {"tokens_per_s": 100, "tolerance": 0.05}
-    outcome = gpu.compare("card", gpu.Figures(speed, mfu=None), baseline)
+@pytest.mark.parametrize(
+    ("speed", "mfu", "kept_mfu", "behind"),
+    [
+        (96, 0.4, 0.4, False),
+        (94, 0.4, 0.4, True),
+        (200, 0.4, 0.4, False),
+        (100, 0.39, 0.4, False),
+        (100, 0.37, 0.4, True),
+        (100, None, 0.4, False),
+        (100, 0.37, None, False),
+    ],
+)
+def test_a_run_falls_behind_where_speed_or_mfu_is_less_than_the_tolerance(
+    speed, mfu, kept_mfu, behind
+):
+    baseline = {"tokens_per_s": 100, "mfu": kept_mfu, "tolerance": 0.05}
+    outcome = gpu.compare("card", gpu.Figures(speed, mfu), baseline)
     assert outcome.fell_behind is behind
     assert ("BEHIND" in outcome.line) is behind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
 from kitchen_core.train.types import Datum
 
@@ -22,3 +23,9 @@ DATUMS = [
     make_datum("2 + 3 = 5"),
 ]
 PROMPTS = [list(b"2 + 2 = "), list(b"hi"), list(b"a somewhat longer prompt")]
+
+
+def negative_sum(datums, logprobs):
+    """Cross-entropy once more, as a custom loss."""
+    weights = [torch.from_numpy(datum.weights) for datum in datums]
+    return -sum((w * row).sum() for w, row in zip(weights, logprobs, strict=True)), {"seen": 5.0}

@@ -13,16 +13,10 @@ import torch
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound, PortError, Unsupported
 from kitchen_core.train.types import AdamParams, Datum, LoraSpec, LossSpec, ModelSource
 from tests.contracts.conftest import LORA_BACKENDS
-from tests.contracts.data import DATUMS, make_datum
+from tests.contracts.data import DATUMS, make_datum, negative_sum
 
 CROSS_ENTROPY = LossSpec()
 STEP = AdamParams(learning_rate=1e-3)
-
-
-def negative_sum(datums, logprobs):
-    """Cross-entropy once more, as a custom loss."""
-    weights = [torch.from_numpy(datum.weights) for datum in datums]
-    return -sum((w * row).sum() for w, row in zip(weights, logprobs, strict=True)), {"seen": 5.0}
 
 
 async def train(session, steps: int, datums=DATUMS, adam=STEP) -> list[float]:

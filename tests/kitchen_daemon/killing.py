@@ -27,7 +27,7 @@ from tests.kitchen_daemon.support import Daemon, final_sha256, is_at_rest
 
 RECIPES = ("sl_basic", "chat_sl")
 WAIT_S = 120.0
-TRIES = 5  # to hit a span that is over in milliseconds
+TRIES = 8  # to hit a span that is over in milliseconds
 TWICE = 4  # among so many points of a recipe, one run is killed twice
 
 Aim = Part | Literal["early"]
@@ -66,6 +66,11 @@ def recipe_of(seed: int) -> str:
     return RECIPES[seed % len(RECIPES)]
 
 
+def kills_of(seed: int) -> int:
+    """How often the seed's run is killed, where the second kill comes before its end."""
+    return 2 if seed // len(RECIPES) % TWICE == 0 else 1
+
+
 def undisturbed_run(daemon: Daemon, store: Store, recipe: str) -> Undisturbed:
     """Run a recipe to its end."""
     run = daemon.settled(_launch(daemon, recipe).id)
@@ -75,15 +80,15 @@ def undisturbed_run(daemon: Daemon, store: Store, recipe: str) -> Undisturbed:
 def killed_and_resumed(daemon: Daemon, store: Store, spans: Sequence[Span], seed: int) -> Survival:
     """Run the seed's recipe, kill it at the seed's point, or two points, and resume it."""
     random = Random(seed)
-    number = seed // len(RECIPES)
     aims: list[Aim] = [aim for aim, count in POINTS.items() for _ in range(count)]
-    span = random.choice(_spans_for(spans, aims[number % len(aims)]))
+    span = random.choice(_spans_for(spans, aims[seed // len(RECIPES) % len(aims)]))
+    next_span = random.choice(_left(spans, span))
     first, cursor = _run_killed_in(daemon, store, recipe_of(seed), span, random)
     places: list[Part] = [first.place]
     daemon.client.resume(first.run_id)
-    if number % TWICE == 0:
+    if kills_of(seed) == 2:
         second = Attempt(daemon.home, store, first.run_id, 2)
-        cursor = _killed_in(daemon, second, random.choice(_left(spans, span)), random, cursor)
+        cursor = _killed_in(daemon, second, next_span, random, cursor)
         if daemon.client.run(first.run_id).status is not RunStatus.COMPLETED:
             places.append(second.place)
             daemon.client.resume(first.run_id)
@@ -117,15 +122,16 @@ def _left(spans: Sequence[Span], span: Span) -> list[Span]:
 def _run_killed_in(
     daemon: Daemon, store: Store, recipe: str, span: Span, random: Random
 ) -> tuple[Attempt, str]:
-    """A run's first attempt, killed in a span, and a cursor behind that. One that was over before
-    the signal came is left, and another tried.
+    """A run's first attempt, killed in a span, and a cursor behind that. One that was past it
+    when the signal came is left, and another tried at another share of the span.
     """
     for _ in range(TRIES):
         attempt = Attempt(daemon.home, store, _launch(daemon, recipe).id, 1)
         cursor = _killed_in(daemon, attempt, span, random)
-        if daemon.client.run(attempt.run_id).status is not RunStatus.COMPLETED:
+        is_over = daemon.client.run(attempt.run_id).status is RunStatus.COMPLETED
+        if attempt.place == span.part and not is_over:
             return attempt, cursor
-    raise AssertionError(f"{TRIES} runs were over before they could be killed in {span}")
+    raise AssertionError(f"{TRIES} runs were past {span} before they could be killed in it")
 
 
 def _killed_in(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -145,9 +144,3 @@ def running_daemon(home: Path) -> Iterator[Daemon]:
         yield daemon
     finally:
         daemon.stop()
-
-
-def write_jsonl(path: Path, rows: list[object]) -> Path:
-    """A dataset file."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return path

@@ -13,22 +13,14 @@ from tests.kitchen_daemon.support import (
     happened,
     is_at_rest,
     reached_step,
-    write_jsonl,
 )
+from tests.rows import chat, write_jsonl
 
 SHORT = QUICK | {"max_steps": 4, "save_every": 0}
 
 
 def chats(word, count=40):
-    return [
-        {
-            "messages": [
-                {"role": "user", "content": f"{word} {i}?"},
-                {"role": "assistant", "content": f"{i}!"},
-            ]
-        }
-        for i in range(count)
-    ]
+    return [chat(f"{word} {i}?", f"{i}!") for i in range(count)]
 
 
 @pytest.fixture
@@ -82,7 +74,9 @@ def test_a_mixed_run_has_an_edge_and_an_event_for_every_set(daemon, hub, tmp_pat
     other = f"file:{write_jsonl(tmp_path / 'other.jsonl', chats('file'))}"
     test = f"file:{write_jsonl(tmp_path / 'test.jsonl', chats('test', 5))}"
     mix = json.dumps({other: 0.5, "builtin:chat": {"share": 0.25}})
-    run = launched(daemon, dataset="org/chat", mix=mix, test_dataset=test, num_epochs=10)
+    run = launched(
+        daemon, dataset="org/chat", mix=mix, test_dataset=test, num_epochs=10, eval_every=60
+    )
     run = daemon.settled(run.id)
     assert (run.status, run.error) == ("completed", None)
     assert set(run.pins) >= {other, test, "org/chat", "builtin:chat"}

@@ -1,11 +1,12 @@
 """A run that is killed anywhere, and resumed, ends with the bytes of a run that was left alone.
 
-Five points belong to every test run. All fifty, with what they hit:
+Five points, one in each part of a run, belong to every test run. All fifty, with what they hit:
 
     pytest -m slow -s tests/kitchen_daemon/test_kill_points.py
 """
 
 from collections import Counter
+from typing import get_args
 
 import pytest
 
@@ -14,13 +15,15 @@ from tests.kitchen_daemon.killing import (
     POINTS,
     RECIPES,
     killed_and_resumed,
+    kills_of,
     recipe_of,
     undisturbed_run,
 )
+from tests.kitchen_daemon.spans import Part
 
 FIFTY = len(RECIPES) * sum(POINTS.values())
-FIVE = (2, 11, 26, 37, 44)
-"""One in the start, the steps, a checkpoint, an evaluation and the export."""
+FIVE: dict[int, Part] = {2: "start", 11: "steps", 32: "checkpoint", 37: "evaluation", 44: "export"}
+"""Seeds, and where each kills first; 32 kills once more, two checkpoints later."""
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +61,15 @@ def check(daemon, store, alone, seed):
     return survival
 
 
-@pytest.mark.parametrize("seed", FIVE)
-def test_a_run_killed_at_a_random_point_ends_with_the_same_bytes(daemon, store, alone, seed):
-    check(daemon, store, alone, seed)
+@pytest.mark.parametrize(("seed", "part"), FIVE.items())
+def test_a_run_killed_at_a_random_point_ends_with_the_same_bytes(daemon, store, alone, seed, part):
+    survival = check(daemon, store, alone, seed)
+    assert (survival.places[0], len(survival.places)) == (part, kills_of(seed))
+
+
+def test_the_five_fall_into_every_part_and_one_run_is_killed_twice():
+    assert set(FIVE.values()) == set(get_args(Part))
+    assert sorted(map(kills_of, FIVE)) == [1, 1, 1, 1, 2]
 
 
 @pytest.mark.slow
@@ -80,4 +89,4 @@ def test_the_fifty_points_were_spread_over_the_whole_run(survivals):
     print(f"{after} of {FIFTY} after the first checkpoint, {twice} killed twice; {dict(places)}")
     assert (FIFTY, after >= 40) == (50, True)
     assert twice >= 10
-    assert min(places[p] for p in ("start", "steps", "checkpoint", "evaluation", "export")) >= 3
+    assert min(places[part] for part in get_args(Part)) >= 3

@@ -9,7 +9,7 @@ import pytest
 from kitchen_core.adapters.torch_local import TorchLocal
 from kitchen_core.train.types import LoraSpec, ModelSource, SessionSpec
 from kitchen_daemon.models import Launch
-from tests.kitchen_daemon.support import write_jsonl
+from tests.rows import chat, write_jsonl
 
 pytestmark = pytest.mark.slow
 
@@ -28,10 +28,7 @@ def model_folder():
 @pytest.fixture
 def trained(daemon, model_folder, tmp_path):
     """The final tree of three LoRA steps."""
-    rows = [
-        {"messages": [{"role": "user", "content": q}, {"role": "assistant", "content": f"{i}."}]}
-        for i, q in enumerate(QUESTIONS)
-    ]
+    rows = [chat(question, f"{i}.") for i, question in enumerate(QUESTIONS)]
     data = write_jsonl(tmp_path / "chat.jsonl", rows)
     overrides = {"model": str(model_folder), "dataset": str(data), "max_steps": 3, "batch_size": 4}
     launch = Launch(recipe="sl_basic", overrides=overrides | {"eval_every": 0, "warmup_steps": 0})

@@ -17,13 +17,7 @@ from kitchen_daemon.models import Launch, RenderRequest
 from kitchen_daemon.rendering import RenderingFailed, Renderings
 from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.submission import Submissions
-from tests.kitchen_daemon.support import write_jsonl
-
-
-def chat(*turns):
-    roles = ("user", "assistant")
-    return {"messages": [{"role": roles[i % 2], "content": text} for i, text in enumerate(turns)]}
-
+from tests.rows import chat, write_jsonl
 
 ROWS = [
     chat("1+1?", "2", "Sure?", "Yes ✓"),

@@ -20,8 +20,8 @@ from tests.kitchen_daemon.support import (
     happened,
     is_at_rest,
     reached_step,
-    write_jsonl,
 )
+from tests.rows import write_jsonl
 
 RECIPE = (
     "from kitchen_core import Recipe\n"
@@ -237,7 +237,9 @@ def test_a_damaged_checkpoint_is_told_and_the_one_before_it_taken(daemon, undist
     events = daemon.client.events(run.id)
     resumed = next(event for event in events if event.kind == "run.resumed")
     assert resumed.step == older.step
-    (warning,) = [event.metadata["message"] for event in events if event.kind == "log"]
+    (warning,) = [
+        event.metadata["message"] for event in events if event.metadata.get("level") == "warning"
+    ]
     assert warning.startswith(f"{newest.name} is damaged: ")
     assert warning.endswith(f"going on from {older.name}")
 

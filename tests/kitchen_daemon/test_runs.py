@@ -14,8 +14,8 @@ from tests.kitchen_daemon.support import (
     happened,
     is_at_rest,
     reached_step,
-    write_jsonl,
 )
+from tests.rows import write_jsonl
 
 CHAT = [
     {"messages": [{"role": "user", "content": f"{i}?"}, {"role": "assistant", "content": f"{i}!"}]}

@@ -20,7 +20,7 @@ from kitchen_core.train.ports.errors import InvalidRequest
 ROWS = [{"question": "2 + 2?", "answer": "4"}, {"question": 'say "a, b"', "answer": "naïve\n✓"}]
 
 
-def write_jsonl(path: Path) -> None:
+def write_jsonl_with_blank_lines(path: Path) -> None:
     path.write_text("\n\n".join(json.dumps(row) for row in ROWS), encoding="utf-8")
 
 
@@ -63,7 +63,7 @@ def write_arrow_stream(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "write"),
     [
-        ("rows.jsonl", write_jsonl),
+        ("rows.jsonl", write_jsonl_with_blank_lines),
         ("rows.json", write_json),
         ("wrapped.json", write_wrapped_json),
         ("lines.json", write_lines_named_json),

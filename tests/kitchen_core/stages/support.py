@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +24,7 @@ from kitchen_core.workflow.runner import Runner
 from kitchen_core.workflows import SupervisedConfig
 from tests.kitchen_core.store.support import start
 from tests.kitchen_core.workflow.support import context
+from tests.rows import write_jsonl
 
 CONFIG = SupervisedConfig(
     batch_size=4,
@@ -119,16 +119,9 @@ def resolver(
     )
 
 
-def chat(question: str, answer: str = "!") -> dict[str, Any]:
-    """A row of one question and its answer."""
-    turns = [("user", question), ("assistant", answer)]
-    return {"messages": [{"role": role, "content": content} for role, content in turns]}
-
-
-def write_jsonl(path: Path, rows: Iterable[Any]) -> str:
-    """A dataset file; the ref that names it."""
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    return f"file:{path}"
+def file_ref(path: Path, rows: Iterable[Any]) -> str:
+    """The ref of a dataset file with these rows."""
+    return f"file:{write_jsonl(path, rows)}"
 
 
 def text_of(datum: Datum) -> str:

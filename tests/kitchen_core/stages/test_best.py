@@ -199,3 +199,8 @@ def test_going_by_answers_without_asking_any_is_refused():
     settings = {"keep_best": "1", "best_metric": "test/exact_match", "eval_samples": "0"}
     with pytest.raises(ConfigError, match="eval_samples=0 asks nothing; set eval_samples"):
         with_overrides(SupervisedConfig(), settings)
+
+
+def test_data_to_measure_on_without_measuring_is_refused():
+    with pytest.raises(ConfigError, match="test_dataset=builtin:chat is there to measure on"):
+        with_overrides(SupervisedConfig(), {"test_dataset": "builtin:chat", "eval_every": "0"})

@@ -9,8 +9,9 @@ from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.hashing import sha256_of_rows
 from kitchen_core.workflow.runner import StageFailed
-from tests.kitchen_core.stages.support import CONFIG, chat, stages_run, write_jsonl
+from tests.kitchen_core.stages.support import CONFIG, file_ref, stages_run
 from tests.kitchen_core.store.support import fresh_store
+from tests.rows import chat
 
 
 @pytest.fixture
@@ -53,7 +54,7 @@ def test_a_set_that_changed_after_it_was_resolved_is_noticed():
 
 
 async def test_a_part_is_held_out_and_told(load, tmp_path):
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat(str(i)) for i in range(40)])
+    ref = file_ref(tmp_path / "a.jsonl", [chat(str(i)) for i in range(40)])
     async with load(dataset=ref, test_fraction=0.3, eval_every=1) as made:
         (event,) = made.loaded
         assert event.measurements["rows"] == 40
@@ -65,7 +66,7 @@ async def test_a_part_is_held_out_and_told(load, tmp_path):
 
 
 async def test_where_nothing_is_measured_all_is_trained_on_and_nothing_else_read(load, tmp_path):
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat(str(i)) for i in range(40)])
+    ref = file_ref(tmp_path / "a.jsonl", [chat(str(i)) for i in range(40)])
     async with load(dataset=ref, test_fraction=0.5, eval_every=0) as made:
         assert sum(len(made.batches[step].datums) for step in range(len(made.batches))) == 40
         assert made.held_out.datums == []
@@ -81,8 +82,8 @@ async def test_every_set_is_recorded_with_where_it_comes_from_and_how_it_is_read
     hub = MemoryHub()
     alpaca = [{"instruction": "a", "output": "b"}, {"instruction": "c", "output": "d"}]
     hub.put_dataset("org/alpaca", {None: {"train": alpaca}}, "c0ffee")
-    main = write_jsonl(tmp_path / "main.jsonl", [{"q": "1 + 1", "a": "2"}] * 8)
-    test = write_jsonl(tmp_path / "test.jsonl", [chat("5", "6")])
+    main = file_ref(tmp_path / "main.jsonl", [{"q": "1 + 1", "a": "2"}] * 8)
+    test = file_ref(tmp_path / "test.jsonl", [chat("5", "6")])
     async with load(
         hub,
         dataset=main,
@@ -123,7 +124,7 @@ MAIN_SHA256 = "d42d7b413ae592f45c687307ca5f8c412d19895ead26892fa330dd9d092a0f36"
 async def test_a_set_of_another_form_than_the_first_rows_is_refused_before_a_model_is_loaded(
     load, tmp_path
 ):
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat("1"), {"messages": [{"role": "user"}]}])
+    ref = file_ref(tmp_path / "a.jsonl", [chat("1"), {"messages": [{"role": "user"}]}])
     with pytest.raises(StageFailed, match=r"stage LoadDataset: a\.jsonl row 2: field 'messages"):
         async with load(dataset=ref):
             pass
@@ -131,7 +132,7 @@ async def test_a_set_of_another_form_than_the_first_rows_is_refused_before_a_mod
 
 async def test_what_does_not_fit_far_down_is_named_as_well(load, tmp_path, monkeypatch):
     monkeypatch.setattr("kitchen_core.stages.data.CHECKED_AT_ONCE", 1)
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat("1"), chat("2"), {"messages": 3}])
+    ref = file_ref(tmp_path / "a.jsonl", [chat("1"), chat("2"), {"messages": 3}])
     with pytest.raises(StageFailed, match=r"stage BuildDatums: a\.jsonl row 3: field 'messages'"):
         async with load(dataset=ref):
             pass
@@ -148,7 +149,7 @@ async def test_what_does_not_fit_far_down_is_named_as_well(load, tmp_path, monke
     ],
 )
 async def test_a_split_that_leaves_a_side_empty_is_refused(load, tmp_path, changes, message):
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat(str(i)) for i in range(5)])
+    ref = file_ref(tmp_path / "a.jsonl", [chat(str(i)) for i in range(5)])
     with pytest.raises(StageFailed, match=message):
         async with load(dataset=ref, **changes):
             pass
@@ -157,7 +158,7 @@ async def test_a_split_that_leaves_a_side_empty_is_refused(load, tmp_path, chang
 async def test_a_hub_dataset_without_a_split_to_train_on_can_only_be_measured_on(load, tmp_path):
     hub = MemoryHub()
     hub.put_dataset("org/bench", {None: {"test": [chat("1", "2")]}}, "abc")
-    main = write_jsonl(tmp_path / "a.jsonl", [chat("3", "4")] * 4)
+    main = file_ref(tmp_path / "a.jsonl", [chat("3", "4")] * 4)
     async with load(hub, dataset=main, test_dataset="org/bench", eval_every=1) as made:
         assert (made.held_out.questions, [each.content for each in made.held_out.answers]) == (
             ["1"],

@@ -12,8 +12,9 @@ from kitchen_core.train.renderers import TemplateRenderer
 from kitchen_core.train.schemas import examples_from_rows
 from kitchen_core.train.types import Message
 from kitchen_core.workflow.runner import StageFailed
-from tests.kitchen_core.stages.support import CONFIG, chat, stages_run, text_of, write_jsonl
+from tests.kitchen_core.stages.support import CONFIG, file_ref, stages_run, text_of
 from tests.kitchen_core.store.support import fresh_store
+from tests.rows import chat
 
 
 @pytest.fixture
@@ -39,8 +40,8 @@ def with_bytes(max_length=64, train_on="all_assistant_messages"):
 
 
 async def test_an_epoch_mixes_all_of_the_dataset_with_a_share_of_the_other(build, tmp_path):
-    main = write_jsonl(tmp_path / "main.jsonl", [chat(f"m{i}") for i in range(8)])
-    other = write_jsonl(tmp_path / "other.jsonl", [chat(f"o{i}") for i in range(6)])
+    main = file_ref(tmp_path / "main.jsonl", [chat(f"m{i}") for i in range(8)])
+    other = file_ref(tmp_path / "other.jsonl", [chat(f"o{i}") for i in range(6)])
     async with build(dataset=main, mix={other: 0.5}, num_epochs=3) as made:
         assert len(made.batches) == 9
         epochs = [[], [], []]
@@ -54,14 +55,14 @@ async def test_an_epoch_mixes_all_of_the_dataset_with_a_share_of_the_other(build
 
 
 async def test_a_share_of_less_than_an_example_is_told(build, tmp_path):
-    main = write_jsonl(tmp_path / "main.jsonl", [chat(f"m{i}") for i in range(8)])
-    other = write_jsonl(tmp_path / "other.jsonl", [chat("o")])
+    main = file_ref(tmp_path / "main.jsonl", [chat(f"m{i}") for i in range(8)])
+    other = file_ref(tmp_path / "other.jsonl", [chat("o")])
     async with build(dataset=main, mix={other: 0.01}) as made:
         assert made.warnings == [f"mix: a share of 0.01 of 8 examples is none of {other}; raise it"]
 
 
 async def test_plain_texts_are_trained_whole_with_the_token_that_ends_them(build, tmp_path):
-    ref = write_jsonl(tmp_path / "a.jsonl", [{"text": "abc"}])
+    ref = file_ref(tmp_path / "a.jsonl", [{"text": "abc"}])
     async with build(dataset=ref) as made:
         (datum,) = made.batches[0].datums
         assert datum.tokens.tolist() == [*b"abc"]
@@ -70,8 +71,8 @@ async def test_plain_texts_are_trained_whole_with_the_token_that_ends_them(build
 
 
 async def test_held_out_texts_have_a_loss_and_no_prompt(build, tmp_path):
-    main = write_jsonl(tmp_path / "main.jsonl", [{"text": "abc"}])
-    test = write_jsonl(tmp_path / "test.jsonl", [{"text": "xyz"}])
+    main = file_ref(tmp_path / "main.jsonl", [{"text": "abc"}])
+    test = file_ref(tmp_path / "test.jsonl", [{"text": "xyz"}])
     async with build(dataset=main, test_dataset=test, eval_every=1) as made:
         assert [text_of(datum) for datum in made.held_out.datums] == ["xyz"]
         assert made.held_out.prompts == []
@@ -79,7 +80,7 @@ async def test_held_out_texts_have_a_loss_and_no_prompt(build, tmp_path):
 
 async def test_rows_with_nothing_to_train_are_left_out_and_told_once(build, tmp_path):
     rows = [chat("1"), chat("2" * 70), chat("3"), chat("4" * 90)]
-    ref = write_jsonl(tmp_path / "a.jsonl", rows)
+    ref = file_ref(tmp_path / "a.jsonl", rows)
     for _ in ("made", "found"):
         async with build(dataset=ref) as made:
             assert sorted(made.texts(0)) == ["1!", "3!"]
@@ -91,7 +92,7 @@ async def test_rows_with_nothing_to_train_are_left_out_and_told_once(build, tmp_
 
 
 async def test_a_set_with_nothing_to_train_is_refused(build, tmp_path):
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat("1" * 80)] * 3)
+    ref = file_ref(tmp_path / "a.jsonl", [chat("1" * 80)] * 3)
     message = (
         "stage BuildDatums: a.jsonl: none of 3 rows has a token to train within max_length=64 by "
         "train_on=all_assistant_messages; raise max_length, or choose another train_on"
@@ -103,8 +104,8 @@ async def test_a_set_with_nothing_to_train_is_refused(build, tmp_path):
 
 
 async def test_no_more_than_eval_examples_are_measured(build, tmp_path):
-    main = write_jsonl(tmp_path / "main.jsonl", [chat("1")])
-    test = write_jsonl(tmp_path / "test.jsonl", [chat(str(i)) for i in range(10)])
+    main = file_ref(tmp_path / "main.jsonl", [chat("1")])
+    test = file_ref(tmp_path / "test.jsonl", [chat(str(i)) for i in range(10)])
     async with build(dataset=main, test_dataset=test, eval_every=1, eval_examples=3) as made:
         assert made.held_out.questions == ["0", "1", "2"]
 
@@ -142,7 +143,7 @@ async def test_a_text_longer_than_the_model_can_read_is_refused_before_any_is_re
     build, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(Preparation, "sequences", None)  # not to be asked
-    ref = write_jsonl(tmp_path / "a.jsonl", [chat("1")])
+    ref = file_ref(tmp_path / "a.jsonl", [chat("1")])
     with pytest.raises(StageFailed, match=r"max_length=4097, .* reads at most 4096 tokens"):
         async with build(dataset=ref, max_length=4097):
             pass

@@ -20,8 +20,9 @@ from kitchen_core.train.hashing import sha256_of_rows
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import TemplateRenderer
 from kitchen_core.workflow.context import Interrupted
-from tests.kitchen_core.stages.support import CONFIG, chat, stages_run, write_jsonl
+from tests.kitchen_core.stages.support import CONFIG, file_ref, stages_run
 from tests.kitchen_core.store.support import fresh_store
+from tests.rows import chat
 
 ROWS = [chat(f"{i} + {i}", str(2 * i)) for i in range(12)]
 
@@ -35,7 +36,7 @@ def store(tmp_path):
 @pytest.fixture
 def build(store, tmp_path):
     """Runs the stages on a file of ROWS, with changes to the config."""
-    ref = write_jsonl(tmp_path / "a.jsonl", ROWS)
+    ref = file_ref(tmp_path / "a.jsonl", ROWS)
 
     def run(stop_asked=None, **changes):
         config = CONFIG.model_copy(update={"dataset": ref} | changes)
@@ -92,7 +93,7 @@ async def test_a_cut_file_is_made_again(build, prepared_folders):
 async def test_the_same_content_under_another_name_is_found(build, prepared_folders, tmp_path):
     async with build():
         pass
-    other = write_jsonl(tmp_path / "b.jsonl", ROWS)
+    other = file_ref(tmp_path / "b.jsonl", ROWS)
     async with build(dataset=other):
         assert len(prepared_folders()) == 1
 

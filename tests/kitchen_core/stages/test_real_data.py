@@ -1,4 +1,7 @@
-"""Public data in the forms that people have it, through the stages. Skipped where it is absent."""
+"""Public data in the forms that people have it, through the stages.
+
+Give its folder: KITCHEN_TEST_DATA=FOLDER make test-slow
+"""
 
 import os
 from pathlib import Path
@@ -20,7 +23,10 @@ FILES = {
     "gsm8k/train.jsonl": ("question_answer", 7473),
 }
 
-pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason="KITCHEN_TEST_DATA names no folder")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA.is_dir(), reason="KITCHEN_TEST_DATA names no folder"),
+]
 
 
 @pytest.mark.parametrize("name", FILES)

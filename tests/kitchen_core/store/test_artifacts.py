@@ -100,7 +100,7 @@ def test_a_stored_file_is_a_copy(store: Store, tmp_path: Path) -> None:
     assert (stored.kind, stored.size_bytes, stored.step) == ("file", 3_000_000, 4)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(
     st.lists(st.tuples(st.sampled_from("ab"), st.sampled_from("xyz"), st.booleans()), max_size=12)
 )

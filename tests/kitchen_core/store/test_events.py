@@ -92,7 +92,7 @@ class EventLog(RuleBasedStateMachine):
         self.opened.__exit__(None, None, None)
 
 
-EventLog.TestCase.settings = settings(max_examples=15, stateful_step_count=15, deadline=None)
+EventLog.TestCase.settings = settings(max_examples=15, stateful_step_count=15)
 TestEventLog = EventLog.TestCase
 
 

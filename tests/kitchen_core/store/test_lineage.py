@@ -19,7 +19,7 @@ def reach(start: int, edges: set[tuple[int, int]]) -> set[int]:
     return found
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sets(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=12), st.integers(0, 6))
 def test_the_graph_is_what_can_be_reached_either_way(
     edges: set[tuple[int, int]], start: int

@@ -18,7 +18,7 @@ steps = st.integers(0, 60)
 rows = st.lists(st.builds(MetricRow, st.sampled_from(["loss", "kl"]), steps, values), max_size=120)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 1), rows), max_size=6))
 def test_series_hold_the_last_value_of_each_step(
     batches: list[tuple[int, list[MetricRow]]],
@@ -45,7 +45,7 @@ def test_series_hold_the_last_value_of_each_step(
             assert len(of_run) == sum(map(len, wanted.values()))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 1), rows), max_size=6), st.integers(1, 40))
 def test_a_stream_that_polls_ends_with_the_same_values(
     batches: list[tuple[int, list[MetricRow]]], limit: int
@@ -129,7 +129,7 @@ def brute_force(points: dict[int, float | None], n: int, first: int, last: int) 
     return buckets
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.dictionaries(st.integers(0, 500), values, max_size=150),
     st.lists(st.tuples(st.integers(1, 40), st.integers(0, 500), st.integers(0, 500)), max_size=8),

@@ -17,9 +17,10 @@ from kitchen_core.adapters.hugging_face.repositories import Access
 from kitchen_core.train.hashing import canonical_json
 from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound, Unavailable
 from tests.doubles.hub import GOOD_TOKEN, HubDouble, Repo, serve
+from tests.rows import chat, write_jsonl
 
 CHAT = [
-    {"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]},
+    chat("a", "b"),
     {"messages": [{"role": "user", "content": "c", "name": "n"}]},
 ]
 CARD = """---
@@ -32,11 +33,6 @@ configs:
   data_files: huge/*
 ---
 """
-
-
-def jsonl(path: Path, rows: list[object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 @pytest.fixture
@@ -65,8 +61,8 @@ def connect(double: HubDouble, tmp_path: Path):
 
 
 async def test_splits_are_found_by_the_names_of_the_files(connect, served):
-    jsonl(served / "train.jsonl", CHAT)
-    jsonl(served / "validation.jsonl", CHAT[:1])
+    write_jsonl(served / "train.jsonl", CHAT)
+    write_jsonl(served / "validation.jsonl", CHAT[:1])
     data = await connect().fetch_dataset("org/open")
     assert {name: list(rows) for name, rows in data.splits.items()} == {
         "train": CHAT,
@@ -81,7 +77,7 @@ async def test_the_card_says_which_files_make_a_split_and_only_those_are_fetched
     parquet_file(served / "data" / "train-0.parquet", CHAT[:1])
     parquet_file(served / "data" / "train-1.parquet", CHAT[:1])
     parquet_file(served / "data" / "test_sft-0.parquet", CHAT[:1])
-    jsonl(served / "huge" / "part-0.jsonl", CHAT)
+    write_jsonl(served / "huge" / "part-0.jsonl", CHAT)
     data = await connect().fetch_dataset("org/open")
     assert list(data.splits["train"]) == CHAT[:1] * 2
     assert list(data.splits["test_sft"]) == CHAT[:1]
@@ -95,7 +91,7 @@ def parquet_file(path: Path, rows: list[dict]) -> None:
 
 
 async def test_a_commit_that_is_here_needs_no_network(connect, served, double):
-    jsonl(served / "train.jsonl", CHAT)
+    write_jsonl(served / "train.jsonl", CHAT)
     first = await connect().fetch_dataset("org/open")
     asked = len(double.requests)
     again = await connect().fetch_dataset("org/open", first.commit)
@@ -105,7 +101,7 @@ async def test_a_commit_that_is_here_needs_no_network(connect, served, double):
 
 async def test_the_same_rows_come_from_every_format(connect, served, tmp_path):
     rows = [{"text": "é", "n": 1}, {"text": "b", "n": 2}]
-    jsonl(served / "train.jsonl", rows)
+    write_jsonl(served / "train.jsonl", rows)
     parquet_file(served / "test.parquet", rows)
     (served / "README.md").write_text(
         "---\nconfigs:\n- {config_name: j, data_files: train.jsonl}\n"
@@ -138,7 +134,7 @@ async def test_pictures_stay_the_bytes_that_they_are(connect, served):
 async def test_a_dataset_with_code_of_its_own_is_refused_before_anything_is_fetched(
     connect, served, double
 ):
-    jsonl(served / "train.jsonl", CHAT)
+    write_jsonl(served / "train.jsonl", CHAT)
     (served / "open.py").write_text("raise SystemExit")
     with pytest.raises(InvalidRequest, match=r"needs its own code \(open\.py\)") as refused:
         await connect().fetch_dataset("org/open")
@@ -153,7 +149,7 @@ async def test_a_repository_without_data_says_so(connect, served):
 
 
 async def test_the_client_itself_asks_once(connect, served, double):
-    jsonl(served / "train.jsonl", CHAT)
+    write_jsonl(served / "train.jsonl", CHAT)
     double.down = "/tree/"
     with pytest.raises(Unavailable, match="the hub answers 503"):
         await connect().fetch_dataset("org/open")
@@ -168,7 +164,7 @@ async def test_a_damaged_file_is_named_with_its_row(connect, served):
 
 
 async def test_a_gated_dataset_stays_gated_when_it_is_already_here(connect, served):
-    jsonl(served / "train.jsonl", CHAT)
+    write_jsonl(served / "train.jsonl", CHAT)
     await connect(GOOD_TOKEN).fetch_dataset("org/gated")
     with pytest.raises(GatedError) as refused:
         await connect().fetch_dataset("org/gated")

@@ -9,7 +9,7 @@ from transformers import AutoModelForCausalLM
 from kitchen_core.adapters.torch_local.flops import Flops
 from kitchen_core.adapters.torch_local.forward import Passes
 from kitchen_core.adapters.torch_local.parts import take_apart
-from tests.contracts.data import DATUMS
+from tests.contracts.data import DATUMS, negative_sum
 
 CPU = torch.device("cpu")
 
@@ -26,11 +26,6 @@ def assert_equal(one: dict, other: dict) -> None:
     for name, gradient in one.items():
         scale = float(gradient.abs().max())
         torch.testing.assert_close(other[name], gradient, rtol=0, atol=2e-6 * scale)
-
-
-def negative_sum(datums, logprobs):
-    weights = [torch.from_numpy(datum.weights) for datum in datums]
-    return -sum((w * row).sum() for w, row in zip(weights, logprobs, strict=True)), {}
 
 
 @pytest.mark.parametrize("micro_batch_tokens", [1, 2, 3, 4])

@@ -24,7 +24,7 @@ CPU = torch.device("cpu")
 Gradients = dict[str, torch.Tensor]
 
 
-def make_datum(length: int, seed: int) -> Datum:
+def random_datum(length: int, seed: int) -> Datum:
     """Random tokens; a third of the predictions don't count."""
     random = np.random.default_rng(seed)
     tokens = random.integers(0, VOCAB, length + 1)
@@ -34,7 +34,7 @@ def make_datum(length: int, seed: int) -> Datum:
 
 
 # Lengths beyond every window, two runs of similar ones (above and below 32), and a single token.
-DATUMS = [make_datum(length, seed) for seed, length in enumerate([9, 40, 3, 21, 1, 44, 9, 300])]
+DATUMS = [random_datum(length, seed) for seed, length in enumerate([9, 40, 3, 21, 1, 44, 9, 300])]
 
 
 def plain_gradients(model: PreTrainedModel, datums: Sequence[Datum]) -> Gradients:
@@ -145,8 +145,8 @@ def gradients_of_second(parts: Parts, model: PreTrainedModel, first: Datum) -> G
 def test_a_neighbour_changes_nothing(name):
     model = make(name)
     parts = take_apart(model, CPU)
-    beside_one = gradients_of_second(parts, model, make_datum(40, seed=1))
-    beside_other = gradients_of_second(parts, model, make_datum(40, seed=2))
+    beside_one = gradients_of_second(parts, model, random_datum(40, seed=1))
+    beside_other = gradients_of_second(parts, model, random_datum(40, seed=2))
     used = {n: g for n, g in beside_one.items() if "embed" not in n and "wte" not in n}
     assert_equal({n: beside_other[n] for n in used}, used, tolerance=1e-12)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kitchen_core.adapters.memory.tokenizer import ByteTokenizer
@@ -52,7 +52,6 @@ def conversations(draw: st.DrawFn, contents: st.SearchStrategy[str] = texts) -> 
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@settings(deadline=None)
 @given(chat=conversations())
 def test_nothing_that_is_said_is_dropped_or_repeated(name, chat):
     made = renderer(name)
@@ -70,7 +69,6 @@ def test_nothing_that_is_said_is_dropped_or_repeated(name, chat):
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@settings(deadline=None)
 @given(chat=conversations())
 def test_the_last_answer_is_trained_whole_with_its_end_and_nothing_else(name, chat):
     made = renderer(name)
@@ -86,7 +84,6 @@ def test_the_last_answer_is_trained_whole_with_its_end_and_nothing_else(name, ch
 
 
 @pytest.mark.parametrize("name", EXTENDING)
-@settings(deadline=None)
 @given(chat=conversations())
 def test_prefixes_stay_prefixes_where_a_renderer_extends(name, chat):
     made = renderer(name)
@@ -102,7 +99,6 @@ def test_prefixes_stay_prefixes_where_a_renderer_extends(name, chat):
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@settings(deadline=None)
 @given(chat=conversations())
 def test_every_example_goes_on_where_the_prompt_ends(name, chat):
     made = renderer(name)
@@ -118,7 +114,6 @@ def test_every_example_goes_on_where_the_prompt_ends(name, chat):
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-@settings(deadline=None)
 @given(content=plain_texts)
 def test_parsing_inverts_rendering(name, content):
     made = renderer(name)
@@ -131,7 +126,6 @@ def test_parsing_inverts_rendering(name, content):
 
 
 @pytest.mark.parametrize("name", WITH_CALLS)
-@settings(deadline=None)
 @given(
     content=plain_texts.map(lambda text: text.lstrip("\n")),
     thinking=plain_texts.map(lambda text: text.strip("\n")).filter(bool),
@@ -153,7 +147,6 @@ def test_parsing_inverts_the_rendering_of_thoughts_and_calls(name, content, thin
 
 
 @pytest.mark.parametrize("name", ["qwen3", "qwen3_instruct", "llama3"])
-@settings(deadline=None)
 @given(content=st.sampled_from(["<|im_end|>", "a<|eot_id|>b", "<|im_start|>assistant\n"]))
 def test_control_tokens_that_people_wrote_stay_text(name, content):
     made = renderer(name)

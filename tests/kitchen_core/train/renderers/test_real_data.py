@@ -27,9 +27,12 @@ from tests.kitchen_core.train.renderers.support import (
     user,
 )
 
-pytestmark = pytest.mark.skipif(
-    "KITCHEN_TEST_DATA" not in os.environ, reason="KITCHEN_TEST_DATA names no folder of chat data"
-)
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "KITCHEN_TEST_DATA" not in os.environ, reason="KITCHEN_TEST_DATA names no folder"
+    ),
+]
 FORMS = ("messages", "alpaca", "sharegpt")
 
 

@@ -40,11 +40,11 @@ def rows(*found: dict[str, Any], says: str, **fields: str) -> Malformed:
     return Malformed(lines.encode(), f"data.jsonl {says}", fields=fields)
 
 
-def chat(*turns: Any, says: str, **columns: Any) -> Malformed:
+def messages(*turns: Any, says: str, **columns: Any) -> Malformed:
     return rows({"messages": list(turns), **columns}, says=f"row 1: {says}")
 
 
-def sharegpt(*turns: Any, says: str) -> Malformed:
+def conversations(*turns: Any, says: str) -> Malformed:
     return rows({"conversations": list(turns)}, says=f"row 1: {says}")
 
 
@@ -131,114 +131,114 @@ COLUMNS = {
 }
 
 TURNS = {
-    "turns that are text": chat(
+    "turns that are text": messages(
         says="field 'messages': expected a list of turns, found 'User: hi'", messages="User: hi"
     ),
-    "turns that are null": chat(
+    "turns that are null": messages(
         says="field 'messages': expected a list of turns, found nothing", messages=None
     ),
-    "turns as Python wrote them": chat(
+    "turns as Python wrote them": messages(
         says="field 'messages': expected valid JSON, found \"[{'role': 'user'}]\"",
         messages="[{'role': 'user'}]",
     ),
-    "no turns": chat(says="field 'messages': there are no turns"),
-    "a turn that is text": chat(
+    "no turns": messages(says="field 'messages': there are no turns"),
+    "a turn that is text": messages(
         "hi",
         says="field 'messages[0]': expected a turn: an object with role and content, found 'hi'",
     ),
-    "a turn without a role": chat(
+    "a turn without a role": messages(
         {"content": "hi"},
         ASSISTANT,
         says="field 'messages[0].role': expected one of system, user, assistant, tool, "
         "found nothing",
     ),
-    "an unknown role": chat(
+    "an unknown role": messages(
         {"role": "User", "content": "hi"},
         ASSISTANT,
         says="field 'messages[0].role': expected one of system, user, assistant, tool, "
         "found 'User'",
     ),
-    "a number for content": chat(
+    "a number for content": messages(
         USER,
         {"role": "assistant", "content": 3},
         says="field 'messages[1].content': expected text or a list of parts, found 3",
     ),
-    "no content and no call": chat(
+    "no content and no call": messages(
         USER,
         {"role": "assistant", "content": None},
         says="field 'messages[1].content': expected text, found nothing",
     ),
-    "an answer of white space": chat(
+    "an answer of white space": messages(
         USER,
         {"role": "assistant", "content": " \n "},
         says="field 'messages[1].content': is empty, expected text",
     ),
-    "an empty question": chat(
+    "an empty question": messages(
         {"role": "user", "content": ""},
         ASSISTANT,
         says="field 'messages[0].content': is empty, expected text",
     ),
-    "a thought without an answer": chat(
+    "a thought without an answer": messages(
         USER,
         {"role": "assistant", "content": "", "reasoning_content": "Hm."},
         says="field 'messages[1].content': is empty, expected text",
     ),
-    "no answer": chat(
+    "no answer": messages(
         USER, says="field 'messages': no assistant turn, so there is nothing to learn"
     ),
-    "the assistant begins": chat(
+    "the assistant begins": messages(
         ASSISTANT,
         USER,
         says="field 'messages': a conversation can't begin with an assistant's turn",
     ),
-    "a tool answers the user": chat(
+    "a tool answers the user": messages(
         USER,
         {"role": "tool", "content": "3"},
         ASSISTANT,
         says="field 'messages[1]': a tool's turn must follow an assistant's turn",
     ),
-    "a picture": chat(
+    "a picture": messages(
         {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]},
         ASSISTANT,
         says="field 'messages[0].content[0].type': expected text or thinking, found 'image_url'",
     ),
-    "a part without its text": chat(
+    "a part without its text": messages(
         {"role": "user", "content": [{"type": "text", "content": "hi"}]},
         ASSISTANT,
         says="field 'messages[0].content[0].text': expected text, found nothing",
     ),
-    "two thoughts": chat(
+    "two thoughts": messages(
         USER,
         {**ASSISTANT, "thinking": "a", "reasoning_content": "b"},
         says="field 'messages[1]': what the assistant thought is given twice, and differently",
     ),
-    "half a weight": chat(
+    "half a weight": messages(
         USER,
         {**ASSISTANT, "weight": 0.5},
         says="field 'messages[1].weight': expected true or false, or 1 or 0, found 0.5",
     ),
-    "two system prompts": chat(
+    "two system prompts": messages(
         {"role": "system", "content": "Be brief."},
         USER,
         ASSISTANT,
         system="Be long.",
         says="field 'system': the conversation begins with another system prompt; keep one of them",
     ),
-    "a system prompt that is a number": chat(
+    "a system prompt that is a number": messages(
         USER, ASSISTANT, system=7, says="field 'system': expected text, found 7"
     ),
-    "an unknown ShareGPT speaker": sharegpt(
+    "an unknown ShareGPT speaker": conversations(
         {"from": "bing", "value": "hi"},
         GPT,
         says="field 'conversations[0].from': expected one of human, gpt, system, function_call, "
         "observation, found 'bing'",
     ),
-    "a ShareGPT turn of nothing": sharegpt(
+    "a ShareGPT turn of nothing": conversations(
         HUMAN,
         {"from": "gpt", "value": None},
         says="field 'conversations[1].value': expected text, found nothing",
     ),
-    "a ShareGPT conversation that gpt begins": sharegpt(
+    "a ShareGPT conversation that gpt begins": conversations(
         GPT,
         HUMAN,
         GPT,
@@ -247,57 +247,57 @@ TURNS = {
 }
 
 TOOLS = {
-    "arguments that are no JSON": chat(
+    "arguments that are no JSON": messages(
         USER,
         calling(name="add", arguments="{a: 1}"),
         says="field 'messages[1].tool_calls[0].function.arguments': expected valid JSON, "
         "found '{a: 1}'",
     ),
-    "arguments that are no object": chat(
+    "arguments that are no object": messages(
         USER,
         calling(name="add", arguments="[1, 2]"),
         says="field 'messages[1].tool_calls[0].function.arguments': expected a JSON object, "
         "or the text of one, found '[1, 2]'",
     ),
-    "a call without a name": chat(
+    "a call without a name": messages(
         USER,
         calling(arguments="{}"),
         says="field 'messages[1].tool_calls[0].function.name': expected text, found nothing",
     ),
-    "calls that are no list": chat(
+    "calls that are no list": messages(
         USER,
         {"role": "assistant", "tool_calls": 7},
         says="field 'messages[1].tool_calls': expected a list of calls, found 7",
     ),
-    "a user that calls": chat(
+    "a user that calls": messages(
         {**USER, "tool_calls": [{"name": "add", "arguments": {}}]},
         ASSISTANT,
         says="field 'messages[0]': only an assistant calls tools, this turn is the user's",
     ),
-    "a user that thinks": chat(
+    "a user that thinks": messages(
         {**USER, "thinking": "Hm."},
         ASSISTANT,
         says="field 'messages[0]': only an assistant thinks, this turn is the user's",
     ),
-    "tools that are names": chat(
+    "tools that are names": messages(
         USER,
         ASSISTANT,
         tools="add, multiply",
         says="field 'tools': expected a list of functions, found 'add, multiply'",
     ),
-    "a tool without a name": chat(
+    "a tool without a name": messages(
         USER,
         ASSISTANT,
         tools=[{"type": "function", "function": {"description": "Adds."}}],
         says="field 'tools[0].function.name': expected text, found nothing",
     ),
-    "a ShareGPT call in Python": sharegpt(
+    "a ShareGPT call in Python": conversations(
         HUMAN,
         {"from": "function_call", "value": "add(1, 2)"},
         says="field 'conversations[1].value': expected a call: an object with name and arguments, "
         "found 'add(1, 2)'",
     ),
-    "a ShareGPT call in single quotes": sharegpt(
+    "a ShareGPT call in single quotes": conversations(
         HUMAN,
         {"from": "function_call", "value": "{'name': 'add'}"},
         says="field 'conversations[1].value': expected valid JSON, found \"{'name': 'add'}\"",

@@ -13,7 +13,10 @@ from kitchen_core.train.schemas import examples_from_rows, recognise
 
 DATA = os.environ.get("KITCHEN_TEST_DATA")
 
-pytestmark = pytest.mark.skipif(DATA is None, reason="KITCHEN_TEST_DATA names no folder")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(DATA is None, reason="KITCHEN_TEST_DATA names no folder"),
+]
 
 # Counted over the plain JSON: roles by their words, 211 of them `function_call`.
 FILES = {
