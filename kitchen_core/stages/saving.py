@@ -57,9 +57,11 @@ class SaveFinal(Stage):
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `final`: the tree's SHA-256."""
+        session: TrainingSession = ctx.state["session"]
         folder = ctx.scratch_folder("final")
-        await ctx.wait(ctx.state["session"].export(folder))
-        ctx.state["final"] = ctx.log.store_tree(folder, FINAL, step=ctx.step).sha256
+        await ctx.wait(session.export(folder))
+        step = session.sampler("live").version  # fewer than the run's where the best was put back
+        ctx.state["final"] = ctx.log.store_tree(folder, FINAL, step=step).sha256
 
 
 class CheckFinal(Stage):

@@ -119,6 +119,7 @@ async def test_a_run_that_gets_better_goes_on_to_its_end(store, tmp_path):
 async def test_the_final_model_is_the_best_one_where_that_is_asked_for(store, tmp_path):
     losses = [3.0, 2.0, 1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0]
     kept, _ = await run(store, tmp_path, losses, configured(keep_best=True))
+    assert store.get_artifact(kept, "final").step == 2
     all_steps, _ = await run(store, tmp_path, losses, configured())
     assert said(store, kept) == [
         "the final model is the one of step 2: test/nll was best at step 2 (1)"
