@@ -45,6 +45,7 @@ recipe = Recipe(
         },
         "paper": {
             "model": "Qwen/Qwen3.5-9B-Base",
+            "dataset": "HuggingFaceH4/no_robots",
             "lora_rank": 32,
             "learning_rate": 2e-4,
             "num_epochs": 1,
