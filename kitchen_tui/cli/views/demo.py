@@ -91,15 +91,16 @@ def _titled_answers(course: Course, width: int) -> Group:
 def _answers(course: Course, width: int) -> RenderableType:
     if width < NARROW:
         return Group(*(_answer_lines(*pair, width) for pair in course.answers))
-    table = plain_table("question")
+    table = plain_table()
+    share = width // 4 - 3
+    table.add_column("question", overflow="fold", max_width=share + 2)
     if course.answers:
         first, last = course.answers[0]
         table.add_column(f"step {first.step}", no_wrap=True)
         table.add_column(f"step {last.step}", no_wrap=True)
     table.add_column("right answer", no_wrap=True)
-    share = width // 4 - 3
     for before, after in course.answers:
-        question = one_line(str(after.metadata["question"]), share)
+        question = one_line(str(after.metadata["question"]), 2 * share)  # folded onto two lines
         expected = one_line(str(after.metadata["expected"]), share)
         table.add_row(question, _answer(before, share), _answer(after, share), expected)
     return table
