@@ -100,8 +100,7 @@ def _shown(examples: ExampleStream, preparation: Preparation, rows: int) -> dict
     """The fields of RenderedRows. Raises RowError where a row that a run checks at once does not
     fit.
     """
-    schema = examples.schema()
-    examples.check(CHECKED_AT_ONCE)
+    schema = examples.check(CHECKED_AT_ONCE)
     sequences = list(_sequences(examples, preparation, rows))
     num_rows = len({sequence.where for sequence in sequences})
     useless = sequences and not any(sequence.num_loss_tokens for sequence in sequences)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from kitchen_core.stages.datums import HeldOut
+from kitchen_core.stages.held_out import HeldOut
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train import rng
 from kitchen_core.train.datums import datum_of_completion, mean_nll
