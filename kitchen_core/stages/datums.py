@@ -64,6 +64,10 @@ class DatumBatches(Sequence[Batch]):
             [f"{self._names[which]} row {self._sets[which].row(i)}" for which, i in examples],
         )
 
+    def probe(self, count: int) -> list[Datum]:
+        """Examples to try a model on."""
+        return self[0].datums[:count]
+
     def _find(self, number: int) -> tuple[int, int]:
         """An example by its number through all sets: which set, and which of it."""
         which = bisect_right(self._starts, number) - 1

@@ -14,19 +14,29 @@ from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Stage
 
 
-class LogSamples(Stage):
-    """Record a few rows of the coming batch with what is trained in them, and a few answers."""
+class LogRows(Stage):
+    """Record a few rows of the coming batch, with what is trained in them."""
 
-    name = "LogSamples"
-    reads = ("session", "batches", "answers")
+    name = "LogRows"
+    reads = ("session", "batches")
 
     async def run(self, ctx: StageContext) -> None:
-        """A `sample.logged` event for each: `log_samples` rows, and as many answers to the same
-        questions every time. At the end of the run no batch is left to come.
+        """A `sample.logged` event for each of `log_samples` rows. At the end of the run no batch is left
+        to come.
         """
         batches: Sequence[Batch] = ctx.state["batches"]
         if ctx.step < len(batches):
             _log_rows(ctx, batches[ctx.step])
+
+
+class LogAnswers(Stage):
+    """Record a few of the answers that were measured."""
+
+    name = "LogAnswers"
+    reads = ("answers",)
+
+    async def run(self, ctx: StageContext) -> None:
+        """A `sample.logged` event for each of `log_samples` answers, to the same questions every time."""
         _log_answers(ctx, ctx.state["answers"])
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 
@@ -31,6 +32,14 @@ SCORED = 8
 
 TOLERANCE = 0.01
 """Nats a token between two readings of one model: a CPU gives 0, bfloat16 kernels some thousandths."""
+
+
+class Probing(Protocol):
+    """The batches of a run, which know sequences to try a model on."""
+
+    def probe(self, count: int) -> list[Datum]:
+        """So many sequences, or fewer where there are no more."""
+        ...
 
 
 class ExportDiffers(ValueError):  # noqa: N818 - named by what was found
@@ -74,7 +83,8 @@ class CheckFinal(Stage):
     async def run(self, ctx: StageContext) -> None:
         """Closes the session. Raises ExportDiffers."""
         session: TrainingSession = ctx.state["session"]
-        datums: list[Datum] = ctx.state["batches"][0].datums[:SCORED]
+        batches: Probing = ctx.state["batches"]
+        datums = batches.probe(SCORED)
         trained = await ctx.wait(session.forward(datums, LossSpec()))
         await session.close()  # there may be no memory for two models
         stored = await self._scored(ctx, session.spec, datums)

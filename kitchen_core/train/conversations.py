@@ -1,4 +1,6 @@
-"""What a dataset's row holds: a conversation with the tools that it may call, or a plain document."""
+"""What a dataset's row holds: a conversation with the tools that it may call, two of them of which one
+is better, or a plain document.
+"""
 
 from __future__ import annotations
 
@@ -27,6 +29,14 @@ class Conversation:
         return self.upto(self._last_answer())
 
     @property
+    def question(self) -> Conversation:
+        """The turns up to the last one that is not the assistant's: what there is to answer, whether
+        or not the data brings an answer.
+        """
+        ends = (i for i, message in enumerate(self.messages) if message.role != "assistant")
+        return self.upto(max(ends) + 1)
+
+    @property
     def answer(self) -> Message:
         """The last answer."""
         return self.messages[self._last_answer()]
@@ -44,6 +54,18 @@ class Document:
     """The plain text of one row, without turns. where: the row's place, for messages to people."""
 
     text: str
+    where: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Two continuations of one prompt, of which one is preferred. Both conversations begin with it.
+
+    where: the row's place, for messages to people.
+    """
+
+    chosen: Conversation
+    rejected: Conversation
     where: str = ""
 
 

@@ -45,6 +45,12 @@ def datum_spans(datum: Datum, decode: Callable[[Sequence[int]], str]) -> list[Sp
     return spans(tokens, [False, *(datum.weights != 0).tolist()], decode)
 
 
+def token_texts(tokens: Sequence[int], decode: Callable[[Sequence[int]], str]) -> list[str]:
+    """The text of each token `[seq]`; a character that several tokens spell is the last one's."""
+    alternating = [bool(i % 2) for i in range(len(tokens))]
+    return [span.text for span in spans(tokens, alternating, decode)]
+
+
 def _runs(flags: Sequence[bool]) -> Iterator[tuple[bool, int]]:
     """Each run of equal flags, and its length."""
     for flag, run in groupby(flags):

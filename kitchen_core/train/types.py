@@ -20,7 +20,8 @@ FloatArray = NDArray[np.float32]
 
 Role = Literal["system", "user", "assistant", "tool"]
 StopReason = Literal["stop", "length"]
-LossName = Literal["cross_entropy"]
+LossName = Literal["cross_entropy", "importance_sampling", "ppo", "cispo", "gspo", "reinforce"]
+Divergence = Literal["reverse_kl", "forward_kl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,10 @@ def _call_to_json(call: ToolCall) -> dict[str, Any]:
 class Datum:
     """One training sequence, already shifted: position `i` of `tokens` predicts `targets[i]`.
 
-    tokens: [seq] what the model reads. targets: [seq] what it should say next. weights: [seq] how
-    much each prediction counts in the loss, zero where it does not. extra: further `[seq]` inputs
-    that a loss names (sampling logprobs, advantages).
+    tokens: [seq] what the model reads. targets: [seq] what it should say next, or [seq, k] several
+    that share the weight (soft targets). weights: as targets; how much each prediction counts in the
+    loss, zero where it does not. extra: further `[seq]` inputs that a loss names: `logprobs` of who
+    sampled the targets, `advantages`.
     """
 
     tokens: IntArray
@@ -88,14 +90,18 @@ class Datum:
     @property
     def num_loss_tokens(self) -> int:
         """How many predictions count in the loss."""
-        return int(np.count_nonzero(self.weights))
+        return int(
+            np.count_nonzero(self.weights.any(-1) if self.weights.ndim > 1 else self.weights)
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class LossSpec:
     """A loss by name with its options; the backend computes it.
 
-    Losses are sums over tokens and datums.
+    Losses are sums over tokens and datums. The policy losses read `logprobs` and `advantages` of each
+    datum's extra; their formulae are in `train.losses`. Options: `clip_low` and `clip_high`, the bounds
+    of the ratio, which ppo, cispo and gspo need.
     """
 
     name: LossName = "cross_entropy"
@@ -104,7 +110,7 @@ class LossSpec:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ForwardResult:
-    """What a forward pass gives: each datum's target logprobs `[seq]`, and metrics.
+    """What a forward pass gives: each datum's target logprobs, shaped as its targets, and metrics.
 
     `forward_backward` need not look at predictions whose weight is 0: their logprobs may be NaN.
     metrics: `loss`, a sum; and what the backend can say of the work, where it can: `flops`,
@@ -179,6 +185,16 @@ class SampledToken:
     text: str
     logprob: float
     stop_reason: StopReason | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TopLogprobs:
+    """The likeliest next tokens at each position of a sequence: ids and logprobs, both `[seq - 1, k]`,
+    the likeliest first; of equals the lowest ids. Row `i` is about token `i + 1`.
+    """
+
+    tokens: IntArray
+    logprobs: FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-PortName = Literal["training_client", "dataset_reader", "model_hub", "dataset_hub"]
+PortName = Literal[
+    "training_client", "dataset_reader", "model_hub", "dataset_hub", "python_bridge", "llm"
+]
 PORTS: tuple[PortName, ...] = get_args(PortName)
 
 

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
-from kitchen_core.train.types import FloatArray, Sample, SampledToken, SamplingParams
+from kitchen_core.train.types import (
+    FloatArray,
+    Sample,
+    SampledToken,
+    SamplingParams,
+    TopLogprobs,
+)
 
 
 class SamplingClient(Protocol):
@@ -40,6 +46,12 @@ class SamplingClient(Protocol):
 
     async def compute_logprobs(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
         """Each sequence's token logprobs: `[seq - 1]` values, the first token has none."""
+        ...
+
+    async def top_logprobs(self, sequences: Sequence[Sequence[int]], k: int) -> list[TopLogprobs]:
+        """For each position of each sequence the `k` likeliest next tokens (all, where the vocabulary
+        has fewer). Raises Unsupported where the backend can't.
+        """
         ...
 
     async def close(self) -> None:

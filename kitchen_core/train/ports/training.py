@@ -17,6 +17,7 @@ from kitchen_core.train.types import (
     AdamParams,
     Datum,
     DeviceFacts,
+    Divergence,
     ForwardResult,
     LossSpec,
     ModelSource,
@@ -74,7 +75,27 @@ class TrainingSession(Protocol):
     def forward_backward_custom(
         self, datums: Sequence[Datum], loss_fn: CustomLoss
     ) -> Awaitable[ForwardResult]:
-        """As `forward_backward`, with a loss written in torch over all datums at once."""
+        """As `forward_backward`, with a loss written in torch over all datums at once. Predictions
+        whose weight is 0 need not be looked at: the loss function then sees 0.0 in their places.
+        """
+        ...
+
+    def forward_backward_divergence(
+        self,
+        datums: Sequence[Datum],
+        teacher: SamplingClient,
+        prompts: Sequence[Sequence[int]],
+        divergence: Divergence,
+    ) -> Awaitable[ForwardResult]:
+        """The exact divergence from a teacher over the whole vocabulary, and its gradient.
+
+        The loss is sum(weights * KL) over positions: `reverse_kl` is KL(student || teacher),
+        `forward_kl` the other way round. teacher: `reference()`, a snapshot, or one that `teacher` of
+        this session gave. prompts: what the teacher reads in place of each datum's prompt, where the
+        prompt is all before the first prediction with a weight; the rest of the datum follows.
+
+        The result's logprobs are the student's. Raises Unsupported where the teacher is not at hand.
+        """
         ...
 
     def optim_step(self, adam: AdamParams) -> Awaitable[OptimResult]:
@@ -102,6 +123,14 @@ class TrainingSession(Protocol):
 
     def reference(self) -> SamplingClient:
         """The model as the session was started, before any training."""
+        ...
+
+    async def teacher(self, source: ModelSource) -> SamplingClient:
+        """Another model, frozen, beside the one in training: to sample, to score and to be learnt
+        from. `version` is 0. Loaded once for each source; `close` gives its memory back.
+
+        Raises as `start_session` does, and Unsupported where its vocabulary is another one.
+        """
         ...
 
     def sampler(self, kind: Literal["live", "snapshot"]) -> SamplingClient:

@@ -20,8 +20,13 @@ DATUMS = [make_datum("What is 2 + 2?"), make_datum("44")]
 TINY = ModelSource("builtin:tiny", builtin.model_folder("tiny"))
 
 
-class Batch:
-    datums = DATUMS
+class Batches:
+    def probe(self, count):
+        return DATUMS[:count]
+
+    @property
+    def fingerprint(self):
+        return "batches"
 
 
 @pytest.fixture(params=[None, LoraSpec(4)], ids=["all weights", "adapter"])
@@ -35,7 +40,7 @@ async def trained(request, tmp_path):
     session.forward_backward(DATUMS, LossSpec())
     await session.optim_step(AdamParams(learning_rate=0.01))
     ctx.state.put("session", session, Keeping.REBUILT)
-    ctx.state.put("batches", [Batch()], Keeping.REBUILT)
+    ctx.state.put("batches", Batches(), Keeping.REBUILT)
     yield ctx, store, writer.run_id
     store.close()
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitchen_core.adapters.memory.tokenizer import VOCAB_SIZE, ByteTokenizer
-from kitchen_core.train.spans import Span, datum_spans, spans
+from kitchen_core.train.spans import Span, datum_spans, spans, token_texts
 from kitchen_core.train.types import Datum
 
 DECODE = ByteTokenizer().decode
@@ -37,6 +37,10 @@ def test_a_character_across_a_border_belongs_to_where_it_ends():
 
 def test_nothing_has_no_spans():
     assert spans([], [], DECODE) == []
+
+
+def test_each_token_has_its_text_and_a_character_is_its_last_tokens():
+    assert token_texts("a€b".encode(), DECODE) == ["a", "", "", "€", "b"]
 
 
 def test_a_datum_is_shown_with_its_first_token_which_is_never_trained():
