@@ -6,8 +6,6 @@ import asyncio
 import json
 import weakref
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future
-from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from pebble import ProcessExpired
@@ -42,8 +40,11 @@ class ProcessBridge:
         """As the port says."""
         if function not in self._places:
             return [failures.not_wired(function, self._places) for _ in calls]
-        if calls and not self._pool.ready:
-            await asyncio.to_thread(self._pool.start)
+        try:
+            if calls and not self._pool.ready:
+                await asyncio.to_thread(self._pool.start)
+        except (OSError, EOFError, RuntimeError) as error:  # the fork server, too, can be killed
+            return [failures.died(function, f"no process started: {error}") for _ in calls]
         return await asyncio.gather(*(self._one(function, arguments) for arguments in calls))
 
     async def close(self) -> None:
@@ -58,14 +59,15 @@ class ProcessBridge:
                 f"its arguments are not JSON: {error}", function, "give plain values"
             )
         try:
-            outcome = await _awaited(self._pool.submit(function, text))
+            # cancelling the wait kills the call
+            outcome = await asyncio.wrap_future(self._pool.submit(function, text))
         except TimeoutError:
             return failures.too_slow(function, self._limits.timeout_s)
         except ProcessExpired as ended:
             if ended.exitcode == worker.OUT_OF_MEMORY:
                 return failures.too_large(function, self._limits.memory_mb)
             return failures.died(function, f"exit status {ended.exitcode}")
-        except (BrokenProcessPool, RuntimeError) as error:
+        except RuntimeError as error:  # a broken pool is one, too
             return failures.died(function, str(error))
         return self._result(function, outcome)
 
@@ -79,8 +81,3 @@ class ProcessBridge:
                 return missing
             case _, why:
                 return failures.raised(function, why)
-
-
-async def _awaited(future: Future[worker.Outcome]) -> worker.Outcome:
-    """The future's result. Cancelling the wait kills the call."""
-    return await asyncio.wrap_future(future)

@@ -90,5 +90,3 @@ class WorkerPool:
 def _fail(future: Future[worker.Outcome]) -> None:
     if not future.done():
         future.set_exception(BrokenProcessPool("the bridge was closed"))
-
-

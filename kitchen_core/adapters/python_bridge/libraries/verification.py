@@ -28,7 +28,7 @@ def verify(gold: str, answer: str) -> str:
     golds, answers = _read(gold), _read(answer)
     if not golds:
         return "unreadable_gold"
-    if not answers:
+    if not answers or (_expressions(golds) and not _expressions(answers)):
         return "unparseable"
     return "right" if any(_same(*pair) for pair in product(golds, answers)) else "wrong"
 
@@ -41,12 +41,20 @@ def parsed(text: str) -> list[str]:
 def _read(text: str) -> list[Any]:
     try:
         return math_verify.parse(
-            _in_math(text), list(_TARGETS), parsing_timeout=None, raise_on_error=True  # pyright: ignore[reportArgumentType]
+            _in_math(text),
+            list(_TARGETS),
+            parsing_timeout=None,
+            raise_on_error=True,  # pyright: ignore[reportArgumentType]
         )
     except MemoryError:
         raise
     except Exception:  # the parser raises anything at all for text that it can't read
         return []
+
+
+def _expressions(found: list[Any]) -> list[Any]:
+    """What was read as mathematics; the library gives the text as well, or alone where it read none."""
+    return [each for each in found if not isinstance(each, str)]
 
 
 def _in_math(text: str) -> str:
