@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, cast, get_args
 
 from kitchen_core.train.grading import (
     Grader,
@@ -52,11 +52,18 @@ class BridgeGrader:
 
     async def _verified(self, asked: Sequence[Pair]) -> dict[Pair, Verdict]:
         results = await self._bridge.map(VERIFY, asked)
-        found = {pair: _verdict(pair, result) for pair, result in zip(asked, results, strict=True)}
+        found: dict[Pair, Verdict] = {}
+        for pair, result in zip(asked, results, strict=True):
+            found[pair] = _verdict(pair, result)
+        self._remember(found)
+        return found
+
+    def _remember(self, found: Mapping[Pair, Verdict]) -> None:
         if len(self._decided) > _REMEMBERED:
             self._decided.clear()
-        self._decided |= {pair: told for pair, told in found.items() if told != "failed"}
-        return found
+        for pair, verdict in found.items():
+            if verdict != "failed":  # another time it may be told
+                self._decided[pair] = verdict
 
     async def _start_processes(self) -> None:
         await self._bridge.map(VERIFY, [("1", "2")])
@@ -90,7 +97,7 @@ def _verdict(pair: Pair, result: Any) -> Verdict:
     if isinstance(result, PortError):
         return "failed"
     if result in get_args(Verdict):
-        return result
+        return cast(Verdict, result)
     raise _unreadable(pair[0])
 
 

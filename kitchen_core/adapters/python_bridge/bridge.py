@@ -6,6 +6,8 @@ import asyncio
 import json
 import weakref
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from pebble import ProcessExpired
@@ -14,6 +16,8 @@ from kitchen_core.adapters.python_bridge import failures, worker
 from kitchen_core.adapters.python_bridge.limits import Limits
 from kitchen_core.adapters.python_bridge.pool import WorkerPool
 from kitchen_core.train.ports.errors import PortError
+
+_LOOK_EVERY_S = 1.0
 
 
 class ProcessBridge:
@@ -40,44 +44,70 @@ class ProcessBridge:
         """As the port says."""
         if function not in self._places:
             return [failures.not_wired(function, self._places) for _ in calls]
-        try:
-            if calls and not self._pool.ready:
-                await asyncio.to_thread(self._pool.start)
-        except (OSError, EOFError, RuntimeError) as error:  # the fork server, too, can be killed
-            return [failures.died(function, f"no process started: {error}") for _ in calls]
-        return await asyncio.gather(*(self._one(function, arguments) for arguments in calls))
+        results: list[Any] = [_as_json(function, arguments) for arguments in calls]
+        left = [i for i, text in enumerate(results) if isinstance(text, str)]
+        texts = [results[i] for i in left]
+        for i, future in zip(left, await self._submitted(function, texts), strict=True):
+            results[i] = self._result(function, future)
+        return results
 
     async def close(self) -> None:
         """As the port says."""
         await asyncio.to_thread(self._pool.stop)
 
-    async def _one(self, function: str, arguments: Sequence[Any]) -> Any:
+    async def _submitted(self, function: str, texts: Sequence[str]) -> list[Future[worker.Outcome]]:
+        """Each call's future, done. Those that no process has begun, because all were gone, are tried once
+        more.
+        """
+        futures = await self._attempted(function, texts)
+        left = [i for i, future in enumerate(futures) if _was_not_begun(future)]
+        again = await self._attempted(function, [texts[i] for i in left])
+        for i, future in zip(left, again, strict=True):
+            futures[i] = future
+        return futures
+
+    async def _attempted(self, function: str, texts: Sequence[str]) -> list[Future[worker.Outcome]]:
+        if texts and not self._pool.ready:
+            await asyncio.to_thread(self._pool.start)
+        futures = [self._pool.submit(function, text) for text in texts]
+        waits = {asyncio.wrap_future(future) for future in futures}
         try:
-            text = json.dumps(list(arguments))
-        except (TypeError, ValueError) as error:
-            return failures.invalid(
-                f"its arguments are not JSON: {error}", function, "give plain values"
-            )
+            while waits:
+                _, waits = await asyncio.wait(waits, timeout=_LOOK_EVERY_S)
+                if waits and not self._pool.ready:  # nobody is left to answer
+                    await asyncio.to_thread(self._pool.start)
+        finally:
+            for wait in waits:  # whoever asked was cancelled: their calls are killed
+                wait.cancel()
+        return futures
+
+    def _result(self, function: str, future: Future[worker.Outcome]) -> Any:
         try:
-            # cancelling the wait kills the call
-            outcome = await asyncio.wrap_future(self._pool.submit(function, text))
+            outcome = future.result()
         except TimeoutError:
             return failures.too_slow(function, self._limits.timeout_s)
         except ProcessExpired as ended:
             if ended.exitcode == worker.OUT_OF_MEMORY:
                 return failures.too_large(function, self._limits.memory_mb)
             return failures.died(function, f"exit status {ended.exitcode}")
-        except RuntimeError as error:  # a broken pool is one, too
+        except Exception as error:  # the pool's own troubles
             return failures.died(function, str(error))
-        return self._result(function, outcome)
-
-    def _result(self, function: str, outcome: worker.Outcome) -> Any:
         match outcome:
             case "returned", text:
                 return json.loads(text)
             case "missing", why:
-                missing = failures.not_wired(function, self._places)
-                missing.message = why
-                return missing
+                return failures.not_importable(function, why)
             case _, why:
                 return failures.raised(function, why)
+
+
+def _as_json(function: str, arguments: Sequence[Any]) -> str | PortError:
+    try:
+        return json.dumps(list(arguments))
+    except (TypeError, ValueError) as error:
+        said = f"its arguments are not JSON: {error}"
+        return failures.invalid(said, function, "give plain values")
+
+
+def _was_not_begun(future: Future[worker.Outcome]) -> bool:
+    return isinstance(future.exception(), BrokenProcessPool)

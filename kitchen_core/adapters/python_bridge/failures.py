@@ -22,16 +22,27 @@ def raised(function: str, what: str) -> InvalidRequest:
     return invalid(f"it raised {what}", function, "call it with arguments that it takes")
 
 
-def not_wired(function: str, known: Iterable[str], adapter: str = ADAPTER) -> NotFound:
+def not_wired(function: str, known: Iterable[str]) -> NotFound:
     """There is no function of that name."""
     names = sorted(known)
     return NotFound(
         f"the manifest wires no function '{function}'; it wires {', '.join(names) or 'none'}"
         f"{nearest(function, names)}",
         port=PORT,
-        adapter=adapter,
+        adapter=ADAPTER,
         asked=function,
         hint="name its library, or the function itself, under [ports.python_bridge]",
+    )
+
+
+def not_importable(function: str, why: str) -> NotFound:
+    """The function's place is none. why: what its import raised."""
+    return NotFound(
+        why,
+        port=PORT,
+        adapter=ADAPTER,
+        asked=function,
+        hint="install its package, or correct its MODULE:FUNCTION under [ports.python_bridge.functions]",
     )
 
 

@@ -6,8 +6,9 @@ import atexit
 import multiprocessing
 import threading
 from collections.abc import Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 
 from pebble import ProcessPool
 
@@ -33,26 +34,27 @@ class WorkerPool:
 
     @property
     def ready(self) -> bool:
-        """Whether `submit` finds processes, and so takes no time."""
+        """Whether there are processes."""
         return self._pool is not None and self._pool.active
 
     def start(self) -> None:
-        """Have processes. Takes a second or two the first time."""
+        """Have processes; what waits for some that are gone fails. Takes a second the first time."""
         with self._lock:
             if not self.ready:
-                self._stop()
+                self._end(BrokenProcessPool("its processes are gone"))
                 self._pool = self._new()
                 atexit.register(self.stop)
 
     def submit(self, function: str, arguments: str) -> Future[worker.Outcome]:
-        """A call, for when a process is free; the limit counts from then on. Raises RuntimeError where
-        the processes are gone.
+        """A call, for when a process is free; the limit counts from then on.
+
+        The future fails with BrokenProcessPool where the processes are gone before one has begun it.
         """
-        if self._pool is None:
-            raise RuntimeError("there are no processes")
-        future = self._pool.schedule(
-            worker.run, args=(function, arguments), timeout=self._limits.timeout_s
-        )
+        try:
+            future = self._scheduled(function, arguments)
+        except RuntimeError as error:
+            future = Future()
+            future.set_exception(BrokenProcessPool(str(error)))
         self._pending.add(future)
         future.add_done_callback(self._pending.discard)
         return future
@@ -60,23 +62,27 @@ class WorkerPool:
     def stop(self) -> None:
         """End the processes and fail what waits for them. `start` may follow."""
         with self._lock:
-            self._stop()
+            self._end(RuntimeError("the bridge was closed"))
+
+    def _scheduled(self, function: str, arguments: str) -> Future[worker.Outcome]:
+        if self._pool is None:
+            raise RuntimeError("there are no processes")
+        return self._pool.schedule(
+            worker.run, args=(function, arguments), timeout=self._limits.timeout_s
+        )
 
     def _new(self) -> ProcessPool:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([_PRELOADED])
-        pool = ProcessPool(
+        return ProcessPool(
             max_workers=self._limits.num_workers,
             max_tasks=self._limits.calls_per_worker,
             initializer=worker.prepare,
             initargs=(self._places, self._limits.memory_mb),
-            context=context,  # pyright: ignore[reportArgumentType]  # pebble's own type names less
+            context=context,
         )
-        if not pool.active:  # asking starts it
-            raise BrokenProcessPool("no process could be started")
-        return pool
 
-    def _stop(self) -> None:
+    def _end(self, why: Exception) -> None:
         pool, self._pool = self._pool, None
         if pool is None:
             return
@@ -84,9 +90,5 @@ class WorkerPool:
         pool.stop()
         pool.join()
         for future in list(self._pending):
-            _fail(future)
-
-
-def _fail(future: Future[worker.Outcome]) -> None:
-    if not future.done():
-        future.set_exception(BrokenProcessPool("the bridge was closed"))
+            with suppress(InvalidStateError):  # it was done or cancelled just now
+                future.set_exception(why)

@@ -7,9 +7,9 @@ import inspect
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ArgsKwargs
 
 from kitchen_core.train.types import ToolCall
@@ -72,7 +72,9 @@ def tool(function: Callable[..., Any], *, name: str | None = None) -> Tool:
     for parameter in inspect.signature(function).parameters.values():
         if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             raise ValueError(f"the tool {title} takes '{parameter}', which can't be given by name")
-    checked = TypeAdapter(function, config=ConfigDict(arbitrary_types_allowed=False))
+    checked = TypeAdapter[Any](
+        cast(Any, function)
+    )  # pydantic takes functions; its type does not say so
     schema = _untitled(checked.json_schema())
 
     async def run(arguments: Mapping[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from typing import Any
 import math_verify
 from math_verify import ExprExtractionConfig, LatexExtractionConfig
 
+_NO_TIMEOUT = 0
 _TARGETS = (LatexExtractionConfig(), ExprExtractionConfig())
 
 logging.getLogger("math_verify").setLevel(logging.CRITICAL)
@@ -41,10 +42,7 @@ def parsed(text: str) -> list[str]:
 def _read(text: str) -> list[Any]:
     try:
         return math_verify.parse(
-            _in_math(text),
-            list(_TARGETS),
-            parsing_timeout=None,
-            raise_on_error=True,  # pyright: ignore[reportArgumentType]
+            _in_math(text), _TARGETS, parsing_timeout=_NO_TIMEOUT, raise_on_error=True
         )
     except MemoryError:
         raise
@@ -65,7 +63,7 @@ def _in_math(text: str) -> str:
 def _same(gold: Any, answer: Any) -> bool:
     """Gold first: how assignments and intervals are read depends on which is which."""
     try:
-        return math_verify.verify(gold, answer, timeout_seconds=None, raise_on_error=True)
+        return math_verify.verify(gold, answer, timeout_seconds=_NO_TIMEOUT, raise_on_error=True)
     except MemoryError:
         raise
     except Exception:  # not shown to be the same, as the library has it
