@@ -70,16 +70,21 @@ class ProcessBridge:
         if texts and not self._pool.ready:
             await asyncio.to_thread(self._pool.start)
         futures = [self._pool.submit(function, text) for text in texts]
-        waits = {asyncio.wrap_future(future) for future in futures}
+        waits = [asyncio.wrap_future(future) for future in futures]
         try:
-            while waits:
-                _, waits = await asyncio.wait(waits, timeout=_LOOK_EVERY_S)
-                if waits and not self._pool.ready:  # nobody is left to answer
-                    await asyncio.to_thread(self._pool.start)
+            await self._all_done(waits)
         finally:
-            for wait in waits:  # whoever asked was cancelled: their calls are killed
-                wait.cancel()
+            for wait in waits:  # those not done, because whoever asked was cancelled, are killed
+                if not wait.cancel():
+                    wait.exception()  # seen: it is read from the future itself
         return futures
+
+    async def _all_done(self, waits: Sequence[asyncio.Future[worker.Outcome]]) -> None:
+        left = set(waits)
+        while left:
+            _, left = await asyncio.wait(left, timeout=_LOOK_EVERY_S)
+            if left and not self._pool.ready:  # nobody is there to answer: starting anew fails them
+                await asyncio.to_thread(self._pool.start)
 
     def _result(self, function: str, future: Future[worker.Outcome]) -> Any:
         try:

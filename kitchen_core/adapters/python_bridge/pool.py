@@ -43,7 +43,6 @@ class WorkerPool:
             if not self.ready:
                 self._end(BrokenProcessPool("its processes are gone"))
                 self._pool = self._new()
-                atexit.register(self.stop)
 
     def submit(self, function: str, arguments: str) -> Future[worker.Outcome]:
         """A call, for when a process is free; the limit counts from then on.
@@ -71,16 +70,27 @@ class WorkerPool:
             worker.run, args=(function, arguments), timeout=self._limits.timeout_s
         )
 
-    def _new(self) -> ProcessPool:
+    def _new(self) -> ProcessPool | None:
+        """A pool with its processes; None where none could be started."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload([_PRELOADED])
-        return ProcessPool(
+        pool = ProcessPool(
             max_workers=self._limits.num_workers,
             max_tasks=self._limits.calls_per_worker,
             initializer=worker.prepare,
             initargs=(self._places, self._limits.memory_mb),
             context=context,
         )
+        try:
+            started = pool.active  # asking starts it
+        except (OSError, RuntimeError):
+            started = False
+        if not started:
+            pool.stop()
+            pool.join()
+            return None
+        atexit.register(self.stop)
+        return pool
 
     def _end(self, why: Exception) -> None:
         pool, self._pool = self._pool, None

@@ -6,7 +6,7 @@ nothing else, so there is no model, no CUDA and no thread in it.
 
 from __future__ import annotations
 
-import ctypes
+import fcntl
 import importlib
 import json
 import multiprocessing
@@ -23,7 +23,6 @@ OUT_OF_MEMORY = 77
 Outcome = tuple[Literal["returned", "raised", "missing"], str]
 """A result as JSON, or what went wrong as text."""
 
-_PR_SET_PDEATHSIG = 1  # <linux/prctl.h>
 _functions: dict[str, Callable[..., Any]] = {}
 _missing: dict[str, str] = {}
 
@@ -61,10 +60,20 @@ def _find(place: str) -> Callable[..., Any]:
 
 
 def _die_with_parent() -> None:
-    """Be killed when the fork server ends, which it does when the run's process does, however that ends."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    """Be killed when the run's process ends, however it does and whatever happens here.
+
+    The run's process holds the other end of a pipe; when it is closed, the kernel sends SIGIO, which ends
+    this process, even in the middle of C code. (The death of the fork server, which PR_SET_PDEATHSIG
+    would tell of, comes too late: it outlives its children.)
+    """
     parent = multiprocessing.parent_process()
-    if parent is not None and not parent.is_alive():  # it ended before the line above
+    if parent is None:
+        return
+    signal.signal(signal.SIGIO, signal.SIG_DFL)
+    fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
+    flags = fcntl.fcntl(parent.sentinel, fcntl.F_GETFL)
+    fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)
+    if not parent.is_alive():  # it ended before the lines above
         os._exit(1)
 
 
