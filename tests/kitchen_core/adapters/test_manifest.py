@@ -31,9 +31,10 @@ def test_dev_is_local_and_test_is_in_memory(tmp_path):
         "dataset_reader": "local_files",
         "model_hub": "hugging_face",
         "dataset_hub": "hugging_face",
+        "python_bridge": "python_bridge",
     }
     test = adapters_of(resolve_manifest("test", {}, tmp_path))
-    assert (test["training_client"], test["model_hub"]) == ("memory", "memory")
+    assert (test["training_client"], test["python_bridge"]) == ("memory", "memory")
 
 
 def test_a_manifest_of_the_home_comes_before_a_shipped_one_and_defaults_fill_the_rest(tmp_path):
