@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 
 
 def add(left: int, right: int) -> int:
@@ -15,6 +16,10 @@ def echo(value: object) -> object:
 
 def hang() -> int:
     return len(str(7 ** (7**9)))  # minutes inside C code, which no Python signal handler interrupts
+
+
+def wait() -> None:
+    threading.Event().wait()  # without computing
 
 
 def eat(megabytes: int) -> int:

@@ -14,7 +14,7 @@ from kitchen_core.train.ports.errors import InvalidRequest, NotFound, Timeout, U
 from kitchen_core.train.ports.python_bridge import PythonBridge
 from tests.contracts import bridge_functions
 
-NAMES = ("add", "echo", "hang", "eat", "die", "refuse", "unspeakable")
+NAMES = ("add", "echo", "hang", "wait", "eat", "die", "refuse", "unspeakable")
 PLACES = {name: f"tests.contracts.bridge_functions:{name}" for name in NAMES}
 
 
@@ -26,7 +26,7 @@ def failing(error: Exception):
 
 
 def over_processes() -> ProcessBridge:
-    limits = Limits(workers=1, timeout_s=0.4, memory_mb=256)
+    limits = Limits(workers=1, timeout_s=0.15, memory_mb=256)
     return ProcessBridge(PLACES, limits)
 
 
@@ -34,6 +34,7 @@ def in_memory() -> MemoryBridge:
     functions = {name: getattr(bridge_functions, name) for name in NAMES}
     context = {"port": "python_bridge", "hint": "ask for less"}
     functions["hang"] = failing(Timeout("no result", asked="hang", **context))
+    functions["wait"] = failing(Timeout("no result", asked="wait", **context))
     functions["eat"] = failing(Unavailable("out of memory", asked="eat", **context))
     functions["die"] = failing(Unavailable("its process ended", asked="die", **context))
     return MemoryBridge(functions)
@@ -70,6 +71,7 @@ async def test_a_name_that_is_not_wired_is_refused_naming_what_is(bridge):
     ("function", "arguments", "error"),
     [
         ("hang", (), Timeout),
+        ("wait", (), Timeout),
         ("eat", (4096,), Unavailable),
         ("die", (), Unavailable),
         ("refuse", ("no such thing",), InvalidRequest),

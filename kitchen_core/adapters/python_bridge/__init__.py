@@ -17,7 +17,7 @@ def _connect(
     libraries: Sequence[str] = LIBRARIES,
     functions: Mapping[str, str] | None = None,
     workers: int | None = None,
-    timeout_s: float = 3.0,
+    timeout_s: float = 2.0,
     memory_mb: int = 1024,
     calls_per_worker: int = 2000,
 ) -> ProcessBridge:
@@ -39,7 +39,7 @@ adapter = Adapter(
         "libraries": "Which libraries to call: math_verify, sympy, pylatexenc",
         "functions": "Other functions to call, a name to MODULE:FUNCTION each",
         "workers": "Processes; left out: half the cores, eight at most",
-        "timeout_s": "Seconds that a call may take",
+        "timeout_s": "Seconds that a call may compute; by the clock it may take ten times as long",
         "memory_mb": "Megabytes that a call may take, beyond what the libraries do",
         "calls_per_worker": "Calls after which a process is replaced by a fresh one; 0: never",
     },

@@ -24,7 +24,8 @@ class ProcessBridge:
     """Implements PythonBridge. places: each function's name to its `MODULE:FUNCTION`.
 
     The first call starts the processes; after `close` the next one starts them again. A bridge that is
-    dropped, or whose process ends in whatever way, leaves none behind.
+    dropped, or whose process ends in whatever way, leaves none behind; the fork server, which holds the
+    libraries and no state, stays until this process ends.
     """
 
     def __init__(self, places: Mapping[str, str], limits: Limits) -> None:
@@ -90,11 +91,9 @@ class ProcessBridge:
         try:
             outcome = future.result()
         except TimeoutError:
-            return failures.too_slow(function, self._limits.timeout_s)
+            return failures.too_slow(function, f"{self._limits.by_the_clock_s:g} s by the clock")
         except ProcessExpired as ended:
-            if ended.exitcode == worker.OUT_OF_MEMORY:
-                return failures.too_large(function, self._limits.memory_mb)
-            return failures.died(function, f"exit status {ended.exitcode}")
+            return self._ended(function, ended.exitcode)
         except Exception as error:  # the pool's own troubles
             return failures.died(function, str(error))
         match outcome:
@@ -104,6 +103,15 @@ class ProcessBridge:
                 return failures.not_importable(function, why)
             case _, why:
                 return failures.raised(function, why)
+
+    def _ended(self, function: str, status: int) -> PortError:
+        match status:
+            case worker.OUT_OF_TIME:
+                return failures.too_slow(function, f"{self._limits.timeout_s:g} s of computing")
+            case worker.OUT_OF_MEMORY:
+                return failures.too_large(function, self._limits.memory_mb)
+            case _:
+                return failures.died(function, f"exit status {status}")
 
 
 def _as_json(function: str, arguments: Sequence[Any]) -> str | PortError:

@@ -46,10 +46,10 @@ def not_importable(function: str, why: str) -> NotFound:
     )
 
 
-def too_slow(function: str, timeout_s: float) -> Timeout:
-    """The call took longer than it may; its process was killed."""
+def too_slow(function: str, limit: str) -> Timeout:
+    """The call took longer than it may; its process was killed. limit: what it may, in words."""
     return Timeout(
-        f"no result after {timeout_s:g} s",
+        f"no result after {limit}",
         port=PORT,
         adapter=ADAPTER,
         asked=function,

@@ -12,13 +12,14 @@ from kitchen_core.adapters.python_bridge.failures import invalid
 class Limits:
     """How many processes there are and what a call in one may take.
 
-    workers: None takes half the cores, eight at most: the others compute. timeout_s: of wall-clock time.
-    memory_mb: address space beyond what the process has when it is ready. calls_per_worker: 0 keeps a
-    process for good. Raises InvalidRequest for a limit that allows nothing.
+    workers: None takes half the cores, eight at most: the others compute. timeout_s: of computing, so that
+    what else the machine does changes no result; by the clock, ten times as many. memory_mb: address
+    space beyond what the process has when it is ready. calls_per_worker: 0 keeps a process for good.
+    Raises InvalidRequest for a limit that allows nothing.
     """
 
     workers: int | None = None
-    timeout_s: float = 3.0
+    timeout_s: float = 2.0
     memory_mb: int = 1024
     calls_per_worker: int = 2000
 
@@ -32,6 +33,11 @@ class Limits:
                 raise invalid(f"{name} is {value}, but must be at least {least}")
         if not self.timeout_s > 0:
             raise invalid(f"timeout_s is {self.timeout_s:g}, but must be more than 0")
+
+    @property
+    def by_the_clock_s(self) -> float:
+        """Seconds after which a call is ended that has not computed for its time."""
+        return 10 * self.timeout_s
 
     @property
     def num_workers(self) -> int:

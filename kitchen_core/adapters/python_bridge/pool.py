@@ -67,7 +67,9 @@ class WorkerPool:
         if self._pool is None:
             raise RuntimeError("there are no processes")
         return self._pool.schedule(
-            worker.run, args=(function, arguments), timeout=self._limits.timeout_s
+            worker.run,
+            args=(function, arguments, self._limits.timeout_s),
+            timeout=self._limits.by_the_clock_s,
         )
 
     def _new(self) -> ProcessPool | None:

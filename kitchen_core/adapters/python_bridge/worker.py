@@ -19,6 +19,8 @@ from typing import Any, Literal
 
 OUT_OF_MEMORY = 77
 """Exit status of a process in which a call took more memory than it may."""
+OUT_OF_TIME = -signal.SIGPROF
+"""Exit status of a process in which a call computed for longer than it may."""
 
 Outcome = tuple[Literal["returned", "raised", "missing"], str]
 """A result as JSON, or what went wrong as text."""
@@ -28,8 +30,12 @@ _missing: dict[str, str] = {}
 
 
 def prepare(places: Mapping[str, str], memory_mb: int) -> None:
-    """Make this process ready: it dies with its parent, imports its functions, and is held to its memory."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ends at once, even in the middle of C code
+    """Make this process ready: it dies with its parent, imports its functions, and is held to its memory.
+
+    places: each function's name to its `MODULE:FUNCTION`.
+    """
+    for ending in (signal.SIGTERM, signal.SIGPROF, signal.SIGIO):
+        signal.signal(ending, signal.SIG_DFL)  # ends at once, even in the middle of C code
     _die_with_parent()
     for name, place in places.items():
         try:
@@ -39,19 +45,23 @@ def prepare(places: Mapping[str, str], memory_mb: int) -> None:
     _limit_memory(memory_mb)
 
 
-def run(function: str, arguments: str) -> Outcome:
+def run(function: str, arguments: str, cpu_s: float) -> Outcome:
     """Call a function with a JSON list of arguments.
 
-    Out of memory, this process ends: what is left of it can't be trusted.
+    After `cpu_s` seconds of computing the kernel ends this process by SIGPROF. Out of memory it ends
+    itself: what is left of it can't be trusted.
     """
     if function in _missing:
         return "missing", _missing[function]
+    signal.setitimer(signal.ITIMER_PROF, cpu_s)
     try:
         return "returned", json.dumps(_functions[function](*json.loads(arguments)))
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
     except Exception as error:
         return "raised", f"{type(error).__name__}: {str(error)[:500]}"
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _find(place: str) -> Callable[..., Any]:
@@ -69,7 +79,6 @@ def _die_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is None:
         return
-    signal.signal(signal.SIGIO, signal.SIG_DFL)
     fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
     flags = fcntl.fcntl(parent.sentinel, fcntl.F_GETFL)
     fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, flags | os.O_ASYNC)

@@ -17,8 +17,10 @@ from tests.contracts.test_python_bridge import PLACES
 @asynccontextmanager
 async def bridge_with(**limits: float) -> AsyncIterator[ProcessBridge]:
     bridge = ProcessBridge(PLACES, Limits(**{"workers": 1, "timeout_s": 10.0, **limits}))  # pyright: ignore[reportArgumentType]
-    yield bridge
-    await bridge.close()
+    try:
+        yield bridge
+    finally:
+        await bridge.close()
 
 
 def workers() -> list[psutil.Process]:
