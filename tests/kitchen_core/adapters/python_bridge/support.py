@@ -25,9 +25,8 @@ async def bridge_with(**limits: float) -> AsyncIterator[ProcessBridge]:
 
 def workers() -> list[psutil.Process]:
     """The processes that calls run in: the fork server's children."""
-    found = psutil.Process().children(recursive=True)
     server = multiprocessing.forkserver._forkserver._forkserver_pid
-    return [each for each in found if each.ppid() == server]
+    return psutil.Process(server).children() if server else []
 
 
 def all_gone(processes: list[psutil.Process], within_s: float = 10.0) -> bool:
