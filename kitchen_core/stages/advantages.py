@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from kitchen_core.stages.datums import warn
-from kitchen_core.stages.reference import Reference
+from kitchen_core.stages.kl_reference import Reference
 from kitchen_core.train.rl.advantages import Float64Array, compute_advantages
 from kitchen_core.train.rl.assembly import Assembled, assemble
 from kitchen_core.train.rl.groups import Sorted, sort_groups

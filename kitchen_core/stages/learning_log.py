@@ -11,7 +11,6 @@ import numpy as np
 
 from kitchen_core.stages.advantages import Compared, TrainingData
 from kitchen_core.stages.problems import ProblemBatch
-from kitchen_core.stages.samples import spelled
 from kitchen_core.stages.substeps import Substep
 from kitchen_core.stages.training import both, scheduled_adam, work
 from kitchen_core.telemetry.schema import EventKind
@@ -25,6 +24,7 @@ from kitchen_core.train.rl.metrics import (
     version_metrics,
 )
 from kitchen_core.train.rl.rollouts import Rollouts
+from kitchen_core.train.spans import scored_texts
 from kitchen_core.train.trajectories import Trajectory, TrajectoryGroup, Turn
 from kitchen_core.train.types import FloatArray, ForwardResult, OptimResult
 from kitchen_core.workflow.context import StageContext
@@ -177,7 +177,7 @@ class _Spelling:
         """The prompt as text, the answer token by token with its logprobs, and what came of it."""
         return {
             "prompt": self._renderer.text(turn.prompt),
-            "tokens": spelled(turn.sample, self._decode),
+            "tokens": scored_texts(turn.sample.tokens, turn.sample.logprobs, self._decode),
             "rewards": dict(turn.rewards),
             "told": turn.told,
         }

@@ -20,7 +20,7 @@ from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.env_evaluation import EvaluateEnvs
 from kitchen_core.stages.learning_log import LogReinforcement, LogRollouts
 from kitchen_core.stages.problems import BuildEnvGroups
-from kitchen_core.stages.reference import LoadReference
+from kitchen_core.stages.kl_reference import LoadReference
 from kitchen_core.stages.rollouts import Rollout
 from kitchen_core.stages.samples import LogAnswers
 from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
