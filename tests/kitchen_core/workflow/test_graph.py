@@ -1,9 +1,9 @@
 import pytest
 
+from kitchen_core.workflow.checking import check
 from kitchen_core.workflow.drawing import draw
 from kitchen_core.workflow.graph import (
     GraphError,
-    check,
     every,
     loop,
     parallel,
