@@ -10,7 +10,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-from kitchen_core.config import ConfigError
 from kitchen_core.refs import RefError
 from kitchen_core.slices import drain
 from kitchen_core.stages.data import LoadedData
@@ -107,8 +106,8 @@ class BuildEnvGroups(Stage):
     async def run(self, ctx: StageContext) -> None:
         """Writes `batches`: ProblemBatches, and `held_out`: HeldOutProblems.
 
-        Raises ConfigError for an unknown environment, ValueError for an example that poses no problem,
-        InvalidRequest where the model can't read as much as `max_length`.
+        Raises ValueError for an example that poses no problem, InvalidRequest where the model can't read
+        as much as `max_length`.
         """
         data: LoadedData = ctx.state["dataset"]
         config = ctx.config
@@ -151,7 +150,7 @@ class Posing:
         """The problems of the first examples, or of all. One whose prompt leaves no room for an answer
         is left out, with a warning. Raises RefError where none is left.
         """
-        environment = _environment(name)
+        environment = get_environment(name)
         posed: list[Problem] = []
         numbered = islice(examples, at_most)
         watch = Watch(self._ctx, f"reading {examples.name}", examples.split.num_rows)
@@ -182,13 +181,6 @@ class Posing:
         builder = environment.group(example, self._grader)
         (env,) = builder.make(1)
         return Problem(builder, self._renderer.prompt(env.begin()))
-
-
-def _environment(name: str) -> Environment:
-    try:
-        return get_environment(name)
-    except ValueError as error:
-        raise ConfigError(f"env: {error}") from None
 
 
 def _plan(

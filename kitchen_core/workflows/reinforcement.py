@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from kitchen_core.config import MixedSet, setting
 from kitchen_core.stages.advantages import AssembleBatch, ComputeAdvantages
@@ -26,6 +26,7 @@ from kitchen_core.stages.samples import LogAnswers
 from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.substeps import Substeps
+from kitchen_core.train.environments import get_environment
 from kitchen_core.train.rl.advantages import Advantage
 from kitchen_core.train.rl.normalization import Normalization
 from kitchen_core.train.rl.policy_loss import CLIPS, PolicyLoss, clip_bounds
@@ -123,6 +124,20 @@ class ReinforcementConfig(TrainingConfig):
         "test/env/all/reward/total",
         "The metric that early_stopping_patience and keep_best go by, one that evaluations measure",
     )
+
+    @field_validator("env")
+    @classmethod
+    def _is_an_environment(cls, name: str) -> str:
+        get_environment(name)
+        return name
+
+    @field_validator("mix")
+    @classmethod
+    def _mixed_ones_are_too(cls, mix: dict[str, MixedProblems]) -> dict[str, MixedProblems]:
+        for each in mix.values():
+            if each.env is not None:
+                get_environment(each.env)
+        return mix
 
     @model_validator(mode="after")
     def _clips_are_used(self) -> Self:

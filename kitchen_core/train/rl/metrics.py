@@ -17,8 +17,9 @@ GOOD = 0.5
 def episode_metrics(groups: Sequence[TrajectoryGroup]) -> dict[str, float]:
     """`env/all/*` over all groups and, where tags tell groups apart, `env/<tag>/*` over each tag's.
 
-    Only whole episodes count. tinker-cookbook's `compute_trajectory_metrics`; beside what that has,
-    `reward/<part>` is the mean of each part of the reward, unweighed, over the episodes that have it.
+    Only whole episodes count; where there are none, there are no means. tinker-cookbook's
+    `compute_trajectory_metrics`; beside what that has, `reward/<part>` is the mean of each part of the
+    reward, unweighed, over the episodes that have it.
     """
     whole = [group for group in groups if group.whole]
     by_tag: dict[str, list[TrajectoryGroup]] = defaultdict(list)
@@ -70,15 +71,20 @@ def _of(groups: Sequence[TrajectoryGroup]) -> dict[str, float]:
     answered = sum(len(turn.sample.tokens) for turn in turns)
     read = sum(len(turn.prompt) for turn in turns)
     rewards = [reward for group in groups for reward in group.rewards]
-    return {
-        "ac_tokens_per_turn": _ratio(answered, len(turns)),
-        "ob_tokens_per_turn": _ratio(read, len(turns)),
-        "turns_per_episode": _ratio(len(turns), len(episodes)),
+    counts = {
         "total_episodes": float(len(episodes)),
         "total_turns": float(len(turns)),
         "total_ac_tokens": float(answered),
         "total_ob_tokens": float(read),
-        "reward/total": float(np.mean(rewards)) if rewards else 0.0,
+    }
+    if not episodes:
+        return counts
+    return {
+        **counts,
+        "ac_tokens_per_turn": answered / len(turns),
+        "ob_tokens_per_turn": read / len(turns),
+        "turns_per_episode": len(turns) / len(episodes),
+        "reward/total": float(np.mean(rewards)),
         **_means({f"reward/{k}": v for k, v in reward_parts(each).items()} for each in episodes),
         **_means(turn.metrics for turn in turns),
         **_by_group(groups),
@@ -98,9 +104,9 @@ def _by_group(groups: Sequence[TrajectoryGroup]) -> dict[str, float]:
     constant = [group.rewards[0] for group in groups if is_constant(group)]
     good = sum(reward >= GOOD for reward in constant)
     return {
-        "by_group/frac_mixed": _ratio(len(groups) - len(constant), len(groups)),
-        "by_group/frac_all_good": _ratio(good, len(groups)),
-        "by_group/frac_all_bad": _ratio(len(constant) - good, len(groups)),
+        "by_group/frac_mixed": (len(groups) - len(constant)) / len(groups),
+        "by_group/frac_all_good": good / len(groups),
+        "by_group/frac_all_bad": (len(constant) - good) / len(groups),
     }
 
 
@@ -111,7 +117,3 @@ def _means(measured: Iterable[Mapping[str, float]]) -> dict[str, float]:
         for name, value in each.items():
             values[name].append(value)
     return {name: float(np.mean(each)) for name, each in values.items()}
-
-
-def _ratio(part: float, whole: float) -> float:
-    return part / whole if whole else 0.0
