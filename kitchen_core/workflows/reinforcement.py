@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, model_validator
 
 from kitchen_core.config import MixedSet, setting
 from kitchen_core.stages.advantages import AssembleBatch, ComputeAdvantages
@@ -26,7 +26,8 @@ from kitchen_core.stages.samples import LogAnswers
 from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.substeps import Substeps
-from kitchen_core.train.environments import get_environment
+from kitchen_core.train.environments import environment_names
+from kitchen_core.train.naming import nearest
 from kitchen_core.train.rl.advantages import Advantage
 from kitchen_core.train.rl.normalization import Normalization
 from kitchen_core.train.rl.policy_loss import CLIPS, PolicyLoss, clip_bounds
@@ -42,17 +43,35 @@ from kitchen_core.workflow.graph import (
     stage,
     when,
 )
-from kitchen_core.workflows.training import TrainingConfig
+from kitchen_core.workflows.training import TrainingConfig, with_renderers
+
+
+def _known(name: str) -> str:
+    if name not in environment_names():
+        known = environment_names()
+        raise ValueError(f"one of {', '.join(known)}{nearest(name, known)}")
+    return name
+
+
+def _with_environments(schema: dict[str, Any]) -> None:
+    """Name the renderers and the environments in the JSON schema; a recipe may have registered some."""
+    with_renderers(schema)
+    schema["properties"]["env"]["enum"] = list(environment_names())
+
+
+EnvironmentName = Annotated[str, AfterValidator(_known)]
 
 
 class MixedProblems(MixedSet):
     """Problems mixed in beside the main ones. env: their environment; left out: that of the dataset."""
 
-    env: str | None = setting(None, "The environment of these problems")
+    env: EnvironmentName | None = setting(None, "The environment of these problems")
 
 
 class ReinforcementConfig(TrainingConfig):
     """What a reinforcement run can be told."""
+
+    model_config = ConfigDict(json_schema_extra=_with_environments)
 
     dataset: str = setting("builtin:math", "The problems, as a ref", ref="dataset")
     mix: dict[str, MixedProblems] = setting(  # type: ignore[assignment]  # a mapping is invariant
@@ -60,7 +79,9 @@ class ReinforcementConfig(TrainingConfig):
         "Other problems mixed in: a ref and its share, in problems for each one of `dataset`",
         ref="dataset",
     )
-    env: str = setting("math", "What an answer is worth: the environment of the problems")
+    env: EnvironmentName = setting(
+        "math", "What an answer is worth: the environment of the problems"
+    )
     reward_weights: dict[str, float] = setting(
         {}, "Weights of the parts of the reward by name, over the environment's own"
     )
@@ -124,20 +145,6 @@ class ReinforcementConfig(TrainingConfig):
         "test/env/all/reward/total",
         "The metric that early_stopping_patience and keep_best go by, one that evaluations measure",
     )
-
-    @field_validator("env")
-    @classmethod
-    def _is_an_environment(cls, name: str) -> str:
-        get_environment(name)
-        return name
-
-    @field_validator("mix")
-    @classmethod
-    def _mixed_ones_are_too(cls, mix: dict[str, MixedProblems]) -> dict[str, MixedProblems]:
-        for each in mix.values():
-            if each.env is not None:
-                get_environment(each.env)
-        return mix
 
     @model_validator(mode="after")
     def _clips_are_used(self) -> Self:

@@ -6,7 +6,6 @@ import math
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer  # noqa: F401 - pays for the import once
 
 from benchmarks.reference import rl, sft
 from kitchen_core import builtin
@@ -90,7 +89,7 @@ def run(tmp_path, monkeypatch):
     torch.set_num_threads(1)
     store = fresh_store(tmp_path)
 
-    async def execute(client=None, **changes):
+    async def execute(client=None, checkpoint=None, **changes):
         kept = noting_rollouts(monkeypatch)
         writer = start(store)
         config = ReinforcementConfig(**{**CONFIG.model_dump(), **changes})
@@ -98,7 +97,7 @@ def run(tmp_path, monkeypatch):
         ctx.connector = Connector(client or TorchLocal())
         ctx.registry = writer
         ctx.resolver = resolver(writer)
-        await Runner(reinforcement, ctx).run()
+        await Runner(reinforcement, ctx).run(checkpoint)
         return Run(store, writer.run_id, kept)
 
     yield execute
@@ -158,13 +157,13 @@ async def test_sampler_and_trainer_agree_on_policy(run):
     ],
 )
 async def test_given_its_rollouts_the_steps_are_those_of_the_flat_script(run, tmp_path, loss, flat):
-    done = await run(loss=loss, num_substeps=2, eval_every=0, learning_rate=3e-3)
+    done = await run(loss=loss, num_substeps=2, eval_every=0)
     (tmp_path / "rollouts.json").write_text(json.dumps([plain(groups) for groups in done.rollouts]))
     steps = list(
         rl.train(
             sft.load(builtin.model_folder("tiny-sl")),
             rl.read_rollouts(tmp_path / "rollouts.json"),
-            3e-3,
+            CONFIG.learning_rate,
             loss=flat,
             substeps=2,
         )
@@ -175,7 +174,7 @@ async def test_given_its_rollouts_the_steps_are_those_of_the_flat_script(run, tm
         ("optim/entropy", [step.entropy for step in steps]),
     ):
         assert done.values(name) == pytest.approx(expected, abs=1e-5)
-    assert max(done.values("optim/kl_sample_train_v2")) > 1e-3  # the second substep has strayed
+    assert max(done.values("optim/kl_sample_train_v2")) > 1e-4  # the second substep has strayed
 
 
 def plain(groups):
@@ -214,8 +213,6 @@ async def test_rollouts_can_be_read(run):
         played = done.rollouts[0][group]
         told, episode = event.metadata, played.trajectories[which]
         (turn,) = told["turns"]
-        said = "".join(text for text, _ in turn["tokens"])
-        assert said.removesuffix("<|im_end|>").strip().startswith("\\boxed{") or said
         assert [logprob for _, logprob in turn["tokens"]] == pytest.approx(
             episode.turns[0].sample.logprobs.tolist()
         )
@@ -338,3 +335,20 @@ async def test_in_memory_doubles_run_it_too(run):
 
 def test_the_error_of_a_mean_of_shares():
     assert standard_error([1, 0, 0, 0]) == pytest.approx(math.sqrt(0.25 * 0.75 / 4))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"num_substeps": 2, "resample_rounds": 1, "kl_penalty_coef": 0.1},
+        {"max_steps_off_policy": 2, "loss": "ppo"},
+    ],
+    ids=["on policy", "off policy"],
+)
+async def test_a_run_resumed_in_the_middle_ends_with_the_same_model(run, changes):
+    whole = await run(max_steps=4, save_every=2, eval_every=0, **changes)
+    kept = whole.store.get_artifact(whole.run_id, "checkpoints/000002").path
+    resumed = await run(checkpoint=kept, max_steps=4, save_every=2, eval_every=0, **changes)
+    assert resumed.steps("progress/batch") == [2, 3]
+    assert resumed.final == whole.final
+    assert resumed.values("optim/entropy") == whole.values("optim/entropy")[2:]
