@@ -13,7 +13,7 @@ from kitchen_core.train.renderers import renderer_names
 from kitchen_core.train.schedules import LrSchedule
 
 
-def _with_renderers(schema: dict[str, Any]) -> None:
+def with_renderers(schema: dict[str, Any]) -> None:
     """Name the renderers in the JSON schema; a recipe may have registered some."""
     schema["properties"]["renderer"]["enum"] = list(renderer_names())
 
@@ -21,7 +21,7 @@ def _with_renderers(schema: dict[str, Any]) -> None:
 class TrainingConfig(RunConfig):
     """What every run that trains a model can be told."""
 
-    model_config = ConfigDict(json_schema_extra=_with_renderers)
+    model_config = ConfigDict(json_schema_extra=with_renderers)
 
     test_dataset: str | None = setting(
         None, "Data to measure on; left out: the dataset's own, or a part held out", ref="dataset"

@@ -9,7 +9,7 @@ from typing import Any
 
 from kitchen_core import builtin
 from kitchen_core.adapters.local_files import LocalFiles
-from kitchen_core.adapters.memory import MemoryHub, MemoryTraining
+from kitchen_core.adapters.memory import MemoryBridge, MemoryHub, MemoryTraining
 from kitchen_core.resolver import Resolver
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.datums import BuildDatums
@@ -40,14 +40,14 @@ BODY = (stage(LoadDataset()), stage(InitSession()), stage(InitTokenizer()), stag
 
 
 class Connector:
-    """One training client, as every run has it."""
+    """One training client and one bridge, as every run has them."""
 
     def __init__(self, client: Any = None) -> None:
-        self._client = client or MemoryTraining()
+        bridge = MemoryBridge()
+        self._adapters = {"training_client": client or MemoryTraining(), "python_bridge": bridge}
 
     def connect(self, port: str) -> Any:
-        assert port == "training_client"
-        return self._client
+        return self._adapters[port]
 
 
 class Prepared:
