@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -31,7 +31,8 @@ class Answer:
     """One held-out question as the model answered it.
 
     prompt: all that it read, question: the user's turns of it. completion, expected: as text, for
-    people. correct: whether the turn read back from the completion is the expected one.
+    people. correct: whether the turn read back from the completion is the expected one, or what an
+    environment says. sample: the completion as it was sampled. rewards: what it earned, by part.
     """
 
     prompt: str
@@ -39,7 +40,8 @@ class Answer:
     completion: str
     expected: str
     correct: bool
-    logprob: float
+    sample: Sample
+    rewards: Mapping[str, float] = field(default_factory=dict)
 
 
 class Evaluate(Stage):
@@ -103,7 +105,7 @@ class Evaluate(Stage):
                 completion=renderer.text(sample.tokens),
                 expected=as_text(held_out.answers[i]),
                 correct=is_right(renderer.parse(sample.tokens), held_out.answers[i]),
-                logprob=float(sample.logprobs.sum()),
+                sample=sample,
             )
             for i, sample in enumerate(samples)
         ]

@@ -9,7 +9,7 @@ from kitchen_core.stages.datums import Batch
 from kitchen_core.stages.evaluation import Answer
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.ports.training import TrainingSession
-from kitchen_core.train.spans import datum_spans
+from kitchen_core.train.spans import datum_spans, scored_texts
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Stage
 
@@ -33,7 +33,7 @@ class LogAnswers(Stage):
     """Record a few of the answers that were measured."""
 
     name = "LogAnswers"
-    reads = ("answers",)
+    reads = ("session", "answers")
 
     async def run(self, ctx: StageContext) -> None:
         """A `sample.logged` event for each of `log_samples` answers, to the same questions every time."""
@@ -55,15 +55,19 @@ def _log_rows(ctx: StageContext, batch: Batch) -> None:
 
 
 def _log_answers(ctx: StageContext, answers: list[Answer]) -> None:
+    session: TrainingSession = ctx.state["session"]
     for index, answer in enumerate(answers[: ctx.config.log_samples]):
+        sample = answer.sample
         ctx.event(
             EventKind.SAMPLE_LOGGED,
-            {"logprob": answer.logprob},
+            {"logprob": float(sample.logprobs.sum())},
             kind="answer",
             index=index,
             prompt=answer.prompt,
             question=answer.question,
             completion=answer.completion,
+            tokens=scored_texts(sample.tokens, sample.logprobs, session.tokenizer.decode),
             expected=answer.expected,
             correct=answer.correct,
+            rewards=dict(answer.rewards),
         )

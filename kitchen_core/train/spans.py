@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -49,6 +49,14 @@ def token_texts(tokens: Sequence[int], decode: Callable[[Sequence[int]], str]) -
     """The text of each token `[seq]`; a character that several tokens spell is the last one's."""
     alternating = [bool(i % 2) for i in range(len(tokens))]
     return [span.text for span in spans(tokens, alternating, decode)]
+
+
+def scored_texts(
+    tokens: Sequence[int], logprobs: Iterable[float], decode: Callable[[Sequence[int]], str]
+) -> list[tuple[str, float]]:
+    """The text of each token `[seq]` with its logprob, in nats."""
+    texts = token_texts(tokens, decode)
+    return [(text, float(logprob)) for text, logprob in zip(texts, logprobs, strict=True)]
 
 
 def _runs(flags: Sequence[bool]) -> Iterator[tuple[bool, int]]:

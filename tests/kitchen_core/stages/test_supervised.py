@@ -1,7 +1,9 @@
 """The supervised workflow in this process: on the in-memory model, and on the tiny one against the flat script."""
 
 import math
+import re
 
+import numpy as np
 import pytest
 from transformers import AutoTokenizer
 
@@ -13,7 +15,7 @@ from kitchen_core.stages.evaluation import Answer, exact_match
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train import rng
 from kitchen_core.train.batches import BatchPlan
-from kitchen_core.train.types import LoraSpec, ModelSource, SessionSpec
+from kitchen_core.train.types import LoraSpec, ModelSource, Sample, SessionSpec
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows import SupervisedConfig, supervised
 from tests.kitchen_core.stages.support import Connector, resolver
@@ -103,6 +105,17 @@ async def test_the_same_questions_are_answered_at_every_evaluation(run):
     assert all(event.measurements["logprob"] < 0 for event in answers)
 
 
+async def test_an_answer_is_logged_token_by_token_control_tokens_included(run):
+    store, run_id, _ = await run(TorchLocal(), CONFIG.model_copy(update={"max_tokens": 40}))
+    logged = store.read_events(run_id=run_id, kinds=[EventKind.SAMPLE_LOGGED])
+    answers = [event for event in logged if event.metadata["kind"] == "answer"]
+    for event in answers:
+        texts, logprobs = zip(*event.metadata["tokens"], strict=True)
+        assert sum(logprobs) == pytest.approx(event.measurements["logprob"], abs=1e-4)
+        said = re.sub(r"<\|\w+\|>", "", "".join(texts))
+        assert said == event.metadata["completion"]
+
+
 async def test_sampler_and_trainer_agree(run):
     _, _, series = await run(TorchLocal())
     assert [step for step, _ in series["test/kl_sample_train_v1"]] == [0, 2, 3]
@@ -172,7 +185,8 @@ async def test_examples_cut_before_their_answers_are_refused(run):
 
 
 def answers(*right):
-    return [Answer("?", "?", "a", "b", each, 0.0) for each in right]
+    sample = Sample([1], np.zeros(1, np.float32), "stop")
+    return [Answer("?", "?", "a", "b", each, sample) for each in right]
 
 
 def test_exact_match_has_the_standard_error_of_a_share():

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitchen_core.adapters.memory.tokenizer import VOCAB_SIZE, ByteTokenizer
-from kitchen_core.train.spans import Span, datum_spans, spans, token_texts
+from kitchen_core.train.spans import Span, datum_spans, scored_texts, spans, token_texts
 from kitchen_core.train.types import Datum
 
 DECODE = ByteTokenizer().decode
@@ -41,6 +41,11 @@ def test_nothing_has_no_spans():
 
 def test_each_token_has_its_text_and_a_character_is_its_last_tokens():
     assert token_texts("a€b".encode(), DECODE) == ["a", "", "", "€", "b"]
+
+
+def test_each_text_comes_with_the_logprob_of_its_token():
+    logprobs = np.array([-0.5, -0.25], np.float32)
+    assert scored_texts(b"hi", logprobs, DECODE) == [("h", -0.5), ("i", -0.25)]
 
 
 def test_a_datum_is_shown_with_its_first_token_which_is_never_trained():
