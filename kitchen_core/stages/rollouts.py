@@ -8,8 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -24,37 +23,52 @@ from kitchen_core.train.rl.groups import can_be_compared, is_constant
 from kitchen_core.train.rl.rollouts import Rollouts
 from kitchen_core.train.trajectories import Trajectory, TrajectoryGroup, Turn
 from kitchen_core.train.types import Message, Sample, SamplingParams
+from kitchen_core.workflow.buffer import Buffer
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
+
+
+class TakePolicy(Stage):
+    """Take hold of the weights that answer."""
+
+    name = "TakePolicy"
+    reads = ("session",)
+    writes = MappingProxyType({"policy": Keeping.REBUILT})
+
+    async def run(self, ctx: StageContext) -> None:
+        """Writes `policy`: SamplingClient. The weights in training where nothing trains meanwhile, else
+        a copy of them, which whoever placed this stage closes.
+        """
+        session: TrainingSession = ctx.state["session"]
+        kind = "snapshot" if ctx.config.max_steps_off_policy else "live"
+        ctx.state["policy"] = session.sampler(kind)
+
+
+class MakeBuffer(Stage):
+    """Make the place where rollouts wait that are sampled ahead of their step."""
+
+    name = "MakeBuffer"
+    writes = MappingProxyType({"waiting": Keeping.REBUILT})
+
+    async def run(self, ctx: StageContext) -> None:
+        """Writes `waiting`: Buffer."""
+        ctx.state["waiting"] = Buffer(Rollouts.to_plain, Rollouts.from_plain)
 
 
 class Rollout(Stage):
     """Let the policy answer every problem of the batch, several times each."""
 
     name = "Rollout"
-    reads = ("session", "renderer", "batches", "batch")
+    reads = ("renderer", "batches", "batch", "policy")
     writes = MappingProxyType({"rollouts": Keeping.REBUILT})
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `rollouts`: Rollouts. Random choices come from the seed and the batch's index alone."""
         batch: ProblemBatch = ctx.state["batch"]
         started = time.perf_counter()
-        async with self.policy(ctx) as sampler:
-            groups = await self._groups(ctx, Roller(ctx, sampler), batch)
+        groups = await self._groups(ctx, Roller(ctx, ctx.state["policy"]), batch)
         seconds = time.perf_counter() - started
         ctx.state["rollouts"] = Rollouts(batch.index, batch.epoch, tuple(groups), seconds)
-
-    @asynccontextmanager
-    async def policy(self, ctx: StageContext) -> AsyncIterator[SamplingClient]:
-        """The weights that answer: those in training, or a copy of them where training may go on
-        meanwhile.
-        """
-        session: TrainingSession = ctx.state["session"]
-        sampler = session.sampler("snapshot" if ctx.config.max_steps_off_policy else "live")
-        try:
-            yield sampler
-        finally:
-            await sampler.close()
 
     async def _groups(
         self, ctx: StageContext, roller: Roller, batch: ProblemBatch

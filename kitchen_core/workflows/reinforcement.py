@@ -18,10 +18,10 @@ from kitchen_core.stages.best import (
 )
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.env_evaluation import EvaluateEnvs
+from kitchen_core.stages.kl_reference import LoadReference
 from kitchen_core.stages.learning_log import LogReinforcement, LogRollouts
 from kitchen_core.stages.problems import BuildEnvGroups
-from kitchen_core.stages.kl_reference import LoadReference
-from kitchen_core.stages.rollouts import Rollout
+from kitchen_core.stages.rollouts import MakeBuffer, Rollout, TakePolicy
 from kitchen_core.stages.samples import LogAnswers
 from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
 from kitchen_core.stages.session import InitSession, InitTokenizer
@@ -29,13 +29,16 @@ from kitchen_core.stages.substeps import Substeps
 from kitchen_core.train.rl.advantages import Advantage
 from kitchen_core.train.rl.normalization import Normalization
 from kitchen_core.train.rl.policy_loss import CLIPS, PolicyLoss, clip_bounds
+from kitchen_core.workflow.context import RunContext
 from kitchen_core.workflow.graph import (
+    Predicate,
     StageNode,
     Workflow,
+    async_loop,
     every,
     is_set,
+    number_of,
     stage,
-    stream,
     when,
 )
 from kitchen_core.workflows.training import TrainingConfig
@@ -206,6 +209,14 @@ class ReinforcementConfig(TrainingConfig):
         return self
 
 
+def _is_exact(ctx: RunContext) -> bool:
+    """Whether a batch is always sampled as far behind as allowed, however fast anything is."""
+    config: ReinforcementConfig = ctx.config  # type: ignore[assignment]
+    if config.off_policy == "auto":
+        return config.device != "cuda" or config.deterministic
+    return config.off_policy == "exact"
+
+
 def _measure() -> tuple[StageNode, ...]:
     return stage(EvaluateEnvs()), stage(LogAnswers()), stage(TrackBest())
 
@@ -220,10 +231,10 @@ reinforcement = Workflow(
         stage(InitTokenizer()),
         stage(BuildEnvGroups()),
         stage(LoadReference()),
+        stage(MakeBuffer()),
         stage(BeginBest()),
-        stream(
+        async_loop(
             "steps",
-            stage(Rollout()),
             stage(ComputeAdvantages()),
             stage(AssembleBatch()),
             stage(Substeps()),
@@ -231,12 +242,17 @@ reinforcement = Workflow(
             when(every("eval_every", at_start=True), stage(LogRollouts())),
             over="batches",
             item="batch",
+            product="rollouts",
+            buffer="waiting",
+            begin=(stage(TakePolicy()),),
+            producer=(stage(Rollout()),),
+            lag=number_of("max_steps_off_policy"),
+            exact=Predicate("off_policy is exact", _is_exact),
             between=(
                 when(every("save_every"), stage(Checkpoint())),
                 when(every("eval_every", at_start=True), *_measure()),
             ),
             until=waited_long("early_stopping_patience"),
-            counts_steps=True,
         ),
         when(not_measured("eval_every"), *_measure()),
         when(is_set("keep_best"), stage(RestoreBest())),
