@@ -120,7 +120,9 @@ class Point:
 def aims_of(name: str) -> list[Aim]:
     """What the points of a run aim at, in order."""
     aims: list[Aim] = [aim for aim, count in POINTS.items() for _ in range(count)]
-    return aims + ["sampling"] * (SAMPLING if RUNS[name].samples else 0)
+    if RUNS[name].samples:
+        aims.extend(["sampling"] * SAMPLING)
+    return aims
 
 
 def undisturbed_run(daemon: Daemon, store: Store, name: str) -> Undisturbed:
