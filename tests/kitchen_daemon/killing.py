@@ -1,4 +1,4 @@
-"""Killing workers at random points of a run, the same points for the same seed.
+"""Killing workers at random points of a run, the same points every time.
 
 A point is a span and a share of the time that this span took in a run left alone. When a span has
 begun is read off the home's files, which tell within milliseconds. Before it is killed the worker is
@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
-from typing import Literal
+from typing import Any, Literal
 
 from watchfiles import watch
 
@@ -22,15 +22,41 @@ from kitchen_core.home import Home
 from kitchen_core.store import Store
 from kitchen_core.telemetry.schema import RunStatus
 from kitchen_daemon.models import Launch, RunInfo
-from tests.kitchen_daemon.spans import LAST, SHORT, Attempt, Part, Span, Told, spans_of
+from tests.kitchen_daemon.spans import (
+    Attempt,
+    Part,
+    ShortRun,
+    Span,
+    Told,
+    sampling_of,
+    spans_of,
+)
 from tests.kitchen_daemon.support import Daemon, final_sha256, is_at_rest
 
-RECIPES = ("sl_basic", "chat_sl")
 WAIT_S = 120.0
 TRIES = 8  # to hit a span that is over in milliseconds
-TWICE = 4  # among so many points of a recipe, one run is killed twice
+TWICE = 4  # among so many points of a run, one is killed twice
 
-Aim = Part | Literal["early"]
+SUPERVISED = {"eval_examples": 40}
+SAMPLED: dict[str, Any] = {
+    "prepared": "MakeBuffer",
+    "measures": "EvaluateEnvs",
+    "samples": "Rollout",
+    "max_steps": 12,
+    "save_every": 2,
+    "eval_every": 4,
+}
+RUNS = {
+    "sl_basic": ShortRun("sl_basic", others=SUPERVISED),
+    "chat_sl": ShortRun("chat_sl", others=SUPERVISED),
+    "math_rl": ShortRun("math_rl", others={"eval_samples": 40}, **SAMPLED),
+    "math_rl off policy": ShortRun(
+        "math_rl", others={"eval_samples": 40, "max_steps_off_policy": 2}, **SAMPLED
+    ),
+}
+"""The runs that are killed, by name."""
+
+Aim = Part | Literal["early", "sampling"]
 POINTS: dict[Aim, int] = {
     "start": 2,
     "early": 2,
@@ -39,68 +65,117 @@ POINTS: dict[Aim, int] = {
     "evaluation": 4,
     "export": 4,
 }
-"""How many points of one recipe fall where. All but the first two lie after the first checkpoint;
-`early` is anything in between.
+"""How many points of a run fall where. All but the first two lie after the first checkpoint; `early` is
+anything in between.
 """
+
+SAMPLING = 4
+"""Points of a run that samples, more: killed among its steps, resumed, and killed while it samples."""
 
 
 @dataclass(frozen=True)
 class Undisturbed:
     """A run left alone: what it made, and how long each part of it took."""
 
+    short: ShortRun
     sha256: str
     spans: list[Span]
+    sampling: Span | None
 
 
 @dataclass(frozen=True)
 class Survival:
-    """What became of a run that was killed. places: where it stood, each time."""
+    """What became of a run that was killed. places: where it stood, each time. sampling: whether it was
+    in the middle of sampling, the last time.
+    """
 
     run: RunInfo
     places: list[Part]
     after_first_checkpoint: bool
+    sampling: bool
 
 
-def recipe_of(seed: int) -> str:
-    """The recipe that a seed is about."""
-    return RECIPES[seed % len(RECIPES)]
+@dataclass(frozen=True)
+class Point:
+    """Where a run is killed: which run, and which of its points."""
+
+    name: str
+    number: int
+
+    @property
+    def aim(self) -> Aim:
+        """What is aimed at."""
+        aims = aims_of(self.name)
+        return aims[self.number % len(aims)]
+
+    @property
+    def kills(self) -> int:
+        """How often it is killed, where the second kill comes before its end."""
+        return 2 if self.aim == "sampling" or self.number % TWICE == 0 else 1
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.number}"
 
 
-def kills_of(seed: int) -> int:
-    """How often the seed's run is killed, where the second kill comes before its end."""
-    return 2 if seed // len(RECIPES) % TWICE == 0 else 1
-
-
-def undisturbed_run(daemon: Daemon, store: Store, recipe: str) -> Undisturbed:
-    """Run a recipe to its end."""
-    run = daemon.settled(_launch(daemon, recipe).id)
-    return Undisturbed(final_sha256(run), spans_of(store, run.id))
-
-
-def killed_and_resumed(daemon: Daemon, store: Store, spans: Sequence[Span], seed: int) -> Survival:
-    """Run the seed's recipe, kill it at the seed's point, or two points, and resume it."""
-    random = Random(seed)
+def aims_of(name: str) -> list[Aim]:
+    """What the points of a run aim at, in order."""
     aims: list[Aim] = [aim for aim, count in POINTS.items() for _ in range(count)]
-    span = random.choice(_spans_for(spans, aims[seed // len(RECIPES) % len(aims)]))
-    next_span = random.choice(_left(spans, span))
-    first, cursor = _run_killed_in(daemon, store, recipe_of(seed), span, random)
+    if RUNS[name].samples:
+        aims.extend(["sampling"] * SAMPLING)
+    return aims
+
+
+def undisturbed_run(daemon: Daemon, store: Store, name: str) -> Undisturbed:
+    """Run it to its end."""
+    short = RUNS[name]
+    run = daemon.settled(_launch(daemon, short).id)
+    sampling = sampling_of(store, short, run.id) if short.samples else None
+    return Undisturbed(short, final_sha256(run), spans_of(store, short, run.id), sampling)
+
+
+def killed_and_resumed(daemon: Daemon, store: Store, alone: Undisturbed, point: Point) -> Survival:
+    """Start the run anew, kill it at the point, or at two, and resume it."""
+    random = Random(str(point))
+    if point.aim != "sampling":
+        first = random.choice(_spans_for(alone.spans, point.aim))
+        second = random.choice(_left(alone.spans, first)) if point.kills == 2 else None
+        return _survival(daemon, store, alone.short, first, second, random)
+    for _ in range(TRIES):
+        first = random.choice(_spans_for(alone.spans, "steps"))
+        survival = _survival(daemon, store, alone.short, first, alone.sampling, random)
+        if survival.sampling:
+            return survival
+    raise AssertionError(f"{TRIES} runs were past sampling before they could be killed in it")
+
+
+def _survival(
+    daemon: Daemon,
+    store: Store,
+    short: ShortRun,
+    span: Span,
+    next_span: Span | None,
+    random: Random,
+) -> Survival:
+    first, cursor = _run_killed_in(daemon, store, short, span, random)
+    last = first
     places: list[Part] = [first.place]
     daemon.client.resume(first.run_id)
-    if kills_of(seed) == 2:
-        second = Attempt(daemon.home, store, first.run_id, 2)
+    if next_span is not None:
+        second = Attempt(daemon.home, store, short, first.run_id, 2)
         cursor = _killed_in(daemon, second, next_span, random, cursor)
         if daemon.client.run(first.run_id).status is not RunStatus.COMPLETED:
             places.append(second.place)
+            last = second
             daemon.client.resume(first.run_id)
     run = daemon.client.run(first.run_id)
     if not run.status.is_at_rest:
         daemon.until(run.id, is_at_rest, cursor=cursor)
         run = daemon.client.run(run.id)
-    return Survival(run, places, first.has(Told("checkpoint.saved")))
+    return Survival(run, places, first.has(Told("checkpoint.saved")), last.is_sampling)
 
 
-def _launch(daemon: Daemon, recipe: str) -> RunInfo:
-    return daemon.client.launch(Launch(recipe=recipe, overrides=SHORT))
+def _launch(daemon: Daemon, short: ShortRun) -> RunInfo:
+    return daemon.client.launch(Launch(recipe=short.recipe, overrides=short.overrides))
 
 
 def _spans_for(spans: Sequence[Span], aim: Aim) -> list[Span]:
@@ -116,17 +191,18 @@ def _spans_for(spans: Sequence[Span], aim: Aim) -> list[Span]:
 
 def _left(spans: Sequence[Span], span: Span) -> list[Span]:
     """What a run that was killed in a span is sure to come by once more."""
-    return [s for s in spans if s.part == "start" or s.step == LAST or s.step > span.step]
+    last = spans[-1].step
+    return [s for s in spans if s.part == "start" or s.step == last or s.step > span.step]
 
 
 def _run_killed_in(
-    daemon: Daemon, store: Store, recipe: str, span: Span, random: Random
+    daemon: Daemon, store: Store, short: ShortRun, span: Span, random: Random
 ) -> tuple[Attempt, str]:
     """A run's first attempt, killed in a span, and a cursor behind that. One that was past it
     when the signal came is left, and another tried at another share of the span.
     """
     for _ in range(TRIES):
-        attempt = Attempt(daemon.home, store, _launch(daemon, recipe).id, 1)
+        attempt = Attempt(daemon.home, store, short, _launch(daemon, short).id, 1)
         cursor = _killed_in(daemon, attempt, span, random)
         is_over = daemon.client.run(attempt.run_id).status is RunStatus.COMPLETED
         if attempt.place == span.part and not is_over:
@@ -146,7 +222,7 @@ def _killed_in(
     if pid is not None:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
-            _ = attempt.place  # from here on it is known
+            _ = attempt.place, attempt.is_sampling  # from here on they are known
             os.kill(pid, signal.SIGKILL)
     return daemon.until(attempt.run_id, is_at_rest, cursor=cursor)[-1].cursor
 

@@ -4,26 +4,50 @@ evaluation, the export; and where in them a worker stands, as the home's files s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 from kitchen_core.home import Home
 from kitchen_core.store import Store
 from kitchen_core.telemetry.schema import Event, EventKind
 
-SHORT = {
-    "max_steps": 60,
-    "save_every": 10,
-    "eval_every": 20,
-    "eval_examples": 40,
-    "keep_checkpoints": 2,
-}
-"""Overrides for a run of two seconds that measures and saves."""
-
-SAVES, MEASURES, LAST = SHORT["save_every"], SHORT["eval_every"], SHORT["max_steps"]
 Part = Literal["start", "steps", "checkpoint", "evaluation", "export"]
+
+
+@dataclass(frozen=True)
+class ShortRun:
+    """A recipe's run of a few seconds that measures and saves.
+
+    prepared: the last stage before the steps that a resume runs again. measures: the stage that ends
+    with `eval.completed`. samples: the stage in which the model makes what it is then trained on.
+    """
+
+    recipe: str
+    prepared: str = "BuildDatums"
+    measures: str = "Evaluate"
+    samples: str | None = None
+    max_steps: int = 60
+    save_every: int = 10
+    eval_every: int = 20
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def overrides(self) -> dict[str, Any]:
+        """What the recipe is launched with."""
+        return {
+            "max_steps": self.max_steps,
+            "save_every": self.save_every,
+            "eval_every": self.eval_every,
+            "keep_checkpoints": 2,
+            **self.others,
+        }
+
+    @property
+    def measuring_last(self) -> Told:
+        """The last evaluation has begun."""
+        return Told("stage.started", self.measures, self.max_steps)
 
 
 @dataclass(frozen=True)
@@ -43,9 +67,7 @@ class Told:
         )
 
 
-PREPARED = Told("stage.completed", "BuildDatums")
 EXPORTING = Told("stage.started", "SaveFinal")
-MEASURING_LAST = Told("stage.started", "Evaluate", LAST)
 
 
 @dataclass(frozen=True)
@@ -54,6 +76,7 @@ class Attempt:
 
     home: Home
     store: Store
+    short: ShortRun
     run_id: str
     number: int
 
@@ -81,13 +104,20 @@ class Attempt:
     @cached_property
     def place(self) -> Part:
         """Where a stopped worker stands, from what it has written and what not."""
-        if not self.has(PREPARED):
+        if not self.has(Told("stage.completed", self.short.prepared)):
             return "start"
         if self.has(EXPORTING):
             return "export"
         if self._is_saving():
             return "checkpoint"
         return "evaluation" if self._is_measuring() else "steps"
+
+    @cached_property
+    def is_sampling(self) -> bool:
+        """Whether a stopped worker stands in the first sampling of its attempt."""
+        stage = self.short.samples
+        begun, done = Told("stage.started", stage), Told("stage.completed", stage)
+        return stage is not None and self.has(begun) and not self.has(done)
 
     def _is_saving(self) -> bool:
         """From the first folder to the last withdrawal; stored is not yet told of."""
@@ -97,10 +127,11 @@ class Attempt:
 
     def _is_measuring(self) -> bool:
         """It measures at each multiple of the cadence, first thing after the checkpoint there."""
-        if self.has(MEASURING_LAST):
-            return not self.has(Told("stage.completed", "Evaluate", LAST))
-        return self._at % MEASURES == 0 and not self.has(
-            Told("eval.completed", "Evaluate", self._at)
+        short = self.short
+        if self.has(short.measuring_last):
+            return not self.has(Told("stage.completed", short.measures, short.max_steps))
+        return self._at % short.eval_every == 0 and not self.has(
+            Told("eval.completed", short.measures, self._at)
         )
 
     @property
@@ -120,13 +151,22 @@ class Span:
     has_begun: Callable[[Attempt], bool]
 
 
-def spans_of(store: Store, run_id: str) -> list[Span]:
+def sampling_of(store: Store, short: ShortRun, run_id: str) -> Span:
+    """The first sampling of an attempt, as long as it took in a run that was left alone."""
+    begun = Told("stage.started", short.samples)
+    done = Told("stage.completed", short.samples)
+    at = {told: _at(store.read_events(run_id=run_id), told) for told in (begun, done)}
+    return Span("steps", 0, at[done] - at[begun], lambda attempt: attempt.has(begun))
+
+
+def spans_of(store: Store, short: ShortRun, run_id: str) -> list[Span]:
     """The spans of a run that was left alone, in order."""
     events = store.read_events(run_id=run_id)
     (attempt,) = store.attempts(run_id)
+    last = short.max_steps
 
     def at(told: Told) -> float:
-        return next(event.at for event in events if told.is_it(event))
+        return _at(events, told)
 
     def between(part: Part, step: int, begin: Told, end: float) -> Span:
         return Span(part, step, end - at(begin), lambda attempt: attempt.has(begin))
@@ -138,21 +178,27 @@ def spans_of(store: Store, run_id: str) -> list[Span]:
         return attempt.pid is not None
 
     saving = at(Told("stage.completed", "Checkpoint")) - at(Told("stage.started", "Checkpoint"))
-    spans = [Span("start", 0, at(PREPARED) - attempt.started_at, leased)]
-    begin = Told("stage.started", "Evaluate", 0)
-    for step in range(0, LAST, SAVES):
+    prepared = Told("stage.completed", short.prepared)
+    spans = [Span("start", 0, at(prepared) - attempt.started_at, leased)]
+    begin = Told("stage.started", short.measures, 0)
+    for step in range(0, last, short.save_every):
         if step > 0:
             spans.append(checkpoint(step))
             begin = Told("checkpoint.saved", step=step)
-        if step % MEASURES == 0:
-            measured = Told("eval.completed", "Evaluate", step)
+        if step % short.eval_every == 0:
+            measured = Told("eval.completed", short.measures, step)
             spans.append(between("evaluation", step, begin, at(measured)))
             begin = measured
-        saved = Told("checkpoint.saved", step=step + SAVES)
-        end = at(MEASURING_LAST) if step + SAVES == LAST else at(saved) - saving
+        after = step + short.save_every
+        saved = Told("checkpoint.saved", step=after)
+        end = at(short.measuring_last) if after == last else at(saved) - saving
         spans.append(between("steps", step, begin, end))
     return [
         *spans,
-        between("evaluation", LAST, MEASURING_LAST, at(EXPORTING)),
-        between("export", LAST, EXPORTING, at(Told("run.completed"))),
+        between("evaluation", last, short.measuring_last, at(EXPORTING)),
+        between("export", last, EXPORTING, at(Told("run.completed"))),
     ]
+
+
+def _at(events: Sequence[Event], told: Told) -> float:
+    return next(event.at for event in events if told.is_it(event))

@@ -1,6 +1,7 @@
 """A run that is killed anywhere, and resumed, ends with the bytes of a run that was left alone.
 
-Five points, one in each part of a run, belong to every test run. All fifty, with what they hit:
+A few points, one in each part of a run and at least one in each kind of run, belong to every test run.
+All of them, with what they hit:
 
     pytest -m slow -s tests/kitchen_daemon/test_kill_points.py
 """
@@ -12,18 +13,26 @@ import pytest
 
 from kitchen_core.store import Store
 from tests.kitchen_daemon.killing import (
-    POINTS,
-    RECIPES,
+    RUNS,
+    Point,
+    aims_of,
     killed_and_resumed,
-    kills_of,
-    recipe_of,
     undisturbed_run,
 )
 from tests.kitchen_daemon.spans import Part
 
-FIFTY = len(RECIPES) * sum(POINTS.values())
-FIVE: dict[int, Part] = {2: "start", 11: "steps", 32: "checkpoint", 37: "evaluation", 44: "export"}
-"""Seeds, and where each kills first; 32 kills once more, two checkpoints later."""
+ALL = [Point(name, number) for name in RUNS for number in range(len(aims_of(name)))]
+FEW: dict[Point, list[Part]] = {
+    Point("sl_basic", 1): ["start"],
+    Point("sl_basic", 12): ["checkpoint", "steps"],
+    Point("chat_sl", 5): ["steps"],
+    Point("chat_sl", 22): ["export"],
+    Point("math_rl", 18): ["evaluation"],
+    Point("math_rl", 25): ["steps", "steps"],
+    Point("math_rl off policy", 13): ["checkpoint"],
+    Point("math_rl off policy", 26): ["steps", "steps"],
+}
+"""Points, and where the run stands each time that it is killed."""
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +43,13 @@ def store(daemon):
 
 @pytest.fixture(scope="module")
 def alone(daemon, store):
-    """Each recipe's run left alone, made when it is first asked for."""
+    """Each run left alone, made when it is first asked for."""
     made = {}
 
-    def of(recipe):
-        if recipe not in made:
-            made[recipe] = undisturbed_run(daemon, store, recipe)
-        return made[recipe]
+    def of(name):
+        if name not in made:
+            made[name] = undisturbed_run(daemon, store, name)
+        return made[name]
 
     return of
 
@@ -48,12 +57,12 @@ def alone(daemon, store):
 @pytest.fixture(scope="module")
 def survivals():
     """What the points of this module have hit."""
-    return []
+    return {}
 
 
-def check(daemon, store, alone, seed):
-    undisturbed = alone(recipe_of(seed))
-    survival = killed_and_resumed(daemon, store, undisturbed.spans, seed)
+def check(daemon, store, alone, point):
+    undisturbed = alone(point.name)
+    survival = killed_and_resumed(daemon, store, undisturbed, point)
     made = [artifact.sha256 for artifact in survival.run.artifacts if artifact.name == "final"]
     assert (survival.run.status, made) == ("completed", [undisturbed.sha256]), survival
     left = [*(daemon.home.root / "artifacts" / "tmp").iterdir(), *daemon.home.scratch.iterdir()]
@@ -61,32 +70,44 @@ def check(daemon, store, alone, seed):
     return survival
 
 
-@pytest.mark.parametrize(("seed", "part"), FIVE.items())
-def test_a_run_killed_at_a_random_point_ends_with_the_same_bytes(daemon, store, alone, seed, part):
-    survival = check(daemon, store, alone, seed)
-    assert (survival.places[0], len(survival.places)) == (part, kills_of(seed))
+@pytest.mark.parametrize(("point", "places"), FEW.items(), ids=map(str, FEW))
+def test_a_run_killed_at_a_random_point_ends_with_the_same_bytes(
+    daemon, store, alone, point, places
+):
+    survival = check(daemon, store, alone, point)
+    assert survival.places == places
+    assert survival.sampling or point.aim != "sampling"
 
 
-def test_the_five_fall_into_every_part_and_one_run_is_killed_twice():
-    assert set(FIVE.values()) == set(get_args(Part))
-    assert sorted(map(kills_of, FIVE)) == [1, 1, 1, 1, 2]
+def test_the_few_fall_into_every_part_of_a_run_and_into_every_run():
+    assert {part for places in FEW.values() for part in places} == set(get_args(Part))
+    assert {point.name for point in FEW} == set(RUNS)
+    sampling = {point.name for point in FEW if point.aim == "sampling"}
+    assert sampling == {name for name, run in RUNS.items() if run.samples}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(FIFTY))
-def test_fifty_points(daemon, store, alone, survivals, seed):
-    survivals.append(check(daemon, store, alone, seed))
-    print(f" {seed}: killed in {' and '.join(survivals[-1].places)} ", end="")
+@pytest.mark.parametrize("point", ALL, ids=map(str, ALL))
+def test_all_points(daemon, store, alone, survivals, point):
+    survivals[point] = check(daemon, store, alone, point)
+    print(f" {point}: killed in {' and '.join(survivals[point].places)} ", end="")
 
 
 @pytest.mark.slow
-def test_the_fifty_points_were_spread_over_the_whole_run(survivals):
-    if len(survivals) < FIFTY:
+@pytest.mark.parametrize("name", RUNS)
+def test_the_points_of_a_run_were_spread_over_all_of_it(survivals, name):
+    mine = [survival for point, survival in survivals.items() if point.name == name]
+    if len(mine) < len(aims_of(name)):
         pytest.skip("not all points were tried, or not all survived")
-    after = sum(survival.after_first_checkpoint for survival in survivals)
-    twice = sum(len(survival.places) > 1 for survival in survivals)
-    places = Counter(place for survival in survivals for place in survival.places)
-    print(f"{after} of {FIFTY} after the first checkpoint, {twice} killed twice; {dict(places)}")
-    assert (FIFTY, after >= 40) == (50, True)
-    assert twice >= 10
-    assert min(places[part] for part in get_args(Part)) >= 3
+    after = sum(survival.after_first_checkpoint for survival in mine)
+    twice = sum(len(survival.places) > 1 for survival in mine)
+    sampling = sum(survival.sampling for survival in mine)
+    places = Counter(place for survival in mine for place in survival.places)
+    print(
+        f"{name}: {after} of {len(mine)} after the first checkpoint, {twice} killed twice, "
+        f"{sampling} while sampling; {dict(places)}"
+    )
+    assert after >= 0.8 * len(mine)
+    assert twice >= 5
+    assert min(places[part] for part in get_args(Part)) >= 1
+    assert sampling >= 4 or not RUNS[name].samples

@@ -201,9 +201,13 @@ async def trained(ctx: RunContext, setup: Setup, checkpoint: Path | None = None)
 
 async def resumed(store: Store, run_id: str, home: Path, setup: Setup) -> Setup:
     """Run on from the newest checkpoint, in an attempt of its own."""
-    writer = RunWriter(store, run_id, next_attempt(store, run_id))
-    ctx = context(writer, home, Config())
+    ctx = context(next_writer(store, run_id), home, Config())
     return await trained(ctx, setup, newest_checkpoint(store, run_id))
+
+
+def next_writer(store: Store, run_id: str) -> RunWriter:
+    """The writer of a run's next attempt."""
+    return RunWriter(store, run_id, next_attempt(store, run_id))
 
 
 def newest_checkpoint(store: Store, run_id: str) -> Path:

@@ -87,6 +87,18 @@ async def test_products_are_begun_at_the_boundary_that_lets_them_and_made_one_af
     ]
 
 
+async def test_a_snapshot_is_given_back_as_soon_as_its_product_is_made(ctx):
+    held = []
+    made = all_made(2)
+
+    async def training(setup, stage_ctx):
+        await made(setup, stage_ctx)
+        held.append(len(setup.open))
+
+    await trained(ctx, Setup(lag=2, training=training))
+    assert held == [0, 0, 0, 0, 0, 0]
+
+
 def all_made(lag):
     """Once everything is made that the step lets begin."""
     return once(lambda setup: setup.made >= min(len(setup.trained) + lag + 1, len(setup.items)))
