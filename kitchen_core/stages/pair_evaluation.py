@@ -60,8 +60,10 @@ class EvaluatePairs(Evaluate):
         rewards = zip(scores.chosen_rewards.tolist(), scores.rejected_rewards.tolist(), strict=True)
         ctx.state["scored_pairs"] = [
             ScoredPair(
-                *pairs.datums[SIDES * i : SIDES * (i + 1)],
-                *forward.logprobs[SIDES * i : SIDES * (i + 1)],
+                chosen=pairs.datums[SIDES * i],
+                rejected=pairs.datums[SIDES * i + 1],
+                chosen_logprobs=forward.logprobs[SIDES * i],
+                rejected_logprobs=forward.logprobs[SIDES * i + 1],
                 chosen_reward=chosen,
                 rejected_reward=rejected,
                 where=pairs.where[i],
