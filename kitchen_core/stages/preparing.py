@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
 from importlib.metadata import version
@@ -72,6 +73,18 @@ class Preparing(Protocol[E]):
 
     def sequences(self, example: E, /) -> list[Rendered]:
         """The row's sequences, none where there is nothing to train. Raises RenderError."""
+        ...
+
+    def rendered(self, example: E, /) -> list[Rendered]:
+        """The row's sequences, as long as they are. Raises RenderError."""
+        ...
+
+    def cut(self, rendered: Rendered) -> Rendered:
+        """A sequence without what lies beyond `max_length`."""
+        ...
+
+    def kept(self, cut: Sequence[Rendered]) -> list[Rendered]:
+        """What of a row's cut sequences is trained on."""
         ...
 
     def untrained(self, name: str, count: str) -> str:

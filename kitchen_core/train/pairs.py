@@ -41,8 +41,11 @@ class PairPreparation:
         """The chosen and the rejected sequence `[seq]`, or none where nothing of one of the answers
         is left within `max_length`. Raises RenderError naming the row.
         """
-        sides = [self.cut(rendered) for rendered in self.rendered(comparison)]
-        return sides if all(any(side.trained[1:]) for side in sides) else []
+        return self.kept([self.cut(rendered) for rendered in self.rendered(comparison)])
+
+    def kept(self, cut: Sequence[Rendered]) -> list[Rendered]:
+        """Both sides where both have something to train, else none."""
+        return list(cut) if all(any(side.trained[1:]) for side in cut) else []
 
     def rendered(self, comparison: Comparison) -> list[Rendered]:
         """The chosen and the rejected sequence, as long as they are. Raises RenderError naming the row."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kitchen_core.train.conversations import Document, Example
@@ -38,7 +39,10 @@ class Preparation:
         The first token is predicted from nothing, so it does not count as trained. Raises RenderError
         naming the row.
         """
-        cut = [self.cut(rendered) for rendered in self.rendered(example)]
+        return self.kept([self.cut(rendered) for rendered in self.rendered(example)])
+
+    def kept(self, cut: Sequence[Rendered]) -> list[Rendered]:
+        """Those of an example's sequences that have something to train."""
         return [rendered for rendered in cut if any(rendered.trained[1:])]
 
     def rendered(self, example: Example) -> list[Rendered]:
