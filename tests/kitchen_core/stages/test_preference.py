@@ -282,3 +282,15 @@ async def test_only_the_pairs_of_the_plan_are_scored(run, store):
     kept = store.get_artifact(run_id, "reference").path
     assert np.load(kept / "train.npy").shape == (24, 2)
     assert np.load(kept / "held_out.npy").shape == (20, 2)
+
+
+async def test_another_model_can_be_the_reference(run, store):
+    """The trained model of an earlier run, say: then a policy does not start at a margin of 0."""
+    settings = {"learning_rate": 1e-2, "eval_examples": 20}
+    trained = store.get_artifact(await run(TorchLocal(), **settings), "final").path
+    series = store.series(
+        await run(TorchLocal(), reference_model=f"file:{trained}", dpo_beta=0.1, **settings)
+    )
+    same = store.series(await run(TorchLocal(), model=f"file:{trained}", **settings))
+    assert values(series, "test/margin")[0] < -0.1
+    assert values(same, "test/margin")[0] == pytest.approx(0, abs=1e-5)
