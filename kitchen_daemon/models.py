@@ -72,13 +72,15 @@ class RenderedSegment(Model):
 
 
 class RenderedSequence(Model):
-    """One sequence to train on: a row gives one, or one for each trained turn.
+    """One sequence to train on: a row gives one, or one for each trained turn, or two of a pair.
 
-    num_tokens: those that are read, num_loss_tokens: those that are trained, num_cut: those beyond
-    max_length. A sequence with nothing to train is left out of the run.
+    side: of a pair, chosen or rejected; else empty. num_tokens: those that are read,
+    num_loss_tokens: those that are trained, num_cut: those beyond max_length. A sequence with nothing
+    to train is left out of the run, and the other side of its pair with it.
     """
 
     where: str
+    side: str = ""
     segments: list[RenderedSegment]
     num_tokens: int
     num_loss_tokens: int

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kitchen_core.train.conversations import Document, Example
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.ports.tokenizer import Tokenizer
 from kitchen_core.train.renderers import Rendered, Renderer, RenderError, TrainOnWhat
+
+
+def cut_to(max_length: int, rendered: Rendered) -> Rendered:
+    """A sequence without what lies beyond `max_length` tokens."""
+    return Rendered(rendered.tokens[:max_length], rendered.trained[:max_length])
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,10 @@ class Preparation:
         The first token is predicted from nothing, so it does not count as trained. Raises RenderError
         naming the row.
         """
-        cut = [self.cut(rendered) for rendered in self.rendered(example)]
+        return self.kept([self.cut(rendered) for rendered in self.rendered(example)])
+
+    def kept(self, cut: Sequence[Rendered]) -> list[Rendered]:
+        """Those of an example's sequences that have something to train."""
         return [rendered for rendered in cut if any(rendered.trained[1:])]
 
     def rendered(self, example: Example) -> list[Rendered]:
@@ -49,9 +58,12 @@ class Preparation:
 
     def cut(self, rendered: Rendered) -> Rendered:
         """A sequence without what lies beyond `max_length`."""
-        if len(rendered.tokens) <= self.max_length:
-            return rendered
-        return Rendered(rendered.tokens[: self.max_length], rendered.trained[: self.max_length])
+        return cut_to(self.max_length, rendered)
+
+    @property
+    def lacking(self) -> str:
+        """What a row without a sequence has, in words."""
+        return "no token to train"
 
     def untrained(self, name: str, count: str) -> str:
         """Why data can't be trained on: no sequence of so many rows has a trained token."""

@@ -58,6 +58,27 @@ def test_each_row_is_shown_with_what_is_trained_of_it_and_where_it_is_cut(daemon
     assert (shown.num_rows, shown.total_rows, shown.schema_name) == (3, 3, "messages")
 
 
+def test_of_a_pair_both_sides_are_shown(daemon, tmp_path):
+    rows = [
+        {"prompt": "1+1?", "chosen": "2", "rejected": "three"},
+        {"prompt": "1+1+1+1+1+1+1", "chosen": "7", "rejected": "8"},
+    ]
+    data = f"file:{write_jsonl(tmp_path / 'pairs.jsonl', rows)}"
+    launch = Launch(
+        recipe="dpo",
+        manifest="test",
+        overrides={"dataset": data, "max_length": 14, "test_dataset": "builtin:preferences"},
+    )
+    shown = daemon.client.render(RenderRequest(launch=launch))
+    assert [(each.side, marked(each)) for each in shown.sequences[:2]] == [
+        ("chosen", "<user>1+1?<eos><assistant>[2<eos>]"),
+        ("rejected", "<user>1+1?<eos><assistant>[three<eos>]"),
+    ]
+    assert [each.num_loss_tokens for each in shown.sequences] == [2, 6, 0, 0]
+    assert (shown.num_rows, shown.schema_name, shown.train_on) == (2, "preference", "both answers")
+    assert not shown.refusal
+
+
 def test_it_is_what_a_run_trains_on_and_nothing_is_queued_for_it(daemon, data):
     before = len(daemon.client.runs())
     asked = request(data, batch_size=3, max_steps=1, log_samples=3, eval_samples=1, eval_examples=1)

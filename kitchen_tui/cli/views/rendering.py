@@ -42,7 +42,8 @@ def _rows(rows: RenderedRows, max_length: int, color: bool) -> Iterator[Renderab
 
 
 def _sequence(sequence: RenderedSequence, max_length: int, color: bool) -> Iterator[RenderableType]:
-    yield row_title(sequence.where, sequence.num_tokens, sequence.num_loss_tokens)
+    where = f"{sequence.where} {sequence.side}".rstrip()
+    yield row_title(where, sequence.num_tokens, sequence.num_loss_tokens)
     spans = [(segment.text, segment.trained) for segment in sequence.segments]
     yield indented(trained_text(spans, color=color))
     if sequence.num_cut:

@@ -21,7 +21,7 @@ from kitchen_core.train.types import Datum
 from kitchen_core.workflow.context import RunContext
 from kitchen_core.workflow.graph import Workflow, stage
 from kitchen_core.workflow.runner import Runner
-from kitchen_core.workflows import SupervisedConfig
+from kitchen_core.workflows import SupervisedConfig, TrainingConfig
 from tests.kitchen_core.store.support import start
 from tests.kitchen_core.workflow.support import context
 from tests.rows import write_jsonl
@@ -37,6 +37,7 @@ CONFIG = SupervisedConfig(
 )
 
 BODY = (stage(LoadDataset()), stage(InitSession()), stage(InitTokenizer()), stage(BuildDatums()))
+WORKFLOW = Workflow("data", "A test's.", SupervisedConfig, BODY)
 
 
 class Connector:
@@ -82,8 +83,9 @@ class Prepared:
 async def stages_run(
     store: Store,
     home: Path,
-    config: SupervisedConfig,
+    config: TrainingConfig,
     *,
+    workflow: Workflow = WORKFLOW,
     hub: MemoryHub | None = None,
     pins: dict[str, str] | None = None,
     stop_asked: Any = None,
@@ -95,7 +97,7 @@ async def stages_run(
     ctx.resolver = resolver(writer, hub, pins)
     if stop_asked is not None:
         ctx.stop_asked = stop_asked
-    await Runner(Workflow("data", "A test's.", SupervisedConfig, BODY), ctx).run()
+    await Runner(workflow, ctx).run()
     try:
         yield Prepared(ctx, store)
     finally:
