@@ -120,9 +120,8 @@ class Point:
 def aims_of(name: str) -> list[Aim]:
     """What the points of a run aim at, in order."""
     aims: list[Aim] = [aim for aim, count in POINTS.items() for _ in range(count)]
-    if RUNS[name].samples:
-        aims.extend(["sampling"] * SAMPLING)
-    return aims
+    sampling: list[Aim] = ["sampling" for _ in range(SAMPLING) if RUNS[name].samples]
+    return aims + sampling
 
 
 def undisturbed_run(daemon: Daemon, store: Store, name: str) -> Undisturbed:
