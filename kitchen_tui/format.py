@@ -21,6 +21,13 @@ def _short_exponent(text: str) -> str:
     return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
 
 
+def signed(value: float | None) -> str:
+    """Three significant digits with a sign, zero without one."""
+    if not value:
+        return number(value)
+    return ("+" if value > 0 else "-") + _short_exponent(f"{abs(value):.3g}")
+
+
 def percent(share: float | None) -> str:
     """0.421 as 42.1 %."""
     return NOTHING if share is None else f"{100 * share:.1f} %"
