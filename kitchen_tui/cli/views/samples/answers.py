@@ -14,6 +14,7 @@ from kitchen_tui.cli.views.samples.look import (
     KindView,
     Look,
     more_than,
+    parts_of,
     said,
     surprises,
 )
@@ -37,6 +38,8 @@ def _told(sample: Sample, look: Look) -> Iterator[tuple[str, str | Text]]:
     yield "completion", said(sample.get("tokens", ()), str(sample.get("completion", "")), look)
     if "expected" in sample:
         yield "expected", visible(str(sample["expected"]))
+    if sample.get("rewards"):
+        yield "rewards", parts_of(sample["rewards"])
     if "logprob" in sample:
         yield "logprob", number(sample["logprob"])
 

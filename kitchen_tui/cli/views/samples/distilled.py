@@ -51,6 +51,8 @@ def _told(sample: Sample, text: Text) -> Iterator[tuple[str, str | Text]]:
         yield "prompt", visible(prompt)
     yield "said", text
     yield "teacher", str(sample.get("teacher", ""))
+    if sample.get("left_out"):
+        yield "left out", Text(str(sample["left_out"]), style="red")
 
 
 def _disputed(tokens: Sequence[Compared]) -> list[Compared]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rich.console import RenderableType
@@ -11,6 +11,7 @@ from rich.text import Text
 from kitchen_tui.cli.views.likelihood import SURPRISES, scored_text
 from kitchen_tui.cli.views.samples.collecting import Sample
 from kitchen_tui.cli.views.tokens import legend_of, visible
+from kitchen_tui.format import number
 
 RIGHT = ("✓ ", "green")
 WRONG = ("✗ ", "red")
@@ -49,3 +50,8 @@ def surprises(look: Look) -> Text:
 def more_than(prompt: str, question: str) -> bool:
     """Whether a prompt says more than the question that is shown already."""
     return bool(prompt) and prompt.strip() != question.strip()
+
+
+def parts_of(rewards: Mapping[str, float | None]) -> str:
+    """The parts of a reward in one line."""
+    return "  ".join(f"{name} {number(value)}" for name, value in rewards.items())

@@ -10,7 +10,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from kitchen_tui.cli.views.samples.collecting import Sample
-from kitchen_tui.cli.views.samples.look import KindView, Look, more_than, said, surprises
+from kitchen_tui.cli.views.samples.look import KindView, Look, more_than, parts_of, said, surprises
 from kitchen_tui.cli.views.style import facts
 from kitchen_tui.cli.views.tokens import indented, visible
 from kitchen_tui.format import number, signed
@@ -50,7 +50,7 @@ def _title(episode: Sample) -> Text:
         advantage = episode["advantage"] or 0.0
         color = "green" if advantage > 0 else "red" if advantage < 0 else "dim"
         title.append("  advantage ").append(signed(episode["advantage"]), style=color)
-    parts = _parts(episode.get("rewards") or {})
+    parts = parts_of(episode.get("rewards") or {})
     title.append(f"  {parts}" if parts else "", style="dim")
     if episode.get("version") not in (None, episode["step"]):
         title.append(f"  sampled at step {episode['version']}", style="dim")
@@ -61,15 +61,11 @@ def _turns(episode: Sample, look: Look) -> Iterator[RenderableType]:
     turns: Sequence[Mapping[str, Any]] = episode.get("turns", ())
     for turn in turns:
         text = Text(overflow="fold").append(said(turn.get("tokens", ()), "", look))
-        parts = _parts(turn.get("rewards") or {})
+        parts = parts_of(turn.get("rewards") or {})
         yield text.append(f"  {parts}" if len(turns) > 1 and parts else "", style="dim")
         if turn.get("told"):
             told = f"→ {visible(str(turn['told']))}"
             yield Text(told, style="cyan", overflow="fold")
-
-
-def _parts(rewards: Mapping[str, float | None]) -> str:
-    return "  ".join(f"{name} {number(value)}" for name, value in rewards.items())
 
 
 VIEW = KindView("episodes", surprises, _draw)
