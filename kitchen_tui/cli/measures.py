@@ -23,8 +23,10 @@ class Measure:
         return f"{self.name}_stderr"
 
     def told(self, value: float | None, error: float | None = None) -> str:
-        """The value, with its standard error where there is one."""
-        return self.show(value) if error is None else f"{self.show(value)} ± {self.show(error)}"
+        """The value, with its standard error where there is one: `64.9 ± 2.1 %`."""
+        if error is None:
+            return self.show(value)
+        return f"{self.show(value).removesuffix(' %')} ± {self.show(error)}"
 
 
 LOSS = Measure("test/nll", "held-out nll", "nll", number)
