@@ -87,7 +87,7 @@ class BuildDatums(Stage):
         Raises InvalidRequest where the model can't read as much as `max_length`.
         """
         data: LoadedData = ctx.state["dataset"]
-        _check_length(ctx.config.max_length, ctx.state["session"])
+        check_length(ctx.config.max_length, ctx.state["session"])
         preparation = _preparation(ctx)
         train = await _prepared(ctx, data.train, preparation)
         mixed = [await _prepared(ctx, each.examples, preparation) for each in data.mixed]
@@ -98,15 +98,17 @@ class BuildDatums(Stage):
         measured, left_out = await ctx.wait(asyncio.to_thread(held_out, examples, preparation))
         ctx.state["held_out"] = measured
         for message in (*shortfalls(plan), *unused(data, plan), *left_out):
-            _warn(ctx, message)
+            warn(ctx, message)
 
 
-def shortfalls(plan: BatchPlan) -> list[str]:
-    """Where the plan gives less than was asked for, in a sentence each."""
+def shortfalls(plan: BatchPlan, setting: str = "batch_size", unit: str = "examples") -> list[str]:
+    """Where the plan gives less than was asked for, in a sentence each. setting, unit: what a batch's
+    size is called, and what it is made of.
+    """
     found = []
     if plan.batch_size > plan.epoch_size:
         found.append(
-            f"batch_size={plan.batch_size}, but there are {plan.epoch_size} examples to train on; "
+            f"{setting}={plan.batch_size}, but there are {plan.epoch_size} {unit} to train on; "
             "every step takes all of them"
         )
     if plan.max_steps is not None and plan.max_steps > len(plan):
@@ -137,7 +139,8 @@ async def _first(ctx: StageContext, stream: ExampleStream | None, count: int) ->
     return found
 
 
-def _check_length(max_length: int, session: TrainingSession) -> None:
+def check_length(max_length: int, session: TrainingSession) -> None:
+    """Raise InvalidRequest where the model can't read as much as `max_length`."""
     if max_length > session.context_length:
         raise InvalidRequest(
             f"max_length={max_length}, but the model reads at most {session.context_length} tokens",
@@ -158,7 +161,7 @@ async def _prepared(
     prepared = await prepare(ctx, examples, preparation)
     left_out = prepared.left_out
     if left_out.count:
-        _warn(
+        warn(
             ctx,
             f"{examples.name}: {left_out.count:,} rows have no token to train within "
             f"max_length={preparation.max_length} and are left out, row {left_out.first_row} first; "
@@ -182,5 +185,6 @@ def _plan(
     )
 
 
-def _warn(ctx: StageContext, message: str) -> None:
+def warn(ctx: StageContext, message: str) -> None:
+    """Log a warning for the user."""
     ctx.event(EventKind.LOG, level="warning", message=message)

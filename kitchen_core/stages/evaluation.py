@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
@@ -31,8 +31,8 @@ class Answer:
     """One held-out question as the model answered it.
 
     prompt: all that it read, question: the user's turns of it. completion, expected: as text, for
-    people. correct: whether the turn read back from the completion is the expected one. sample: the
-    completion as it was sampled.
+    people. correct: whether the turn read back from the completion is the expected one, or what an
+    environment says. sample: the completion as it was sampled. rewards: what it earned, by part.
     """
 
     prompt: str
@@ -41,6 +41,7 @@ class Answer:
     expected: str
     correct: bool
     sample: Sample
+    rewards: Mapping[str, float] = field(default_factory=dict)
 
 
 class Evaluate(Stage):

@@ -69,4 +69,5 @@ def _log_answers(ctx: StageContext, answers: list[Answer]) -> None:
             tokens=scored_texts(sample.tokens, sample.logprobs, session.tokenizer.decode),
             expected=answer.expected,
             correct=answer.correct,
+            rewards=dict(answer.rewards),
         )

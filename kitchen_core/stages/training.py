@@ -73,20 +73,25 @@ class OptimStep(Stage):
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `update`: Update."""
-        config = ctx.config
-        factor = lr_multiplier(
-            config.lr_schedule,
-            ctx.step,
-            ctx.total_steps or 1,
-            config.warmup_steps,
-            config.min_lr_ratio,
-        )
-        adam = AdamParams(
-            learning_rate=ctx.state["peak_lr"] * factor,
-            weight_decay=config.weight_decay,
-            grad_clip_norm=config.grad_clip_norm,
-        )
+        adam = scheduled_adam(ctx)
         ctx.state["update"] = Update(ctx.state["session"].optim_step(adam), adam.learning_rate)
+
+
+def scheduled_adam(ctx: StageContext) -> AdamParams:
+    """The optimizer's settings at this step. The stage reads `peak_lr`."""
+    config = ctx.config
+    factor = lr_multiplier(
+        config.lr_schedule,
+        ctx.step,
+        ctx.total_steps or 1,
+        config.warmup_steps,
+        config.min_lr_ratio,
+    )
+    return AdamParams(
+        learning_rate=ctx.state["peak_lr"] * factor,
+        weight_decay=config.weight_decay,
+        grad_clip_norm=config.grad_clip_norm,
+    )
 
 
 class LogMetrics(Stage):
@@ -118,7 +123,7 @@ class LogMetrics(Stage):
                 **{f"optim/{name}": value for name, value in optim.metrics.items()},
                 "time/step_s": seconds,
                 "time/tokens_per_s": tokens / seconds,
-                **_work(forward.metrics, ctx.state["session"].device_facts, seconds),
+                **work(forward.metrics, ctx.state["session"].device_facts, seconds),
             },
         )
 
@@ -135,7 +140,7 @@ async def both(
     return cast(ForwardResult, forward), cast(OptimResult, optim)
 
 
-def _work(metrics: Mapping[str, float], device: DeviceFacts, seconds: float) -> dict[str, float]:
+def work(metrics: Mapping[str, float], device: DeviceFacts, seconds: float) -> dict[str, float]:
     """How hard the device worked, as far as the backend says: TFLOP/s and the memory taken at most;
     and, where the device's peak is known, the model FLOP utilization (PaLM's MFU, a share).
     """

@@ -41,7 +41,7 @@ class Trajectory:
         none).
         """
         parts = [*(turn.rewards for turn in self.turns), self.group_rewards]
-        return sum(weights.get(name, 1.0) * value for each in parts for name, value in each.items())
+        return sum(weighed(each, weights) for each in parts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,3 +62,13 @@ class TrajectoryGroup:
     def whole(self) -> tuple[Trajectory, ...]:
         """The episodes in which nothing broke."""
         return tuple(each for each in self.trajectories if each.error is None)
+
+    @property
+    def rewards(self) -> list[float]:
+        """What each whole episode was worth."""
+        return [each.reward(self.reward_weights) for each in self.whole]
+
+
+def weighed(rewards: Mapping[str, float], weights: Mapping[str, float]) -> float:
+    """The sum of the parts of a reward, each times its weight (1 where it has none)."""
+    return sum(weights.get(name, 1.0) * value for name, value in rewards.items())

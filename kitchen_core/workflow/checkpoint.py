@@ -41,7 +41,7 @@ class Stateful(Protocol):
         ...
 
     async def load_state(self, folder: Path) -> None:
-        """Put back what was written."""
+        """Put back what was written. Raises PortError or ValueError where that can't be done."""
         ...
 
 
@@ -155,7 +155,7 @@ async def restore(
 async def _load(ctx: RunContext, key: str, folder: Path) -> None:
     try:
         await ctx.state[key].load_state(folder / key)
-    except PortError as error:
+    except (PortError, ValueError) as error:
         raise ResumeError(
             f"the '{key}' of the checkpoint can't be taken up: {error}; "
             f"begin anew with: kitchen retry {ctx.run_id}"

@@ -5,7 +5,7 @@ asked from outside.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -44,7 +44,8 @@ class RunContext:
     """One run in one process. step counts optimizer steps done; only the step loop advances it.
 
     scratch: for files on their way into the store. cache: for what can be made again, shared by
-    runs. outcome: what stages have to say about how the run ended.
+    runs. outcome: what stages have to say about how the run ended. begins_again: what is done in this
+    context begins again after a resume, so that it can be left at any boundary.
     """
 
     config: RunConfig
@@ -63,6 +64,14 @@ class RunContext:
     stop_asked: Callable[[], bool] = lambda: False
     checkpoint_step: int | None = None
     outcome: list[str] = field(default_factory=list)
+    begins_again: bool = False
+
+    def beside(self, step: int, *, begins_again: bool) -> RunContext:
+        """The run for what is done beside its turns, towards `step`: it has the state as it is now, and
+        what it puts there is its own.
+        """
+        fork = self.state.fork()
+        return replace(self, state=fork, step=step, cursors={}, begins_again=begins_again)
 
     @property
     def run_id(self) -> str:
@@ -81,12 +90,12 @@ class RunContext:
         boundary.
 
         A cancelled run stops here. One that shall go on later first reaches the end of its step,
-        where the runner saves it.
+        where the runner saves it, unless what it is doing begins again then.
         """
         if not self.stop_asked():
             return
         intent = self.log.intent()
-        if intent is Intent.CANCEL or not self.in_steps:
+        if intent is Intent.CANCEL or self.begins_again or not self.in_steps:
             raise Interrupted(intent)
 
 

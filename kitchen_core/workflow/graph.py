@@ -1,4 +1,4 @@
-"""A workflow as data: a tree of nodes that can be drawn, and checked without running."""
+"""A workflow as data: a tree of nodes. `drawing` draws it, `checking` holds it against what can work."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from kitchen_core.config import RunConfig
 from kitchen_core.train.ports.adapter import PortName
-from kitchen_core.workflow.stage import Keeping, Stage
+from kitchen_core.workflow.stage import Stage
 
 if TYPE_CHECKING:
     from kitchen_core.workflow.context import RunContext
@@ -35,6 +35,14 @@ class Predicate:
 
 
 @dataclass(frozen=True)
+class Count:
+    """A number that the run knows, with the words that a drawing shows."""
+
+    label: str
+    of: Callable[[RunContext], int]
+
+
+@dataclass(frozen=True)
 class LoopNode:
     """The body once for each item of the state key `over`, which has a length and is read by index.
 
@@ -56,6 +64,46 @@ class LoopNode:
 
 
 @dataclass(frozen=True)
+class AsyncLoopNode:
+    """A loop over steps whose turns each need a product, which may be begun up to `lag` turns ahead.
+
+    Turn `k` finds the item `k` of `over` as `item`, and as `product` what the `producer` nodes made of
+    that item. A product is in two parts. `begin` takes hold of what the producer works from, such as a
+    snapshot of the weights; what it writes is closed when the product is there. `producer` then works
+    beside the training, one product at a time, in their order. Both see the state as it was before the
+    turn in which they were let begin, and the step that they work for; what they write, all of it
+    rebuilt, is theirs alone, but for the product.
+
+    exact: `begin` runs between two turns: product `i` comes from the weights after `i - lag` turns, or
+    the first ones, however fast anything is; a checkpoint waits for what has begun. Not exact: `begin`
+    runs when the product before is done, so the weights are newer where there was time, never older;
+    a checkpoint keeps what is done, and the rest begins again after a resume. lag 0: each product is
+    made in its own turn, and both mean the same.
+
+    buffer: the state key of the `Buffer` in which products wait, and outlive the process. name, over,
+    between, until: as of a LoopNode. Each turn is one optimizer step.
+    """
+
+    name: str
+    over: str
+    item: str
+    product: str
+    buffer: str
+    begin: tuple[Node, ...]
+    producer: tuple[Node, ...]
+    body: tuple[Node, ...]
+    lag: Count
+    exact: Predicate
+    between: tuple[Node, ...] = ()
+    until: Predicate | None = None
+
+    @property
+    def counts_steps(self) -> bool:
+        """True: a lag is counted in steps."""
+        return True
+
+
+@dataclass(frozen=True)
 class WhenNode:
     """The body, if the predicate holds."""
 
@@ -71,7 +119,7 @@ class ParallelNode:
     max_concurrency: int
 
 
-Node: TypeAlias = StageNode | LoopNode | WhenNode | ParallelNode
+Node: TypeAlias = StageNode | LoopNode | AsyncLoopNode | WhenNode | ParallelNode
 
 
 @dataclass(frozen=True)
@@ -123,6 +171,26 @@ def stream(
     return LoopNode(name, over, item, body, between, prefetch, counts_steps, until)
 
 
+def async_loop(
+    name: str,
+    *body: Node,
+    over: str,
+    item: str,
+    product: str,
+    buffer: str,
+    begin: tuple[Node, ...] = (),
+    producer: tuple[Node, ...],
+    lag: Count,
+    exact: Predicate,
+    between: tuple[Node, ...] = (),
+    until: Predicate | None = None,
+) -> AsyncLoopNode:
+    """Run the body for each item and what a producer made of it, which may work ahead."""
+    return AsyncLoopNode(
+        name, over, item, product, buffer, begin, producer, body, lag, exact, between, until
+    )
+
+
 def when(predicate: Predicate, *body: Node) -> WhenNode:
     """Run the body if a predicate holds."""
     return WhenNode(predicate, body)
@@ -154,19 +222,28 @@ def is_set(setting: str) -> Predicate:
     return Predicate(f"{setting} is set", lambda ctx: bool(getattr(ctx.config, setting)))
 
 
+def number_of(setting: str) -> Count:
+    """The value of a config setting that is a whole number."""
+    return Count(setting, lambda ctx: getattr(ctx.config, setting))
+
+
 def stages_of(nodes: tuple[Node, ...]) -> Iterator[Stage]:
     """Every stage of a tree, in order."""
-    return (node.stage for node in _walk(nodes) if isinstance(node, StageNode))
+    return (node.stage for node in walk(nodes) if isinstance(node, StageNode))
 
 
-def _walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
+def walk(nodes: tuple[Node, ...]) -> Iterator[Node]:
+    """Every node of a tree, in order, each before what is in it."""
     for node in nodes:
         yield node
-        yield from _walk(_children(node))
+        yield from walk(children_of(node))
 
 
-def _children(node: Node) -> tuple[Node, ...]:
+def children_of(node: Node) -> tuple[Node, ...]:
+    """The nodes right below a node."""
     match node:
+        case AsyncLoopNode(begin=begin, producer=producer, body=body, between=between):
+            return between + begin + producer + body
         case LoopNode(body=body, between=between):
             return between + body
         case WhenNode(body=body):
@@ -175,93 +252,3 @@ def _children(node: Node) -> tuple[Node, ...]:
             return tuple(chain.from_iterable(branches))
         case _:
             return ()
-
-
-def check(workflow: Workflow) -> None:
-    """Refuse a tree that can't work: an unknown node, a read that nothing before it writes, two
-    loops of one name, two step counters or one that is run more than once.
-
-    Raises GraphError naming the stage and the key, or the loop.
-    """
-    _check_loops(workflow.name, workflow.body)
-    _check_body(workflow.name, workflow.body, {})
-
-
-def _check_loops(where: str, body: tuple[Node, ...]) -> None:
-    names = [node.name for node in _loops(body)]
-    for name in names:
-        if names.count(name) > 1:
-            raise GraphError(f"workflow {where}: two loops are named {name}")
-    steps = [node.name for node in _loops(body) if node.counts_steps]
-    if len(steps) > 1:
-        raise GraphError(
-            f"workflow {where}: {' and '.join(steps)} both count steps; only one loop can"
-        )
-    for node in _walk(body):
-        inner = [within.name for within in _loops(_children(node)) if within.counts_steps]
-        if inner and isinstance(node, LoopNode | ParallelNode):
-            kind = f"loop {node.name}" if isinstance(node, LoopNode) else "a parallel"
-            raise GraphError(
-                f"workflow {where}: {inner[0]} counts steps, so it can't be inside {kind}"
-            )
-
-
-def _loops(nodes: tuple[Node, ...]) -> Iterator[LoopNode]:
-    return (node for node in _walk(nodes) if isinstance(node, LoopNode))
-
-
-Written: TypeAlias = dict[str, Keeping]
-
-
-def _check_body(where: str, nodes: tuple[Node, ...], written: Written) -> Written:
-    """The keys written after the nodes, given those written before."""
-    for node in nodes:
-        written = written | _check_node(where, node, written)
-    return written
-
-
-def _check_node(where: str, node: Node, written: Written) -> Written:
-    match node:
-        case StageNode(stage=placed):
-            for key in placed.reads:
-                if key not in written:
-                    raise GraphError(
-                        f"workflow {where}: stage {placed.name} reads '{key}', which no earlier stage writes"
-                    )
-            return dict(placed.writes)
-        case LoopNode(name=name, over=over, item=item, body=body, between=between):
-            if over not in written:
-                raise GraphError(
-                    f"workflow {where}: loop {name} goes over '{over}', which no earlier stage writes"
-                )
-            before = _check_body(where, between, written)
-            inside = _check_body(where, body, before | {item: Keeping.REBUILT})
-            return _durable_of(inside)
-        case WhenNode(body=body):
-            _check_body(where, body, written)
-            return {}
-        case ParallelNode(branches=branches):
-            return _check_branches(where, branches, written)
-        case _:
-            raise GraphError(
-                f"workflow {where}: {node!r} is not a node; use stage, loop, stream, when or parallel"
-            )
-
-
-def _durable_of(written: Written) -> Written:
-    """What a loop leaves behind: the keys of its last turn are gone, the durable ones stay."""
-    return {key: keeping for key, keeping in written.items() if keeping is Keeping.DURABLE}
-
-
-def _check_branches(
-    where: str, branches: tuple[tuple[Node, ...], ...], written: Written
-) -> Written:
-    added: Written = {}
-    for branch in branches:
-        _check_body(where, branch, written)
-        own = {key: kept for placed in stages_of(branch) for key, kept in placed.writes.items()}
-        both = own.keys() & added.keys()
-        if both:
-            raise GraphError(f"workflow {where}: two parallel branches write '{min(both)}'")
-        added |= own
-    return added

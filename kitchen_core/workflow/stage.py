@@ -29,6 +29,15 @@ class Keeping(StrEnum):
     REBUILT = "rebuilt"
 
 
+class StageFailed(Exception):  # noqa: N818 - carries the cause
+    """A stage raised, and what has to be was rolled back; `stage` is its name, the cause is chained."""
+
+    def __init__(self, stage: str, error: Exception) -> None:
+        super().__init__(f"stage {stage}: {error}")
+        self.stage = stage
+        self.error = error
+
+
 class StageOptions(BaseModel):
     """A stage's own settings, given where the workflow places it."""
 

@@ -42,6 +42,13 @@ class RunState:
             if self._keeping.get(key) is Keeping.REBUILT:
                 del self._values[key], self._keeping[key]
 
+    def fork(self) -> RunState:
+        """A state that begins with these values. What is put into either stays out of the other."""
+        fork = RunState()
+        fork._values = dict(self._values)
+        fork._keeping = dict(self._keeping)
+        return fork
+
     def keys(self) -> set[str]:
         """Every key that has a value."""
         return set(self._values)

@@ -14,8 +14,9 @@ from pydantic import BaseModel
 
 from kitchen_core.config import ConfigError, RefRole, RunConfig, ref_fields
 from kitchen_core.recipe import Recipe, RecipeError, load_recipe
+from kitchen_core.workflow.checking import check
 from kitchen_core.workflow.drawing import draw
-from kitchen_core.workflow.graph import GraphError, Workflow, check
+from kitchen_core.workflow.graph import GraphError, Workflow
 from kitchen_core.workflows.registry import stage_schemas
 
 

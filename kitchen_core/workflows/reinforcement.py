@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from kitchen_core.config import MixedSet, setting
+from kitchen_core.stages.advantages import AssembleBatch, ComputeAdvantages
+from kitchen_core.stages.best import (
+    BeginBest,
+    DropBest,
+    RestoreBest,
+    TrackBest,
+    not_measured,
+    waited_long,
+)
+from kitchen_core.stages.data import LoadDataset
+from kitchen_core.stages.env_evaluation import EvaluateEnvs
+from kitchen_core.stages.kl_reference import LoadReference
+from kitchen_core.stages.learning_log import LogReinforcement, LogRollouts
+from kitchen_core.stages.problems import BuildEnvGroups
+from kitchen_core.stages.rollouts import MakeBuffer, Rollout, TakePolicy
+from kitchen_core.stages.samples import LogAnswers
+from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
+from kitchen_core.stages.session import InitSession, InitTokenizer
+from kitchen_core.stages.substeps import Substeps
+from kitchen_core.train.rl.advantages import Advantage
+from kitchen_core.train.rl.normalization import Normalization
+from kitchen_core.train.rl.policy_loss import CLIPS, PolicyLoss, clip_bounds
+from kitchen_core.workflow.context import RunContext
+from kitchen_core.workflow.graph import (
+    Predicate,
+    StageNode,
+    Workflow,
+    async_loop,
+    every,
+    is_set,
+    number_of,
+    stage,
+    when,
+)
 from kitchen_core.workflows.training import TrainingConfig
-
-PolicyLoss = Literal["importance_sampling", "ppo", "cispo", "gspo", "reinforce"]
-Advantage = Literal["group_mean", "group_std", "leave_one_out", "gae"]
-Normalization = Literal["sum", "grpo", "dapo", "dr_grpo"]
 
 
 class MixedProblems(MixedSet):
@@ -81,7 +113,152 @@ class ReinforcementConfig(TrainingConfig):
         "exact: always as far behind as allowed, the same bytes from the same seed; free: whenever "
         "there is time; auto: exact on a CPU or where deterministic is set",
     )
+    max_length: int = setting(
+        1024,
+        "An episode ends when it is this long, prompts and answers together",
+        unit="tokens",
+        ge=2,
+    )
     best_metric: str = setting(
         "test/env/all/reward/total",
         "The metric that early_stopping_patience and keep_best go by, one that evaluations measure",
     )
+
+    @model_validator(mode="after")
+    def _clips_are_used(self) -> Self:
+        given = {"clip_low": self.clip_low, "clip_high": self.clip_high}
+        for name, value in given.items():
+            if value is not None and self.loss not in CLIPS:
+                raise ValueError(
+                    f"{name}={value:g} bounds the ratio, but loss={self.loss} does not clip; leave it "
+                    f"out, or use {', '.join(CLIPS)}"
+                )
+        low, high = clip_bounds(self.loss, self.clip_low, self.clip_high)
+        if low >= high:
+            raise ValueError(
+                f"the ratio is clipped to clip_low={low:g} and clip_high={high:g}, expected the first "
+                "below the second"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _episodes_can_be_compared(self) -> Self:
+        if self.group_size < 2:
+            raise ValueError(
+                f"group_size={self.group_size}: an advantage ({self.advantage}) holds the episodes of a "
+                "problem against each other, so it takes at least 2"
+            )
+        if not self.temperature:
+            raise ValueError(
+                "temperature=0 gives every episode of a problem the same answer, so none is better; "
+                "use 1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_a_datum_for_each_substep(self) -> Self:
+        episodes = self.groups_per_batch * self.group_size
+        if self.num_substeps > episodes:
+            raise ValueError(
+                f"num_substeps={self.num_substeps}, but a batch has {episodes} episodes "
+                f"(groups_per_batch={self.groups_per_batch} of group_size={self.group_size})"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _no_setting_is_idle(self) -> Self:
+        """A setting that the others leave without effect is refused, rather than ignored."""
+        for name, needs, used in self._depends():
+            default = type(self).model_fields[name].default
+            if getattr(self, name) != default and not used:
+                raise ValueError(
+                    f"{name}={getattr(self, name)} has no effect without {needs}; set that, or leave "
+                    f"{name} out"
+                )
+        return self
+
+    def _depends(self) -> tuple[tuple[str, str, bool], ...]:
+        """What each setting needs to have an effect, and whether that is so."""
+        gae, penalty = self.advantage == "gae", self.kl_penalty_coef > 0
+        return (
+            ("gae_lambda", "advantage=gae", gae),
+            ("discount", "advantage=gae", gae),
+            ("kl_discount_factor", "kl_penalty_coef", penalty),
+            ("kl_reference", "kl_penalty_coef", penalty),
+            ("resample_rounds", "remove_constant_groups", self.remove_constant_groups),
+            ("off_policy", "max_steps_off_policy", self.max_steps_off_policy > 0),
+            ("eval_examples", "a loss on demonstrations (eval_samples is what counts here)", False),
+        )
+
+    @model_validator(mode="after")
+    def _free_running_is_not_deterministic(self) -> Self:
+        if self.off_policy == "free" and self.deterministic:
+            raise ValueError(
+                "off_policy=free samples whenever there is time, which deterministic=true rules out; "
+                "use exact"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _measuring_asks_something(self) -> Self:
+        if self.eval_every and not self.eval_samples:
+            raise ValueError(
+                f"eval_every={self.eval_every} measures by asking, but eval_samples=0 asks nothing; "
+                "set eval_samples, or eval_every=0"
+            )
+        return self
+
+
+def _is_exact(ctx: RunContext) -> bool:
+    """Whether a batch is always sampled as far behind as allowed, however fast anything is."""
+    config: ReinforcementConfig = ctx.config  # type: ignore[assignment]
+    if config.off_policy == "auto":
+        return config.device != "cuda" or config.deterministic
+    return config.off_policy == "exact"
+
+
+def _measure() -> tuple[StageNode, ...]:
+    return stage(EvaluateEnvs()), stage(LogAnswers()), stage(TrackBest())
+
+
+reinforcement = Workflow(
+    name="reinforcement",
+    description="Answer problems, be graded, and do more of what was worth more.",
+    config=ReinforcementConfig,
+    body=(
+        stage(LoadDataset()),
+        stage(InitSession()),
+        stage(InitTokenizer()),
+        stage(BuildEnvGroups()),
+        stage(LoadReference()),
+        stage(MakeBuffer()),
+        stage(BeginBest()),
+        async_loop(
+            "steps",
+            stage(ComputeAdvantages()),
+            stage(AssembleBatch()),
+            stage(Substeps()),
+            stage(LogReinforcement()),
+            when(every("eval_every", at_start=True), stage(LogRollouts())),
+            over="batches",
+            item="batch",
+            product="rollouts",
+            buffer="waiting",
+            begin=(stage(TakePolicy()),),
+            producer=(stage(Rollout()),),
+            lag=number_of("max_steps_off_policy"),
+            exact=Predicate("off_policy is exact", _is_exact),
+            between=(
+                when(every("save_every"), stage(Checkpoint())),
+                when(every("eval_every", at_start=True), *_measure()),
+            ),
+            until=waited_long("early_stopping_patience"),
+        ),
+        when(not_measured("eval_every"), *_measure()),
+        when(is_set("keep_best"), stage(RestoreBest())),
+        stage(SaveFinal()),
+        stage(CheckFinal()),
+        when(is_set("keep_best"), stage(DropBest())),
+        when(is_set("register_as"), stage(Register())),
+    ),
+)

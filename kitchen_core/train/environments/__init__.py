@@ -8,3 +8,8 @@ from kitchen_core.train.environments.base import (
 )
 
 __all__ = ["Env", "EnvGroupBuilder", "Environment", "Outcome"]
+from kitchen_core.train.environments.provisional import (
+    environment_names,
+    get_environment,
+    register_environment,
+)

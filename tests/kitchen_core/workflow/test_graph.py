@@ -1,11 +1,14 @@
 import pytest
 
+from kitchen_core.workflow.checking import check
 from kitchen_core.workflow.drawing import draw
 from kitchen_core.workflow.graph import (
     GraphError,
-    check,
+    async_loop,
     every,
+    is_set,
     loop,
+    number_of,
     parallel,
     stage,
     stream,
@@ -21,6 +24,24 @@ STEPS = loop("steps", over="items", item="i", counts_steps=True)
 
 def reading(*keys):
     return stage(make_stage("Read", reads=keys))
+
+
+BUFFER = stage(putting("buffer", {}))
+
+
+def ahead(*producer, body=None):
+    """An async loop that takes `x` from its producer."""
+    return async_loop(
+        "ahead",
+        *([body] if body else []),
+        over="items",
+        item="i",
+        product="x",
+        buffer="buffer",
+        producer=producer,
+        lag=number_of("look_every"),
+        exact=is_set("look_every"),
+    )
 
 
 REFUSED = {
@@ -74,7 +95,38 @@ REFUSED = {
         [ITEMS, parallel(STEPS, stage(putting("x", 1)))],
         "steps counts steps, so it can't be inside a parallel",
     ),
-    "an unknown node": (["a word"], "'a word' is not a node; use stage, loop, stream"),
+    "a producer of something else": (
+        [ITEMS, BUFFER, ahead(stage(putting("y", 1)))],
+        "loop ahead takes 'x' from its producer, which does not write it",
+    ),
+    "a product without a place to wait": (
+        [ITEMS, ahead(stage(putting("x", 1)))],
+        "loop ahead keeps its products in 'buffer', which no earlier stage writes",
+    ),
+    "a producer that writes what a checkpoint keeps": (
+        [ITEMS, BUFFER, ahead(stage(putting("x", 1)), stage(putting("z", 1, Keeping.DURABLE)))],
+        "the producer of loop ahead writes 'z', which is durable",
+    ),
+    "a producer that reads what a turn writes": (
+        [ITEMS, BUFFER, ahead(reading("y"), stage(putting("x", 1)), body=stage(putting("y", 1)))],
+        "reads 'y'",
+    ),
+    "a turn that reads what its producer keeps": (
+        [ITEMS, BUFFER, ahead(stage(putting("x", 1)), stage(putting("y", 1)), body=reading("y"))],
+        "reads 'y'",
+    ),
+    "a turn that reads what was between two turns": (
+        [
+            ITEMS,
+            loop("l", reading("x"), over="items", item="i", between=(stage(putting("x", 1)),)),
+        ],
+        "reads 'x'",
+    ),
+    "an async loop in a loop": (
+        [ITEMS, BUFFER, loop("l", ahead(stage(putting("x", 1))), over="items", item="j")],
+        "ahead counts steps, so it can't be inside loop l",
+    ),
+    "an unknown node": (["a word"], "'a word' is not a node; use stage, loop, stream, async_loop"),
 }
 
 
@@ -89,6 +141,11 @@ def test_a_tree_that_cant_work_is_refused_before_anything_runs(case):
 def test_durable_keys_of_a_loop_outlive_it():
     best = stage(putting("best", 1, Keeping.DURABLE))
     check(workflow(ITEMS, loop("l", best, over="items", item="i"), reading("best")))
+
+
+def test_a_turn_finds_its_item_and_its_product():
+    body = stage(make_stage("Learn", reads=("i", "x")))
+    check(workflow(ITEMS, BUFFER, ahead(stage(putting("x", 1)), body=body)))
 
 
 def test_a_stream_needs_something_to_prefetch():
@@ -112,6 +169,16 @@ def test_a_drawing_shows_the_tree():
         "  parallel",
         "    PutX",
         "    PutY",
+    ]
+
+
+def test_a_drawing_shows_what_may_run_ahead():
+    tree = workflow(ITEMS, BUFFER, ahead(stage(putting("x", 1)), body=reading("x")))
+    assert draw(tree)[3:] == [
+        "  async loop ahead over items",
+        "    ahead, by look_every at most; exactly so where look_every is set",
+        "      PutX",
+        "    Read",
     ]
 
 
