@@ -26,6 +26,7 @@ from kitchen_core.store.store import Store
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import Rendered, get_renderer
+from kitchen_core.train.schemas import Schema
 from kitchen_core.train.spans import spans
 from kitchen_core.workflows import SupervisedConfig
 from kitchen_core.workflows.reading import load_for_run
@@ -74,14 +75,14 @@ async def render(task: RenderTask) -> Rendering:
         resolver = make_resolver(store, wiring, task.pins, lambda *_: None, lambda *_: None)
         dataset = await resolver.dataset(config.dataset)
         mixed = [
-            (mixed_stream(await resolver.dataset(ref), each.fields), each.share)
+            (mixed_stream(await resolver.dataset(ref), each.fields, Schema.example), each.share)
             for ref, each in config.mix.items()
         ]
         model = await resolver.model(config.model)
         tokenizer = await wiring.connect("training_client").tokenizer(model.source)
     renderer = get_renderer(config.renderer, tokenizer)
     preparation = Preparation(renderer, tokenizer, config.train_on, config.max_length)
-    shown = _shown(training_stream(dataset, config), preparation, task.rows)
+    shown = _shown(training_stream(dataset, config, Schema.example), preparation, task.rows)
     return Rendering(
         **shown,
         recipe=Path(task.recipe).stem,

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Generic, Literal, TypeVar
 
 from kitchen_core.refs import RefError
 from kitchen_core.resolved_data import ResolvedDataset, Split
@@ -15,9 +15,9 @@ from kitchen_core.stages.watching import Watch
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import is_held_out
 from kitchen_core.train.hashing import sha256_of_json
-from kitchen_core.train.schemas import RowError
+from kitchen_core.train.schemas import Reading, RowError, Schema
 from kitchen_core.workflow.context import StageContext
-from kitchen_core.workflow.stage import Keeping, Stage
+from kitchen_core.workflow.stage import Keeping, Stage, StageOptions
 
 CHECKED_AT_ONCE = 200
 """Rows of each set that are checked here, so that a set that does not fit is refused before a model
@@ -25,22 +25,25 @@ is loaded. The others are as they are prepared.
 """
 
 
+E = TypeVar("E")
+
+
 @dataclass(frozen=True)
-class MixedStream:
+class MixedStream(Generic[E]):
     """Examples mixed in: `share` of them for each one of the dataset."""
 
     ref: str
-    examples: ExampleStream
+    examples: ExampleStream[E]
     share: float
 
 
 @dataclass(frozen=True)
-class LoadedData:
+class LoadedData(Generic[E]):
     """What a run trains on and is measured on, as streams."""
 
-    train: ExampleStream
-    mixed: tuple[MixedStream, ...]
-    test: ExampleStream | None
+    train: ExampleStream[E]
+    mixed: tuple[MixedStream[E], ...]
+    test: ExampleStream[E] | None
 
     @property
     def fingerprint(self) -> str:
@@ -50,10 +53,18 @@ class LoadedData:
         return sha256_of_json([self.train.fingerprint, mixed, test])
 
 
+class LoadDatasetOptions(StageOptions):
+    """rows: what is made of each row."""
+
+    rows: Literal["examples", "comparisons"] = "examples"
+
+
 class LoadDataset(Stage):
     """Resolve the datasets, check that their rows fit, and hold some out."""
 
     name = "LoadDataset"
+    Options = LoadDatasetOptions
+    options: LoadDatasetOptions
     writes = MappingProxyType({"dataset": Keeping.REBUILT})
 
     async def run(self, ctx: StageContext) -> None:
@@ -74,15 +85,21 @@ class LoadDataset(Stage):
         measured = test if config.eval_every else None
         ctx.state["dataset"] = LoadedData(train, tuple(mixed), measured)
 
-    async def _dataset(self, ctx: StageContext) -> tuple[ExampleStream, ExampleStream | None]:
+    @property
+    def _reading(self) -> Reading[Any]:
+        return READINGS[self.options.rows]
+
+    async def _dataset(
+        self, ctx: StageContext
+    ) -> tuple[ExampleStream[Any], ExampleStream[Any] | None]:
         """What is trained on, and the data's own test split or a part held out."""
         config = ctx.config
         held_out = _HeldOutCount(config.test_fraction)
         resolved = await self._resolved(ctx, config.dataset, "dataset", seen=held_out.see)
-        train = training_stream(resolved, config)
+        train = training_stream(resolved, config, self._reading)
         test, num_train, num_test = None, train.split.num_rows, 0
         if resolved.test is not None:
-            test = ExampleStream(f"{train.name} (test)", resolved.test, config.fields)
+            test = replace(train, name=f"{train.name} (test)", split=resolved.test)
             num_test = resolved.test.num_rows
         elif train.fraction:
             num_test = held_out.rows
@@ -94,22 +111,22 @@ class LoadDataset(Stage):
 
     async def _mixed_in(
         self, ctx: StageContext, ref: str, fields: Mapping[str, str]
-    ) -> ExampleStream:
+    ) -> ExampleStream[Any]:
         resolved = await self._resolved(ctx, ref, "mix")
-        examples = mixed_stream(resolved, fields)
+        examples = mixed_stream(resolved, fields, self._reading)
         await self._loaded(ctx, "mix", resolved, examples, examples.split.num_rows, 0)
         return examples
 
     async def _measured_on(
         self, ctx: StageContext, ref: str, fields: Mapping[str, str]
-    ) -> ExampleStream:
+    ) -> ExampleStream[Any]:
         """Another set to measure on: its test split where it has one.
 
         Its columns are named as the dataset's are, or as its own form has them.
         """
         resolved = await self._resolved(ctx, ref, "test_dataset")
         split = resolved.test or _to_train_on(resolved)
-        examples = ExampleStream(resolved.node.name, split, fields)
+        examples = ExampleStream(resolved.node.name, split, self._reading, fields)
         try:
             await asyncio.to_thread(examples.schema)
         except RowError:
@@ -132,7 +149,7 @@ class LoadDataset(Stage):
         ctx: StageContext,
         role: str,
         resolved: ResolvedDataset,
-        examples: ExampleStream,
+        examples: ExampleStream[Any],
         train_rows: int,
         test_rows: int,
     ) -> None:
@@ -151,18 +168,28 @@ class LoadDataset(Stage):
         )
 
 
-def training_stream(resolved: ResolvedDataset, config: Any) -> ExampleStream:
+READINGS: Mapping[str, Reading[Any]] = MappingProxyType(
+    {"examples": Schema.example, "comparisons": Schema.comparison}
+)
+"""What can be made of a row."""
+
+
+def training_stream(
+    resolved: ResolvedDataset, config: Any, reading: Reading[E]
+) -> ExampleStream[E]:
     """What of the dataset is trained on: all, or, where there is something to measure and neither the
     data nor the config brings a test set, what is not held out.
     """
-    train = ExampleStream(resolved.node.name, _to_train_on(resolved), config.fields)
+    train = ExampleStream(resolved.node.name, _to_train_on(resolved), reading, config.fields)
     holds_out = config.eval_every and resolved.test is None and config.test_dataset is None
     return replace(train, fraction=config.test_fraction) if holds_out else train
 
 
-def mixed_stream(resolved: ResolvedDataset, fields: Mapping[str, str]) -> ExampleStream:
+def mixed_stream(
+    resolved: ResolvedDataset, fields: Mapping[str, str], reading: Reading[E]
+) -> ExampleStream[E]:
     """What is mixed in of another dataset: all that there is to train on."""
-    return ExampleStream(resolved.node.name, _to_train_on(resolved), fields)
+    return ExampleStream(resolved.node.name, _to_train_on(resolved), reading, fields)
 
 
 def _to_train_on(resolved: ResolvedDataset) -> Split:
@@ -183,7 +210,7 @@ class _HeldOutCount:
         self.rows += is_held_out(line, self._fraction)
 
 
-def _check_not_all(held_out: int, train: ExampleStream) -> None:
+def _check_not_all(held_out: int, train: ExampleStream[Any]) -> None:
     rows = train.split.num_rows
     if held_out == rows:
         raise RefError(

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from types import MappingProxyType
+from typing import TypeVar
 
 from kitchen_core.prepared import PreparedSet
 from kitchen_core.slices import drain
 from kitchen_core.stages.data import LoadedData
 from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.stages.held_out import held_out
-from kitchen_core.stages.preparing import prepare
+from kitchen_core.stages.preparing import Preparing, prepare
 from kitchen_core.stages.watching import Watch
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import BatchPlan, MixedIn
@@ -27,29 +28,37 @@ from kitchen_core.train.types import Datum
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
 
+E = TypeVar("E")
+
 
 @dataclass(frozen=True)
 class Batch:
     """The datums of one step, unweighted, and the epoch that they belong to.
 
-    where: each one's place in the data, for messages to people.
+    where: each one's place in the data, for messages to people. numbers: the examples that they are,
+    by their numbers in the plan.
     """
 
     datums: list[Datum]
     epoch: int
     where: list[str]
+    numbers: list[int]
 
 
 class DatumBatches(Sequence[Batch]):
     """The run's batches by index, cut out of the prepared sets: the dataset's, then each mixed one's.
 
-    names: what each set is called in messages.
+    names: what each set is called in messages. width: the sequences of one example, neighbours in
+    its set: 2 of a comparison.
     """
 
-    def __init__(self, sets: Sequence[PreparedSet], names: Sequence[str], plan: BatchPlan) -> None:
+    def __init__(
+        self, sets: Sequence[PreparedSet], names: Sequence[str], plan: BatchPlan, width: int = 1
+    ) -> None:
         self._sets = sets
         self._names = names
-        self._starts = [0, *accumulate(len(each) for each in sets)]
+        self._width = width
+        self._starts = [0, *accumulate(len(each) // width for each in sets)]
         self._plan = plan
         self.fingerprint = sha256_of_json([[each.fingerprint for each in sets], plan.fingerprint])
 
@@ -57,21 +66,32 @@ class DatumBatches(Sequence[Batch]):
         return len(self._plan)
 
     def __getitem__(self, index: int) -> Batch:  # type: ignore[override]  # a step has no slices
-        examples = [self._find(number) for number in self._plan[index]]
+        numbers = self._plan[index]
+        places = [place for number in numbers for place in self._places(number)]
         return Batch(
-            [self._sets[which][i] for which, i in examples],
+            [self._sets[which][i] for which, i in places],
             self._plan.epoch(index),
-            [f"{self._names[which]} row {self._sets[which].row(i)}" for which, i in examples],
+            [f"{self._names[which]} row {self._sets[which].row(i)}" for which, i in places],
+            numbers,
         )
+
+    def example(self, number: int) -> list[Datum]:
+        """An example's datums `[width]`, by its number."""
+        return [self._sets[which][i] for which, i in self._places(number)]
+
+    def used(self) -> list[int]:
+        """The numbers of the examples that some batch has, each once, in order."""
+        return sorted({number for index in range(len(self)) for number in self._plan[index]})
 
     def probe(self, count: int) -> list[Datum]:
         """Examples to try a model on."""
         return self[0].datums[:count]
 
-    def _find(self, number: int) -> tuple[int, int]:
-        """An example by its number through all sets: which set, and which of it."""
+    def _places(self, number: int) -> list[tuple[int, int]]:
+        """Where an example's sequences are: which set, and which of it."""
         which = bisect_right(self._starts, number) - 1
-        return which, number - self._starts[which]
+        first = (number - self._starts[which]) * self._width
+        return [(which, first + i) for i in range(self._width)]
 
 
 class BuildDatums(Stage):
@@ -86,19 +106,29 @@ class BuildDatums(Stage):
 
         Raises InvalidRequest where the model can't read as much as `max_length`.
         """
-        data: LoadedData = ctx.state["dataset"]
-        check_length(ctx.config.max_length, ctx.state["session"])
+        data: LoadedData[Example] = ctx.state["dataset"]
         preparation = _preparation(ctx)
-        train = await _prepared(ctx, data.train, preparation)
-        mixed = [await _prepared(ctx, each.examples, preparation) for each in data.mixed]
-        plan = _plan(ctx, data, train, mixed)
-        names = [data.train.name, *(each.examples.name for each in data.mixed)]
-        ctx.state["batches"] = DatumBatches([train, *mixed], names, plan)
-        examples = await _first(ctx, data.test, ctx.config.eval_examples)
+        ctx.state["batches"] = await batches_of(ctx, data, preparation)
+        examples = await first_of(ctx, data.test, ctx.config.eval_examples)
         measured, left_out = await ctx.wait(asyncio.to_thread(held_out, examples, preparation))
         ctx.state["held_out"] = measured
-        for message in (*shortfalls(plan), *unused(data, plan), *left_out):
-            warn(ctx, message)
+        warn(ctx, left_out)
+
+
+async def batches_of(
+    ctx: StageContext, data: LoadedData[E], preparation: Preparing[E], width: int = 1
+) -> DatumBatches:
+    """The run's batches of what it trains on, prepared, with warnings of what falls short.
+
+    Raises InvalidRequest where the model can't read as much as `max_length`.
+    """
+    check_length(preparation.max_length, ctx.state["session"])
+    train = await _prepared(ctx, data.train, preparation)
+    mixed = [await _prepared(ctx, each.examples, preparation) for each in data.mixed]
+    plan = _plan(ctx, data, len(train) // width, [len(each) // width for each in mixed])
+    warn(ctx, [*shortfalls(plan), *unused(data, plan)])
+    names = [data.train.name, *(each.examples.name for each in data.mixed)]
+    return DatumBatches([train, *mixed], names, plan, width)
 
 
 def shortfalls(plan: BatchPlan, setting: str = "batch_size", unit: str = "examples") -> list[str]:
@@ -119,7 +149,7 @@ def shortfalls(plan: BatchPlan, setting: str = "batch_size", unit: str = "exampl
     return found
 
 
-def unused(data: LoadedData, plan: BatchPlan) -> list[str]:
+def unused(data: LoadedData[E], plan: BatchPlan) -> list[str]:
     """The mixed sets whose share is less than one example, in a sentence each."""
     return [
         f"mix: a share of {each.share:g} of {plan.num_examples} examples is none of {each.ref}; raise it"
@@ -128,9 +158,9 @@ def unused(data: LoadedData, plan: BatchPlan) -> list[str]:
     ]
 
 
-async def _first(ctx: StageContext, stream: ExampleStream | None, count: int) -> list[Example]:
+async def first_of(ctx: StageContext, stream: ExampleStream[E] | None, count: int) -> list[E]:
     """The first examples of a stream, or all where there are fewer."""
-    found: list[Example] = []
+    found: list[E] = []
     if stream is not None:
         numbered = islice(stream, count)
         await drain(
@@ -155,36 +185,37 @@ def _preparation(ctx: StageContext) -> Preparation:
 
 
 async def _prepared(
-    ctx: StageContext, examples: ExampleStream, preparation: Preparation
+    ctx: StageContext, examples: ExampleStream[E], preparation: Preparing[E]
 ) -> PreparedSet:
     """The prepared set, with a warning where rows of it are left out."""
     prepared = await prepare(ctx, examples, preparation)
     left_out = prepared.left_out
     if left_out.count:
-        warn(
-            ctx,
-            f"{examples.name}: {left_out.count:,} rows have no token to train within "
+        message = (
+            f"{examples.name}: {left_out.count:,} rows have {preparation.lacking} within "
             f"max_length={preparation.max_length} and are left out, row {left_out.first_row} first; "
-            "raise max_length to train on them",
+            "raise max_length to train on them"
         )
+        warn(ctx, [message])
     return prepared
 
 
 def _plan(
-    ctx: StageContext, data: LoadedData, train: PreparedSet, mixed: Sequence[PreparedSet]
+    ctx: StageContext, data: LoadedData[E], num_examples: int, mixed: Sequence[int]
 ) -> BatchPlan:
     config = ctx.config
     shares = zip(data.mixed, mixed, strict=True)
     return BatchPlan(
-        num_examples=len(train),
+        num_examples=num_examples,
         batch_size=config.batch_size,
         num_epochs=config.num_epochs,
         max_steps=config.max_steps,
         seed=config.seed,
-        mixed=tuple(MixedIn(len(each), round(of.share * len(train))) for of, each in shares),
+        mixed=tuple(MixedIn(count, round(of.share * num_examples)) for of, count in shares),
     )
 
 
-def warn(ctx: StageContext, message: str) -> None:
-    """Log a warning for the user."""
-    ctx.event(EventKind.LOG, level="warning", message=message)
+def warn(ctx: StageContext, messages: Sequence[str]) -> None:
+    """Log each sentence as a warning."""
+    for message in messages:
+        ctx.event(EventKind.LOG, level="warning", message=message)

@@ -54,9 +54,7 @@ class Evaluate(Stage):
     async def run(self, ctx: StageContext) -> None:
         """Writes `answers`: list[Answer], sampled at the config's temperature."""
         held_out: HeldOut = ctx.state["held_out"]
-        measured: dict[str, float] = {}
-        if held_out.datums:
-            measured["test/nll"] = await self._nll(ctx, held_out)
+        measured = await self._losses(ctx)
         prompts = held_out.prompts[: ctx.config.eval_samples]
         answers: list[Answer] = []
         if prompts:
@@ -74,10 +72,14 @@ class Evaluate(Stage):
         ctx.event(EventKind.EVAL_COMPLETED, {**measured, "n": len(answers)})
         ctx.state["answers"] = answers
 
-    async def _nll(self, ctx: StageContext, held_out: HeldOut) -> float:
+    async def _losses(self, ctx: StageContext) -> dict[str, float]:
+        """What there is to say of the held-out examples themselves."""
         session: TrainingSession = ctx.state["session"]
-        forward = await ctx.wait(session.forward(held_out.datums, LossSpec("cross_entropy")))
-        return mean_nll(forward.logprobs, held_out.datums)
+        datums = ctx.state["held_out"].datums
+        if not datums:
+            return {}
+        forward = await ctx.wait(session.forward(datums, LossSpec("cross_entropy")))
+        return {"test/nll": mean_nll(forward.logprobs, datums)}
 
     async def _samples(
         self, ctx: StageContext, prompts: Sequence[Sequence[int]], temperature: float
@@ -147,4 +149,9 @@ def as_text(message: Message) -> str:
 def exact_match(answers: list[Answer]) -> tuple[float, float]:
     """The share of right answers, and its standard error sqrt(p (1 - p) / n)."""
     share = sum(answer.correct for answer in answers) / len(answers)
-    return share, math.sqrt(share * (1 - share) / len(answers))
+    return share, stderr_of_share(share, len(answers))
+
+
+def stderr_of_share(share: float, count: int) -> float:
+    """The standard error of a share among so many: sqrt(p (1 - p) / n)."""
+    return math.sqrt(share * (1 - share) / count)

@@ -5,26 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, islice
+from typing import Generic, TypeVar
 
 from kitchen_core.refs import RefError
 from kitchen_core.resolved_data import Split
 from kitchen_core.train.batches import is_held_out
-from kitchen_core.train.conversations import Example
 from kitchen_core.train.hashing import RowsHash, canonical_json, sha256_of_json
-from kitchen_core.train.schemas import Schema, examples_from_rows, recognise
+from kitchen_core.train.schemas import Reading, Schema, recognise, rows_as
 from kitchen_core.train.types import Row
+
+E = TypeVar("E")
 
 
 @dataclass(frozen=True)
-class ExampleStream:
+class ExampleStream(Generic[E]):
     """The examples of a split, or of one side of it, read anew at every pass.
 
-    name: what its rows are called in messages. fields: where its columns are named differently.
+    name: what its rows are called in messages. reading: what is made of a row, an example or a
+    comparison. fields: where its columns are named differently.
     fraction: the part of the rows that is held out; held_out: whether this is that part.
     """
 
     name: str
     split: Split
+    reading: Reading[E]
     fields: Mapping[str, str] = field(default_factory=dict)
     fraction: float = 0.0
     held_out: bool = False
@@ -44,16 +48,17 @@ class ExampleStream:
         first = next(rows)
         schema = recognise(first, self.fields, f"{self.name} row 1")
         for number, row in enumerate(chain([first], rows), start=1):
-            schema.example(row, f"{self.name} row {number}")
+            self.reading(schema, row, f"{self.name} row {number}")
         return schema
 
-    def __iter__(self) -> Iterator[tuple[int, Example]]:
+    def __iter__(self) -> Iterator[tuple[int, E]]:
         """The row's number, from 1, and the example in it.
 
         Raises RowError, and RefError at the end where the rows were not those that were resolved.
         """
         seen = _Seen(self.fraction)
-        examples = examples_from_rows(map(seen.take, self.split.rows), self.name, self.fields)
+        rows = map(seen.take, self.split.rows)
+        examples = rows_as(self.reading, rows, self.name, self.fields)
         for number, example in enumerate(examples, start=1):
             if seen.last_is_held_out == self.held_out:
                 yield number, example

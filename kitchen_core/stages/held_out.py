@@ -5,15 +5,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 
+from kitchen_core.stages.preparing import Preparing
 from kitchen_core.train.conversations import Conversation, Document, Example
 from kitchen_core.train.datums import datum_from_rendered
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import Renderer
 from kitchen_core.train.types import Datum, Message
+
+E = TypeVar("E")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class HeldOut:
         """Take the fingerprint once: every checkpoint asks for it."""
         answers = [answer.to_json() for answer in self.answers]
         texts = [self.prompts, self.questions, answers]
-        found = sha256_of_json([_sha256_of_datums(self.datums), *texts])
+        found = sha256_of_json([sha256_of_datums(self.datums), *texts])
         object.__setattr__(self, "fingerprint", found)
 
 
@@ -58,27 +62,28 @@ def held_out(examples: Sequence[Example], preparation: Preparation) -> tuple[Hel
         untrained += not sequences
         datums.extend(datum_from_rendered(each) for each in sequences)
         if isinstance(example, Conversation) and prompt is not None:
-            asked.append((prompt, _question(example), example.answer))
+            asked.append((prompt, question_of(example), example.answer))
     measured = HeldOut(
         datums,
         [prompt for prompt, _, _ in asked],
         [question for _, question, _ in asked],
         [answer for _, _, answer in asked],
     )
-    return measured, _not_measured(len(examples), too_long, untrained, preparation)
+    return measured, not_measured(len(examples), too_long, untrained, preparation)
 
 
 def _prompt(example: Example, renderer: Renderer) -> list[int] | None:
     return None if isinstance(example, Document) else renderer.prompt(example.prompt)
 
 
-def _question(conversation: Conversation) -> str:
+def question_of(conversation: Conversation) -> str:
     """What the user said before the answer, turn by turn: a follow-up says little alone."""
     turns = conversation.prompt.messages
     return " … ".join(turn.content for turn in turns if turn.role == "user")
 
 
-def _not_measured(count: int, too_long: int, untrained: int, preparation: Preparation) -> list[str]:
+def not_measured(count: int, too_long: int, untrained: int, preparation: Preparing[E]) -> list[str]:
+    """What there is to say where some of the held-out rows are not measured."""
     found = []
     if too_long:
         found.append(
@@ -87,13 +92,14 @@ def _not_measured(count: int, too_long: int, untrained: int, preparation: Prepar
         )
     if untrained:
         found.append(
-            f"{untrained} of {count} held-out rows have nothing to train within "
+            f"{untrained} of {count} held-out rows have {preparation.lacking} within "
             f"max_length={preparation.max_length} and are left out of the loss"
         )
     return found
 
 
-def _sha256_of_datums(datums: Sequence[Datum]) -> str:
+def sha256_of_datums(datums: Sequence[Datum]) -> str:
+    """SHA-256 over tokens, targets and weights."""
     digest = hashlib.sha256()
     for datum in datums:
         digest.update(len(datum).to_bytes(8, "little"))

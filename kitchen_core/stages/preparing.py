@@ -11,15 +11,16 @@ from functools import cache
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 from kitchen_core.prepared import LeftOut, PreparedSet, PreparedStore, PreparedWriter
 from kitchen_core.refs import RefError
 from kitchen_core.slices import drain, in_thread
 from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.stages.watching import Watch
-from kitchen_core.train.conversations import Example
 from kitchen_core.train.hashing import sha256_of_json
-from kitchen_core.train.preparing import Preparation
+from kitchen_core.train.ports.tokenizer import Tokenizer
+from kitchen_core.train.renderers import Rendered, Renderer
 from kitchen_core.workflow.context import StageContext
 
 _CODE = (
@@ -29,16 +30,57 @@ _CODE = (
     "kitchen_core.train.batches",
     "kitchen_core.train.conversations",
     "kitchen_core.train.hashing",
+    "kitchen_core.train.pairs",
     "kitchen_core.train.preparing",
     "kitchen_core.train.renderers",
     "kitchen_core.train.schemas",
     "kitchen_core.train.types",
 )
+E = TypeVar("E", contravariant=True)
 _LIBRARIES = ("jinja2", "numpy", "tokenizers", "transformers")
 
 
+class Preparing(Protocol[E]):
+    """How what a row holds becomes sequences: `Preparation` for examples, `PairPreparation` for
+    comparisons.
+    """
+
+    @property
+    def renderer(self) -> Renderer:
+        """How conversations are spelled."""
+        ...
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The model's own."""
+        ...
+
+    @property
+    def max_length(self) -> int:
+        """The most tokens that a sequence has."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """What the sequences depend on, but for the code."""
+        ...
+
+    @property
+    def lacking(self) -> str:
+        """What a row without sequences has, in words."""
+        ...
+
+    def sequences(self, example: E, /) -> list[Rendered]:
+        """The row's sequences, none where there is nothing to train. Raises RenderError."""
+        ...
+
+    def untrained(self, name: str, count: str) -> str:
+        """Why data can't be trained on, where no row has a sequence."""
+        ...
+
+
 async def prepare(
-    ctx: StageContext, examples: ExampleStream, preparation: Preparation
+    ctx: StageContext, examples: ExampleStream[E], preparation: Preparing[E]
 ) -> PreparedSet:
     """The prepared set, from the cache where it is there and whole.
 
@@ -54,7 +96,7 @@ async def prepare(
     return writer.made
 
 
-def cache_key(examples: ExampleStream, preparation: Preparation) -> str:
+def cache_key(examples: ExampleStream[E], preparation: Preparing[E]) -> str:
     """What a prepared set depends on, all of it."""
     parts = (preparation.renderer, preparation.tokenizer)
     code = sha256_of_code(tuple(module for part in parts for module in _modules_of(type(part))))
@@ -95,11 +137,11 @@ def _modules_of(kind: type) -> list[str]:
 
 
 async def _write(
-    ctx: StageContext, writer: PreparedWriter, examples: ExampleStream, preparation: Preparation
+    ctx: StageContext, writer: PreparedWriter, examples: ExampleStream[E], preparation: Preparing[E]
 ) -> None:
     left_out, first_row = 0, 0
 
-    def take(numbered: tuple[int, Example]) -> None:
+    def take(numbered: tuple[int, E]) -> None:
         nonlocal left_out, first_row
         number, example = numbered
         sequences = preparation.sequences(example)

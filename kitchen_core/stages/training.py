@@ -105,27 +105,47 @@ class LogMetrics(Stage):
         before it, and `train_mean_nll` weighs tokens as the loss does.
         """
         batch: Batch = ctx.state["batch"]
-        submitted: Submitted = ctx.state["submitted"]
-        update: Update = ctx.state["update"]
-        forward, optim = await ctx.wait(both(submitted.handle, update.handle))
-        seconds = time.perf_counter() - submitted.at
-        tokens = sum(len(datum) for datum in batch.datums)
+        done = await step_done(ctx)
         ctx.telemetry.metrics(
             ctx.step,
             {
-                "train_mean_nll": mean_nll(forward.logprobs, submitted.datums),
-                "learning_rate": update.learning_rate,
-                "epoch": batch.epoch,
-                "progress": (ctx.step + 1) / (ctx.total_steps or 1),
+                "train_mean_nll": mean_nll(done.forward.logprobs, ctx.state["submitted"].datums),
                 "num_sequences": len(batch.datums),
-                "num_tokens": tokens,
-                "num_loss_tokens": sum(datum.num_loss_tokens for datum in batch.datums),
-                **{f"optim/{name}": value for name, value in optim.metrics.items()},
-                "time/step_s": seconds,
-                "time/tokens_per_s": tokens / seconds,
-                **work(forward.metrics, ctx.state["session"].device_facts, seconds),
+                **about_step(ctx, batch, done),
             },
         )
+
+
+@dataclass(frozen=True)
+class StepDone:
+    """What a step gave. seconds: from its submission to its end."""
+
+    forward: ForwardResult
+    optim: OptimResult
+    seconds: float
+
+
+async def step_done(ctx: StageContext) -> StepDone:
+    """Wait for the step under way; reads `submitted` and `update`."""
+    submitted: Submitted = ctx.state["submitted"]
+    forward, optim = await ctx.wait(both(submitted.handle, ctx.state["update"].handle))
+    return StepDone(forward, optim, time.perf_counter() - submitted.at)
+
+
+def about_step(ctx: StageContext, batch: Batch, done: StepDone) -> dict[str, float]:
+    """The metrics that every kind of training has of a step; reads `session` and `update`."""
+    tokens = sum(len(datum) for datum in batch.datums)
+    return {
+        "learning_rate": ctx.state["update"].learning_rate,
+        "epoch": batch.epoch,
+        "progress": (ctx.step + 1) / (ctx.total_steps or 1),
+        "num_tokens": tokens,
+        "num_loss_tokens": sum(datum.num_loss_tokens for datum in batch.datums),
+        **{f"optim/{name}": value for name, value in done.optim.metrics.items()},
+        "time/step_s": done.seconds,
+        "time/tokens_per_s": tokens / done.seconds,
+        **work(done.forward.metrics, ctx.state["session"].device_facts, done.seconds),
+    }
 
 
 async def both(

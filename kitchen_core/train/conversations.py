@@ -68,5 +68,17 @@ class Comparison:
     rejected: Conversation
     where: str = ""
 
+    @property
+    def prompt(self) -> Conversation:
+        """The turns that both begin with; at least one turn of each is not among them."""
+        return self.chosen.upto(shared_turns(self.chosen, self.rejected))
+
+
+def shared_turns(one: Conversation, other: Conversation) -> int:
+    """How many turns two conversations begin with alike, at least the last of each left out."""
+    most = min(len(one.messages), len(other.messages)) - 1
+    alike = zip(one.messages[:most], other.messages[:most], strict=True)
+    return next((i for i, (a, b) in enumerate(alike) if a != b), most)
+
 
 Example = Conversation | Document

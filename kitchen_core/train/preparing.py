@@ -10,6 +10,11 @@ from kitchen_core.train.ports.tokenizer import Tokenizer
 from kitchen_core.train.renderers import Rendered, Renderer, RenderError, TrainOnWhat
 
 
+def cut_to(max_length: int, rendered: Rendered) -> Rendered:
+    """A sequence without what lies beyond `max_length` tokens."""
+    return Rendered(rendered.tokens[:max_length], rendered.trained[:max_length])
+
+
 @dataclass(frozen=True)
 class Preparation:
     """How examples are prepared. max_length: tokens; a longer conversation is cut at the end, a longer
@@ -49,9 +54,12 @@ class Preparation:
 
     def cut(self, rendered: Rendered) -> Rendered:
         """A sequence without what lies beyond `max_length`."""
-        if len(rendered.tokens) <= self.max_length:
-            return rendered
-        return Rendered(rendered.tokens[: self.max_length], rendered.trained[: self.max_length])
+        return cut_to(self.max_length, rendered)
+
+    @property
+    def lacking(self) -> str:
+        """What a row without a sequence has, in words."""
+        return "no token to train"
 
     def untrained(self, name: str, count: str) -> str:
         """Why data can't be trained on: no sequence of so many rows has a trained token."""

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Self
+
+from pydantic import model_validator
 
 from kitchen_core.config import setting
+from kitchen_core.stages.best import (
+    BeginBest,
+    DropBest,
+    RestoreBest,
+    TrackBest,
+    not_measured,
+    waited_long,
+)
+from kitchen_core.stages.comparisons import BuildComparisons
+from kitchen_core.stages.data import LoadDataset
+from kitchen_core.stages.pair_evaluation import EvaluatePairs, LogPairs
+from kitchen_core.stages.preference import ForwardBackwardCustom, LogPairMetrics
+from kitchen_core.stages.reference import ReferenceLogprobs
+from kitchen_core.stages.samples import LogAnswers, LogRows
+from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
+from kitchen_core.stages.session import InitSession, InitTokenizer
+from kitchen_core.stages.training import OptimStep
+from kitchen_core.train.preference import PreferenceLoss
+from kitchen_core.workflow.graph import StageNode, Workflow, every, is_set, stage, stream, when
 from kitchen_core.workflows.training import TrainingConfig
 
-PreferenceLoss = Literal["dpo", "ipo", "robust", "hinge", "simpo", "orpo", "kto"]
+_USED_BY: dict[str, tuple[PreferenceLoss, ...]] = {
+    "reference_model": ("dpo", "ipo", "robust", "hinge", "kto"),
+    "label_smoothing": ("dpo", "robust"),
+    "length_normalized": ("dpo", "ipo", "robust", "hinge"),
+    "simpo_margin": ("simpo",),
+    "sft_coef": ("dpo", "ipo", "robust", "hinge", "simpo", "kto"),
+}
+"""The losses that look at each setting that not all of them look at."""
 
 
 class PreferenceConfig(TrainingConfig):
@@ -35,3 +63,72 @@ class PreferenceConfig(TrainingConfig):
     sft_coef: float = setting(
         0.0, "Weight of the cross entropy of the chosen answers, added to the loss", ge=0, le=100
     )
+    best_metric: str = setting(
+        "test/accuracy",
+        "The metric that early_stopping_patience and keep_best go by, one that evaluations measure",
+    )
+
+    @model_validator(mode="after")
+    def _settings_are_used(self) -> Self:
+        for name, losses in _USED_BY.items():
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default and self.loss not in losses:
+                raise ValueError(
+                    f"{name}={value} is not looked at by loss={self.loss}; leave it out, or use one of "
+                    f"{', '.join(losses)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _loss_has_what_it_needs(self) -> Self:
+        if self.loss == "robust" and not self.label_smoothing:
+            raise ValueError(
+                "loss=robust makes up for flipped labels, but label_smoothing=0 says that there are none; "
+                "set label_smoothing, or use loss=dpo"
+            )
+        if self.loss == "kto" and self.batch_size < 2:
+            raise ValueError(
+                "loss=kto measures the KL by other pairs' answers, but batch_size=1 has no others; "
+                "raise batch_size"
+            )
+        return self
+
+
+def _measure() -> tuple[StageNode, ...]:
+    stages = (EvaluatePairs(), LogRows(), LogPairs(), LogAnswers(), TrackBest())
+    return tuple(stage(each) for each in stages)
+
+
+preference = Workflow(
+    name="preference",
+    description="Learn from pairs of answers of which one is preferred, held to a reference.",
+    config=PreferenceConfig,
+    body=(
+        stage(LoadDataset(rows="comparisons")),
+        stage(InitSession()),
+        stage(InitTokenizer()),
+        stage(BuildComparisons()),
+        stage(ReferenceLogprobs()),
+        stage(BeginBest()),
+        stream(
+            "steps",
+            stage(ForwardBackwardCustom()),
+            stage(OptimStep()),
+            stage(LogPairMetrics()),
+            over="batches",
+            item="batch",
+            between=(
+                when(every("save_every"), stage(Checkpoint())),
+                when(every("eval_every", at_start=True), *_measure()),
+            ),
+            until=waited_long("early_stopping_patience"),
+            counts_steps=True,
+        ),
+        when(not_measured("eval_every"), *_measure()),
+        when(is_set("keep_best"), stage(RestoreBest())),
+        stage(SaveFinal()),
+        stage(CheckFinal()),
+        when(is_set("keep_best"), stage(DropBest())),
+        when(is_set("register_as"), stage(Register())),
+    ),
+)

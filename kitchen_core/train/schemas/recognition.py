@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TypeAlias, TypeVar
 
-from kitchen_core.train.conversations import Example
+from kitchen_core.train.conversations import Comparison, Example
 from kitchen_core.train.naming import closest, nearest
 from kitchen_core.train.schemas.cells import Cell, RowError
 from kitchen_core.train.schemas.columns import column_value, every_column, has_column, listed
@@ -34,6 +35,20 @@ class Schema:
 
     def example(self, row: Row, where: str) -> Example:
         """A row as a conversation or a document. Raises RowError naming row and field."""
+        return self.form.read(self._cells(row, where))
+
+    def comparison(self, row: Row, where: str) -> Comparison:
+        """A row as two answers of which one is preferred. Raises RowError naming row and field."""
+        if self.form.compare is None:
+            raise RowError(
+                where,
+                "rejected",
+                f"a row of the form {self.name} has no two answers to compare; give rows with chosen and "
+                'rejected, or say which columns they are by fields={"chosen": COLUMN, "rejected": COLUMN}',
+            )
+        return self.form.compare(self._cells(row, where))
+
+    def _cells(self, row: Row, where: str) -> dict[str, Cell]:
         cells = {field: self._cell(row, field, where) for field in self.form.fields}
         for field in self.form.required:
             column = cells[field].field
@@ -41,17 +56,29 @@ class Schema:
                 raise RowError(
                     where, column, f"is missing, the first row has it (columns: {listed(row)})"
                 )
-        return self.form.read(cells)
+        return cells
 
     def _cell(self, row: Row, field: str, where: str) -> Cell:
         column = self.mapping.get(field, field)
         return Cell(column_value(row, column), where, column)
 
 
+E = TypeVar("E")
+Reading: TypeAlias = Callable[[Schema, Row, str], E]
+"""How a row is taken, given where it is: `Schema.example` or `Schema.comparison`."""
+
+
 def examples_from_rows(
     rows: Iterable[Row], source: str, fields: Mapping[str, str] = _NO_FIELDS
 ) -> Iterator[Example]:
-    """Every row as an example, in order, one at a time.
+    """Every row as an example, as `rows_as` does it."""
+    return rows_as(Schema.example, rows, source, fields)
+
+
+def rows_as(
+    reading: Reading[E], rows: Iterable[Row], source: str, fields: Mapping[str, str]
+) -> Iterator[E]:
+    """Every row as `reading` takes it, in order, one at a time.
 
     source: what the rows are called in messages. fields: a form's field to the column that has it,
     where the names differ; columns within columns are written with dots. Raises RowError.
@@ -60,7 +87,7 @@ def examples_from_rows(
     for number, row in enumerate(rows, start=1):
         where = f"{source} row {number}"
         schema = schema or recognise(row, fields, where)
-        yield schema.example(row, where)
+        yield reading(schema, row, where)
 
 
 def recognise(row: Row, fields: Mapping[str, str], where: str) -> Schema:
