@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from kitchen_tui.format import number, percent, signed
+from kitchen_tui.format import number, percent, signed, with_error
 
 
 @dataclass(frozen=True)
@@ -24,9 +24,11 @@ class Measure:
 
     def told(self, value: float | None, error: float | None = None) -> str:
         """The value, with its standard error where there is one: `64.9 ± 2.1 %`."""
-        if error is None:
+        if error is None or value is None:
             return self.show(value)
-        return f"{self.show(value).removesuffix(' %')} ± {self.show(error)}"
+        if self.show is percent:
+            return f"{percent(value).removesuffix(' %')} ± {percent(error)}"
+        return with_error(value, error)
 
 
 LOSS = Measure("test/nll", "held-out nll", "nll", number)

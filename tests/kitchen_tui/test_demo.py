@@ -124,16 +124,16 @@ def test_one_table_says_what_each_has_learned_and_in_what_time(kitchen_of, comma
     lines = told(said)
     at = lines.index("recipe measure before after steps time tok/s")
     assert lines[at + 1 : at + 12] == [
-        "sl_basic right, sampled 0.0 ± 0.0 % 75.0 ± 12.5 % 2 12s 2,000",
+        "sl_basic right, sampled 0.0 ± 0.0 % 75.0 ± 12.5 % 2 12s 2.0k",
         "held-out nll 13 0.5",
-        "chat_sl right, sampled 0.0 ± 0.0 % 75.0 ± 12.5 % 2 12s 2,000",
+        "chat_sl right, sampled 0.0 ± 0.0 % 75.0 ± 12.5 % 2 12s 2.0k",
         "held-out nll 13 0.5",
-        "dpo pairs in order 50.0 ± 6.2 % 87.5 ± 3.1 % 2 12s 2,000",
+        "dpo pairs in order 50.0 ± 6.2 % 87.5 ± 3.1 % 2 12s 2.0k",
         "margin 0 +0.25",
         "right, sampled 0.0 ± 0.0 % 75.0 ± 12.5 %",
         "math_rl right, sampled 65.0 ± 2.0 % 90.0 ± 1.0 % 2 12s",
         "reward 0.5 0.875",
-        "distillation right, sampled 0.0 ± 0.0 % 75.0 ± 12.5 % 2 12s 2,000",
+        "distillation right, sampled 0.0 ± 0.0 % 75.0 ± 12.5 % 2 12s 2.0k",
         "held-out nll 13 0.5",
     ]
     assert lines[at + 12] == "(by math_rl) 90.0 ± 1.0 %"
@@ -147,6 +147,20 @@ def test_the_first_and_the_last_answer_to_a_question_stand_beside_one_another(ki
     assert lines[at + 1] == "1+1? ✗ 7 7 7 ✓ 2 2"
 
 
+def test_answers_that_changed_come_first(kitchen_of, command):
+    stub = kitchen_of()
+    same = {"index": 1, "question": "2+2?"}
+    stub.answers[f"GET /runs/{IDS['sl_basic']}/events"] = [
+        answer(1, 0, "4", **same),
+        answer(2, 0, "3"),
+        answer(3, 2, "4", **same),
+        answer(4, 2, "2"),
+    ]
+    lines = told(command("demo"))
+    at = lines.index("question step 0 step 2 right answer")
+    assert [line[:4] for line in lines[at + 1 : at + 3]] == ["1+1?", "2+2?"]
+
+
 @pytest.mark.parametrize("width", [50, 60, 79, 80, 160])
 def test_no_line_of_the_summary_is_wider_than_the_screen(kitchen_of, command, monkeypatch, width):
     monkeypatch.setenv("COLUMNS", str(width))
@@ -154,7 +168,7 @@ def test_no_line_of_the_summary_is_wider_than_the_screen(kitchen_of, command, mo
     out = command("demo").out
     page = out[out.index("What was learned") : out.index("What to try next")].splitlines()
     assert max(len(line) for line in page if FINAL.path not in line) <= width
-    assert "2,000" in out
+    assert "2.0k" in out
 
 
 def test_where_one_fails_the_others_are_shown_and_the_code_is_1(kitchen_of, command):
@@ -174,7 +188,7 @@ def test_where_one_fails_the_others_are_shown_and_the_code_is_1(kitchen_of, comm
     assert held in said.err
     lines = told(said)
     assert "math_rl failed 2 12s" in lines
-    assert "distillation held 2 12s 2,000" in lines
+    assert "distillation held 2 12s 2.0k" in lines
     assert f"kitchen samples {IDS['dpo']}" in lines
 
 

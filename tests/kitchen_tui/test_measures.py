@@ -65,5 +65,5 @@ def test_the_latest_of_a_run_is_its_training_and_what_it_has_learned(metrics, wo
 
 
 def test_a_measure_that_nobody_knows_goes_by_its_name():
-    assert measure_of("test/taste").told(0.5, 0.25) == "0.5 ± 0.25"
+    assert measure_of("test/taste").told(0.5, 0.25) == "0.50 ± 0.25"
     assert own_measure({"test/taste": 0.5}) is None

@@ -60,7 +60,13 @@ def served(course: Course, run: RunInfo, series: Series, events: Sequence[Event]
     for event in events:
         if event.kind is EventKind.SAMPLE_LOGGED and event.metadata.get("kind") == "answer":
             by_index.setdefault(event.metadata["index"], []).append(event)
-    return Served(course, run, series, [(given[0], given[-1]) for given in by_index.values()])
+    pairs = [(given[0], given[-1]) for given in by_index.values()]
+    pairs.sort(key=lambda pair: _said(pair[0]) == _said(pair[1]))
+    return Served(course, run, series, pairs)
+
+
+def _said(answer: Event) -> str:
+    return str(answer.metadata["completion"])
 
 
 def summary(courses: Sequence[Served], graphs: Sequence[Lineage], width: int) -> Group:
@@ -68,7 +74,7 @@ def summary(courses: Sequence[Served], graphs: Sequence[Lineage], width: int) ->
     return Group(
         heading("What was learned, on held-out problems"),
         *_tables(courses, width),
-        heading("Answers before and after, sampled; right is the whole text"),
+        heading("Answers before and after, sampled, those that changed first"),
         *(_titled_answers(each, width) for each in courses if each.answers),
         heading("Lineage"),
         family_tree(graphs, [each.run.id for each in courses]),
@@ -134,7 +140,7 @@ def _add_time_columns(table: Table) -> None:
 def _time(each: Served) -> tuple[str, str, str]:
     """Steps, seconds, and tokens a second, the mean over all steps."""
     speeds = [value for _, value in each.series.get(SPEED, ()) if value is not None]
-    speed = f"{sum(speeds) / len(speeds):,.0f}" if speeds else ""
+    speed = f"{sum(speeds) / len(speeds) / 1000:.1f}k" if speeds else ""
     return str(each.run.progress.step), duration(seconds_taken(each.run)), speed
 
 
@@ -169,4 +175,4 @@ def _answer_lines(before: Event, after: Event, width: int) -> Text:
 
 def _answer(event: Event, width: int) -> Text:
     mark = RIGHT if event.metadata["correct"] else WRONG
-    return Text.assemble(mark, one_line(str(event.metadata["completion"]), width - 2))
+    return Text.assemble(mark, one_line(_said(event), width - 2))
