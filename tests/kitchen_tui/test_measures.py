@@ -1,12 +1,18 @@
 """What evaluations measured, in a line and in a word."""
 
-import pytest
+import io
 
-from kitchen_core.telemetry.schema import EventKind
+import pytest
+from rich.console import Console
+
+from kitchen_core.telemetry.schema import EventKind, RunStatus
+from kitchen_daemon.models import StreamItem
 from kitchen_tui.cli.measures import measure_of, own_measure
+from kitchen_tui.cli.run_view import RunView
 from kitchen_tui.cli.views.runs import latest
-from kitchen_tui.cli.views.watching import evaluation_words
-from tests.kitchen_tui.support import event
+from kitchen_tui.cli.views.watching import evaluation_words, watch_page
+from tests.kitchen_tui.logged import answer
+from tests.kitchen_tui.support import event, event_item, metrics_item, run_info
 
 EVALUATIONS = {
     "supervised": (
@@ -67,3 +73,20 @@ def test_the_latest_of_a_run_is_its_training_and_what_it_has_learned(metrics, wo
 def test_a_measure_that_nobody_knows_goes_by_its_name():
     assert measure_of("test/taste").told(0.5, 0.25) == "0.50 ± 0.25"
     assert own_measure({"test/taste": 0.5}) is None
+
+
+@pytest.mark.parametrize("width", [60, 80, 160])
+@pytest.mark.parametrize("workflow", ["supervised", "preference", "reinforcement"])
+def test_the_page_that_one_watches_fits_a_terminal_of_24_lines(workflow, width):
+    measured, _ = EVALUATIONS[workflow]
+    view = RunView(run_info(status=RunStatus.RUNNING, reason="resumed at step 1"))
+    for step in range(30):
+        view.take(metrics_item(step, train_mean_nll=1.0 / (step + 1)))
+    view.take(event_item(1, EventKind.EVAL_COMPLETED, step=0, measurements=measured))
+    for index in range(6):
+        view.take(StreamItem(cursor="1.0", event=answer(2, 0, "2", index=index)))
+    console = Console(width=width, file=io.StringIO())
+    console.print(watch_page(view, width, 24))
+    lines = console.file.getvalue().splitlines()
+    assert len(lines) <= 24
+    assert max(map(len, lines)) <= width

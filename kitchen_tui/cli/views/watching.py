@@ -77,9 +77,13 @@ def _page(view: RunView, width: int, height: int) -> Iterator[RenderableType]:
     elif view.note:
         yield Text(log_words(view.note), style="dim")
     yield _progress(view, width)
-    yield from _chart(view, width, height)
+    measured = Text()
     if view.evaluation:
-        yield Text.assemble(("last evaluation  ", "dim"), evaluation_words(view.evaluation))
+        measured = Text.assemble(("last evaluation  ", "dim"), evaluation_words(view.evaluation))
+    folded = (measured.cell_len - 1) // width  # lines that it needs beyond the first
+    yield from _chart(view, width, height - folded)
+    if view.evaluation:
+        yield measured
     for sample in view.said[:MOST_SAMPLES]:
         yield sample_line(sample, width)
 
