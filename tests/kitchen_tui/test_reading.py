@@ -290,8 +290,9 @@ def test_a_recipes_settings_say_what_they_can_be(full, command):
 
 
 def test_what_a_recipe_sets_itself_comes_before_the_defaults(full, command):
-    fields = {"seed": {"default": 0}, "max_steps": {"default": None}, "dataset": {}}
-    config = {"seed": 0, "max_steps": 300, "dataset": "builtin:math"}
+    data = {"default": "builtin:math", "ref": "dataset"}
+    fields = {"seed": {"default": 0}, "max_steps": {"default": None}, "dataset": data, "mix": {}}
+    config = {"seed": 0, "max_steps": 300, "dataset": "builtin:math", "mix": {}}
     full.answers["GET /recipe"] = RECIPE | {
         "config": config,
         "config_schema": {"properties": fields},
@@ -300,9 +301,9 @@ def test_what_a_recipe_sets_itself_comes_before_the_defaults(full, command):
         " ".join(line.split()) for line in command("recipes", "show", "sl_basic").out.splitlines()
     ]
     own = lines.index("Settings that the recipe has of its own")
-    assert lines[own + 1] == "max_steps 300"
+    assert lines[own + 1 : own + 3] == ["max_steps 300", "dataset builtin:math"]
     others = lines.index("Other settings")
-    assert lines[others + 1 : others + 3] == ["seed 0", "dataset builtin:math"]
+    assert lines[others + 1 : others + 3] == ["seed 0", "mix {}"]
 
 
 def test_why_a_run_failed_is_said_once(full, command):

@@ -76,13 +76,15 @@ def _recipe(recipe: RecipeDetail) -> Iterator[RenderableType]:
 
 
 def _parted(recipe: RecipeDetail) -> tuple[list[tuple[str, Text]], list[tuple[str, Text]]]:
-    """The settings in which the recipe differs from its workflow's defaults, and the others."""
+    """The settings in which the recipe differs from its workflow's defaults, or names models and data;
+    and the others.
+    """
     properties: dict[str, Any] = recipe.config_schema.get("properties", {})
     own: list[tuple[str, Text]] = []
     others: list[tuple[str, Text]] = []
     for key, value in recipe.config.items():
         field = properties.get(key, {})
-        is_own = "default" in field and value != field["default"]
+        is_own = value != field.get("default", value) or ("ref" in field and bool(value))
         (own if is_own else others).append((key, _setting(field, value)))
     return own, others
 
