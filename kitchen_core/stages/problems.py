@@ -16,6 +16,7 @@ from kitchen_core.slices import drain
 from kitchen_core.stages.data import LoadedData
 from kitchen_core.stages.datums import check_length, shortfalls, unused, warn
 from kitchen_core.stages.examples import ExampleStream
+from kitchen_core.stages.grading import bridge_grader
 from kitchen_core.stages.watching import Watch
 from kitchen_core.train import rng
 from kitchen_core.train.batches import BatchPlan, MixedIn
@@ -101,6 +102,7 @@ class BuildEnvGroups(Stage):
     name = "BuildEnvGroups"
     reads = ("dataset", "renderer", "session")
     writes = MappingProxyType({"batches": Keeping.REBUILT, "held_out": Keeping.REBUILT})
+    ports = ("python_bridge",)
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `batches`: ProblemBatches, and `held_out`: HeldOutProblems.
@@ -111,7 +113,7 @@ class BuildEnvGroups(Stage):
         data: LoadedData = ctx.state["dataset"]
         config = ctx.config
         check_length(config.max_length, ctx.state["session"])
-        posing = Posing(ctx, _grader(ctx))
+        posing = Posing(ctx, bridge_grader(ctx.port("python_bridge")))
         train = await posing.problems(data.train, config.env)
         names = [config.env, *(config.mix[each.ref].env or config.env for each in data.mixed)]
         mixed = [
@@ -179,13 +181,6 @@ class Posing:
         builder = environment.group(example, self._grader)
         (env,) = builder.make(1)
         return Problem(builder, self._renderer.prompt(env.begin()))
-
-
-def _grader(ctx: StageContext) -> Grader:
-    del ctx
-    from kitchen_core.train.environments.provisional import SameText
-
-    return SameText()
 
 
 def _environment(name: str) -> Environment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kitchen_core.adapters.memory.bridge import MemoryBridge
 from kitchen_core.adapters.memory.datasets import MemoryDatasets
 from kitchen_core.adapters.memory.hub import MemoryHub
 from kitchen_core.adapters.memory.session import MemoryTraining
@@ -15,5 +16,6 @@ adapter = Adapter(
         "dataset_reader": MemoryDatasets,
         "model_hub": MemoryHub,
         "dataset_hub": MemoryHub,
+        "python_bridge": MemoryBridge,
     },
 )

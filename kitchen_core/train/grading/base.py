@@ -11,9 +11,16 @@ broke; nothing is known of the answer.
 """
 
 
+class UnreadableGold(ValueError):  # noqa: N818 - named by the condition
+    """The right answer itself can't be read, so nothing can be held against it."""
+
+
 class Grader(Protocol):
     """Compares answers with what is right."""
 
     async def grade(self, pairs: Sequence[tuple[str, str]]) -> list[Verdict]:
-        """A verdict for each pair of the right answer (first) and the one given."""
+        """A verdict for each pair of the right answer (first) and the one given.
+
+        Raises UnreadableGold naming a right answer that can't be read.
+        """
         ...
