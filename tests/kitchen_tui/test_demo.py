@@ -1,5 +1,8 @@
 """The demo: five runs queued at once, each watched, and what they have learned in one table."""
 
+import signal
+from threading import Event as Signal
+
 import pytest
 
 from kitchen_core.telemetry.schema import EventKind, RunError, RunStatus
@@ -8,7 +11,7 @@ from kitchen_tui.cli.courses import COURSES
 from kitchen_tui.cli.measures import MEASURES
 from kitchen_tui.cli.views.family import family_tree
 from tests.kitchen_tui.logged import answer, row
-from tests.kitchen_tui.support import Refusal, event_item, history, run_info
+from tests.kitchen_tui.support import Refusal, event_item, history, kitchen, run_info
 from tests.kitchen_tui.test_reading import FINAL
 
 NAMES = [course.recipe for course in COURSES]
@@ -190,6 +193,25 @@ def test_where_one_fails_the_others_are_shown_and_the_code_is_1(kitchen_of, comm
     assert "math_rl failed 2 12s" in lines
     assert "distillation held 2 12s 2.0k" in lines
     assert f"kitchen samples {IDS['dpo']}" in lines
+
+
+def test_ctrl_c_leaves_all_runs_going(kitchen_of):
+    stub = kitchen_of()
+    hold = Signal()
+    stub.answers[f"GET /runs/{IDS['sl_basic']}"] = run_info(
+        id=IDS["sl_basic"], status=RunStatus.RUNNING
+    )
+    stub.streams[:] = [[*history()[:4], hold]]
+    process = kitchen(stub.home, "demo")
+    assert process.stdout
+    while process.stdout.readline() != "queued\n":
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    hold.set()
+    assert process.returncode == 130
+    assert err.splitlines()[-1] == "So do the demo's other runs: kitchen runs"
+    assert not [asked for asked, _, _ in stub.asked if asked.endswith("/cancel")]
 
 
 def test_a_recipe_that_is_refused_takes_those_queued_before_it_back(kitchen_of, command):

@@ -17,12 +17,15 @@ from kitchen_tui.cli.measures import Measure, measure_of
 from kitchen_tui.cli.views.family import family_tree
 from kitchen_tui.cli.views.runs import seconds_taken
 from kitchen_tui.cli.views.samples.look import RIGHT, WRONG
-from kitchen_tui.cli.views.style import NARROW, heading, plain_table, status_text
+from kitchen_tui.cli.views.style import heading, plain_table, status_text
 from kitchen_tui.format import duration, one_line
 
 ANSWERS_SHOWN = 3
 WITH_TIME = 80
 """From so many characters on one table says what was learned and in what time."""
+
+SIDE_BY_SIDE = 70
+"""From so many characters on the answers to a question stand beside one another."""
 
 SPEED = "time/tokens_per_s"
 
@@ -150,7 +153,7 @@ def _titled_answers(each: Served, width: int) -> Group:
 
 def _answers(each: Served, width: int) -> RenderableType:
     shown = each.answers[:ANSWERS_SHOWN]
-    if width < NARROW:
+    if width < SIDE_BY_SIDE:
         return Group(*(_answer_lines(*pair, width) for pair in shown))
     table = plain_table()
     share = width // 4 - 3
