@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 NOTHING = "–"
@@ -19,6 +20,21 @@ def number(value: float | None) -> str:
 
 def _short_exponent(text: str) -> str:
     return text.replace("e-0", "e-").replace("e+0", "e").replace("e+", "e")
+
+
+def signed(value: float | None) -> str:
+    """Three significant digits with a sign, zero without one."""
+    if not value:
+        return number(value)
+    return ("+" if value > 0 else "-") + _short_exponent(f"{abs(value):.3g}")
+
+
+def with_error(value: float, error: float) -> str:
+    """A value to the place of its error's second digit: `0.610 ± 0.023`."""
+    if not error:
+        return f"{number(value)} ± 0"
+    places = max(0, 1 - math.floor(math.log10(error)))
+    return f"{value:.{places}f} ± {error:.{places}f}"
 
 
 def percent(share: float | None) -> str:

@@ -10,18 +10,20 @@ from kitchen_core.telemetry.schema import Event, EventKind, MetricPoint
 from kitchen_daemon.models import RunInfo, StreamItem
 
 HEADLINES = (
-    "train_mean_nll",
-    "dpo_loss",
+    "teacher_kl",
     "env/all/reward/total",
-    "reward/total",
+    "dpo_loss",
+    "train_mean_nll",
     "loss",
 )
 """The series that says most about a run's progress: the first of these that it has."""
 
-_SIDE_GROUPS = ("time/", "optim/", "test/")
-_SIDE_NAMES = frozenset(
-    {"learning_rate", "epoch", "progress", "num_sequences", "num_tokens", "num_loss_tokens"}
-)
+SPOKEN = ("answer", "rollout", "pair", "distilled")
+"""The kinds of samples that show what a model does, the most telling first."""
+
+_SIDE_GROUPS = ("time/", "optim/", "test/", "memory/", "env/", "sampling_client/")
+_SIDE_NAMES = frozenset({"learning_rate", "epoch", "progress"})
+_COUNTS = "num_"
 
 
 @dataclass
@@ -36,7 +38,7 @@ class RunView:
     stage: str | None = None
     evaluation: Event | None = None
     note: Event | None = None
-    answers: dict[int, Event] = field(default_factory=dict)
+    samples: dict[str, dict[int, Event]] = field(default_factory=dict)
     away: bool = False
     lock: Lock = field(default_factory=Lock, repr=False)
 
@@ -55,6 +57,12 @@ class RunView:
     def points(self, name: str) -> list[tuple[int, float | None]]:
         """A series in order of steps."""
         return sorted(self.series.get(name, {}).items())
+
+    @property
+    def said(self) -> list[Event]:
+        """The newest samples of the kind that shows best what the model does."""
+        of_kind = next((self.samples[kind] for kind in SPOKEN if kind in self.samples), {})
+        return [of_kind[index] for index in sorted(of_kind)]
 
     def _take_point(self, point: MetricPoint) -> None:
         self.series.setdefault(point.name, {})[point.step] = point.value
@@ -77,11 +85,10 @@ class RunView:
                 pass
 
     def _take_sample(self, event: Event) -> None:
-        if event.metadata.get("kind") == "train":
-            return
-        if any(answer.step != event.step for answer in self.answers.values()):
-            self.answers.clear()
-        self.answers[event.metadata.get("index", 0)] = event
+        of_kind = self.samples.setdefault(event.metadata.get("kind", "answer"), {})
+        if any(sample.step != event.step for sample in of_kind.values()):
+            of_kind.clear()
+        of_kind[event.metadata.get("index", 0)] = event
 
     def _rewind(self, step: int) -> None:
         """A resume writes again what lay beyond its checkpoint."""
@@ -92,5 +99,9 @@ class RunView:
 def headline(names: Iterable[str]) -> str | None:
     """The series that says most about a run: a known one, else the first that is no side show."""
     known = list(names)
-    main = [name for name in known if name not in _SIDE_NAMES and not name.startswith(_SIDE_GROUPS)]
+    main = [name for name in known if not _is_side_show(name)]
     return next((name for name in (*HEADLINES, *main) if name in known), None)
+
+
+def _is_side_show(name: str) -> bool:
+    return name in _SIDE_NAMES or name.startswith((*_SIDE_GROUPS, _COUNTS))

@@ -1,6 +1,6 @@
 import pytest
 
-from kitchen_tui.format import duration, number, one_line, size
+from kitchen_tui.format import duration, number, one_line, signed, size, with_error
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,24 @@ def test_sizes_are_decimal(count, text):
 def test_long_text_is_cut_with_an_ellipsis():
     assert one_line("a\n b", 10) == "a b"
     assert one_line("abcdef", 4) == "abc…"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "–"), (0.0, "0"), (0.12345, "+0.123"), (-2.0, "-2"), (1e-5, "+1e-5")],
+)
+def test_what_can_be_above_or_below_zero_has_a_sign(value, text):
+    assert signed(value) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.61042, 0.02305, "0.610 ± 0.023"),
+        (-0.5, 0.4, "-0.50 ± 0.40"),
+        (123.4, 12.0, "123 ± 12"),
+        (0.5, 0.0, "0.5 ± 0"),
+    ],
+)
+def test_a_value_is_written_to_the_second_digit_of_its_error(value, error, text):
+    assert with_error(value, error) == text

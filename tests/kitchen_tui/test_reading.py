@@ -289,6 +289,23 @@ def test_a_recipes_settings_say_what_they_can_be(full, command):
         assert words in page
 
 
+def test_what_a_recipe_sets_itself_comes_before_the_defaults(full, command):
+    data = {"default": "builtin:math", "ref": "dataset"}
+    fields = {"seed": {"default": 0}, "max_steps": {"default": None}, "dataset": data, "mix": {}}
+    config = {"seed": 0, "max_steps": 300, "dataset": "builtin:math", "mix": {}}
+    full.answers["GET /recipe"] = RECIPE | {
+        "config": config,
+        "config_schema": {"properties": fields},
+    }
+    lines = [
+        " ".join(line.split()) for line in command("recipes", "show", "sl_basic").out.splitlines()
+    ]
+    own = lines.index("Settings that the recipe has of its own")
+    assert lines[own + 1 : own + 3] == ["max_steps 300", "dataset builtin:math"]
+    others = lines.index("Other settings")
+    assert lines[others + 1 : others + 3] == ["seed 0", "mix {}"]
+
+
 def test_why_a_run_failed_is_said_once(full, command):
     error = RunError(type="RowError", message="a.jsonl row 3: no answer", stage="LoadDataset")
     failed = run_info(status=RunStatus.FAILED, reason=error.message, error=error)

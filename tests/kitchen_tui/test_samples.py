@@ -5,44 +5,9 @@ import json
 import pytest
 
 from kitchen_core.telemetry.schema import EventKind, RunStatus
+from tests.kitchen_tui.logged import answer, pair, row
 from tests.kitchen_tui.support import RUN_ID, event, run_info
 from tests.kitchen_tui.test_process import on_a_terminal
-
-
-def row(seq, step, **changes):
-    told = {
-        "kind": "train",
-        "index": 0,
-        "where": "chat.jsonl row 7",
-        "segments": [
-            {"text": "<|user|>1+1?\n<|assistant|>", "trained": False, "tokens": 6},
-            {"text": "2\n<|end|>", "trained": True, "tokens": 3},
-            {"text": "\n", "trained": False, "tokens": 1},
-        ],
-        "num_tokens": 10,
-        "num_loss_tokens": 3,
-    }
-    return event(seq, EventKind.SAMPLE_LOGGED, step=step, metadata=told | changes)
-
-
-def answer(seq, step, completion, *, index=0, **changes):
-    told = {
-        "kind": "answer",
-        "index": index,
-        "prompt": "1+1?",
-        "question": "1+1?",
-        "completion": completion,
-        "expected": "2",
-        "correct": completion == "2",
-    }
-    return event(
-        seq,
-        EventKind.SAMPLE_LOGGED,
-        step=step,
-        metadata=told | changes,
-        measurements={"logprob": -0.5},
-    )
-
 
 LOGGED = [row(1, 0), answer(2, 0, "3"), row(3, 10), answer(4, 10, "2"), answer(5, 10, "5", index=1)]
 
@@ -71,6 +36,27 @@ def test_the_newest_step_is_shown_unless_others_are_asked_for(logged, command):
     assert steps(command("samples", RUN_ID, "--json", "--step", "5")) == []
 
 
+def test_each_kind_has_a_newest_step_of_its_own(logged, command):
+    """The last evaluation of a run has no coming batch, so its rows are those of the one before."""
+    logged.answers[f"GET /runs/{RUN_ID}/events"] = [*LOGGED, answer(6, 12, "2"), pair(7, 11)]
+    found = json.loads(command("samples", RUN_ID, "--json").out)
+    assert [(sample["step"], sample["kind"]) for sample in found] == [
+        (10, "train"),
+        (11, "pair"),
+        (12, "answer"),
+    ]
+
+
+def test_one_kind_can_be_asked_for(logged, command):
+    found = json.loads(command("samples", RUN_ID, "--kind", "train", "--all", "--json").out)
+    assert [(sample["step"], sample["kind"]) for sample in found] == [(0, "train"), (10, "train")]
+    assert command("samples", RUN_ID, "--kind", "trian") == (
+        0,
+        "",
+        "No samples of kind trian; there are some of train, answer.\n",
+    )
+
+
 def test_a_sample_as_json_is_one_flat_object(logged, command):
     first, second = json.loads(command("samples", RUN_ID, "--json", "--step", "0").out)
     assert first == {"step": 0, **LOGGED[0].metadata}
@@ -95,12 +81,15 @@ def test_what_lies_beyond_the_checkpoint_of_a_resume_is_no_longer_there(logged, 
 def test_in_a_pipe_what_is_trained_stands_in_brackets(logged, command):
     said = command("samples", RUN_ID, "--step", "10")
     assert [line.rstrip() for line in said.out.splitlines()] == [
-        "step 10  ⟦trained⟧",
+        "step 10  rows of the next batch",
+        "⟦trained⟧",
         "chat.jsonl row 7  10 tokens, 3 trained",
         "  <|user|>1+1?↵",
         "  <|assistant|>⟦2↵",
         "  <|end|>⟧↵",
         "",
+        "step 10  answers to held-out questions",
+        "‹under 50 %›  ‹‹under 10 %››  ‹‹‹under 1 %››› likely",
         "✓ 1+1?",
         "  completion  2",
         "  expected    2",
@@ -118,7 +107,7 @@ def test_the_prompt_is_shown_where_it_is_more_than_the_question(logged, command)
     longer = answer(1, 0, "2", prompt="0+0?\n0\n1+1?")
     logged.answers[f"GET /runs/{RUN_ID}/events"] = [longer]
     lines = [line.rstrip() for line in command("samples", RUN_ID).out.splitlines()]
-    assert lines[2:5] == ["  prompt      0+0?↵", "              0↵", "              1+1?"]
+    assert lines[3:6] == ["  prompt      0+0?↵", "              0↵", "              1+1?"]
 
 
 def test_on_a_terminal_what_is_trained_is_green_and_the_rest_dim(logged):

@@ -46,7 +46,7 @@ def test_without_a_terminal_watching_is_plain_lines(watched, command):
     assert said.out.splitlines() == [
         "queued",
         "running",
-        "evaluated  step 0  right 25.0 % ± 12.5 %  nll 2.5",
+        "evaluated  step 0  right 25.0 ± 12.5 %  nll 2.5",
         "completed  step 2/2  train_mean_nll 2",
         f"{RUN_ID}  completed after 12s",
     ]

@@ -5,74 +5,115 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from kitchen_tui.cli.courses import COURSES
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Exit
-from kitchen_tui.cli.output import emit, screen
+from kitchen_tui.cli.output import emit, say, screen
 
 if TYPE_CHECKING:
     from kitchen_daemon.client import Client
     from kitchen_daemon.models import RunInfo
 
-COURSES = ("sl_basic", "chat_sl")
-"""The recipes that the demo runs, in order; each starts from what the one before it made."""
-
 
 def demo() -> None:
-    """Train the embedded tiny model, recipe after recipe, and show what it has learned."""
-    with connected() as client:
-        served: list[RunInfo] = []
-        for recipe in COURSES:
-            served.append(_serve(client, recipe, served[-1] if served else None))
-        _sum_up(client, served)
+    """Train the embedded tiny model with every recipe, one from another, and show what it has learned.
 
-
-def _serve(client: Client, recipe: str, before: RunInfo | None) -> RunInfo:
-    """Run one recipe to its end, from the model that `before` made; the demo ends with the first
-    that fails.
+    All runs are queued at once. Ctrl-C leaves them going; where one fails, those that do not need it
+    go on.
     """
-    from kitchen_core.telemetry.schema import RunStatus
+    with connected() as client:
+        queued = _submit(client)
+        emit(f"Queued {len(queued)} runs on {client.home.root}: {', '.join(queued)}")
+        ended = {name: _watch(client, name, queued) for name in queued}
+        _sum_up(client, ended)
+    failed = [run for run in ended.values() if not _completed(run)]
+    if failed:
+        names = ", ".join(f"{run.recipe} {run.status.value}" for run in failed)
+        say(f"\nNot all recipes came to their end: {names}")
+        raise typer.Exit(Exit.RUN_FAILED)
+
+
+def _submit(client: Client) -> dict[str, RunInfo]:
+    """Queue a run of every course, each from the results that it takes, by recipe."""
+    from kitchen_daemon.client import Refused
     from kitchen_daemon.models import Launch
+
+    queued: dict[str, RunInfo] = {}
+    for course in COURSES:
+        overrides = {key: f"run:{queued[of].id}" for key, of in course.takes.items()}
+        try:
+            queued[course.recipe] = client.launch(Launch(recipe=course.recipe, overrides=overrides))
+        except Refused:
+            for run in queued.values():
+                client.cancel(run.id)
+            raise
+    return queued
+
+
+def _watch(client: Client, name: str, queued: Mapping[str, RunInfo]) -> RunInfo:
+    """Watch one run until it ends, or waits in vain for one that failed; then say so."""
     from kitchen_tui.cli.watching import accompany, print_end, watching
 
-    start = {"model": f"run:{before.id}"} if before else {}
-    made_by = f" from what {before.recipe} made" if before else f" on {client.home.root}"
-    emit(f"Running {recipe}{made_by}")
-    launched = client.launch(Launch(recipe=recipe, overrides=start))
-    run = accompany(client, launched, watching(as_json=False))
-    if run.status is not RunStatus.COMPLETED:
+    emit(f"\n{list(queued).index(name) + 1} of {len(queued)}  {_from(name)}")
+    try:
+        run = accompany(client, client.run(queued[name].id), watching(as_json=False))
+    except typer.Exit:
+        say("So do the demo's other runs: kitchen runs")
+        raise
+    if not _completed(run):
         print_end(run)
-        raise typer.Exit(Exit.RUN_FAILED)
     return run
 
 
-def _sum_up(client: Client, served: list[RunInfo]) -> None:
-    from kitchen_tui.cli.views.demo import course_of, summary
+def _from(name: str) -> str:
+    """A recipe and what it starts from: `distillation, model from sl_basic, teacher from math_rl`."""
+    (course,) = (course for course in COURSES if course.recipe == name)
+    return ", ".join([name, *(f"{key} from {of}" for key, of in course.takes.items())])
 
-    last = served[-1]
-    page = summary(
-        [course_of(run, client.metrics(run.id), client.events(run.id)) for run in served],
-        client.lineage(last.id),
-        screen().width,
-    )
-    screen().print(page)
-    for made in last.artifacts:
+
+def _completed(run: RunInfo) -> bool:
+    from kitchen_core.telemetry.schema import RunStatus
+
+    return run.status is RunStatus.COMPLETED
+
+
+def _sum_up(client: Client, ended: Mapping[str, RunInfo]) -> None:
+    from kitchen_core.telemetry.schema import EventKind
+    from kitchen_tui.cli.views.demo import served, summary
+
+    logged = [EventKind.SAMPLE_LOGGED]
+    courses = [
+        served(course, run, client.metrics(run.id), client.events(run.id, kinds=logged))
+        for course, run in zip(COURSES, ended.values(), strict=True)
+    ]
+    graphs = [client.lineage(run.id) for run in ended.values()]
+    screen().print(summary(courses, graphs, screen().width))
+    done = [course.recipe for course in COURSES if _completed(ended[course.recipe])]
+    if done:
+        _suggest(ended, done[-1])
+
+
+def _suggest(ended: Mapping[str, RunInfo], name: str) -> None:
+    """What to do next with one of the runs."""
+    run = ended[name]
+    (course,) = (course for course in COURSES if course.recipe == name)
+    for made in run.artifacts:
         if made.name == "final":
-            emit(f"\nThe trained model\n{made.path}")
-    _suggest(last)
-
-
-def _suggest(run: RunInfo) -> None:
+            emit(f"\nThe model that {name} trained\n{made.path}")
     emit("\nWhat to try next")
     if not shutil.which("kitchen"):
         emit(f"  export PATH={Path(sys.argv[0]).absolute().parent}:$PATH")
     home = os.environ.get("KITCHEN_HOME")
     if home:
         emit(f"  export KITCHEN_HOME={home}")
-    emit(f"  kitchen metrics {run.id} train_mean_nll")
-    emit(f"  kitchen run {run.recipe} model=run:{run.id} seed=1 --watch")
-    emit(f"  kitchen recipes copy {run.recipe}")
+    given = "".join(f"{key}=run:{ended[of].id} " for key, of in course.takes.items())
+    emit(f"  kitchen samples {run.id}")
+    emit(f"  kitchen metrics {run.id}")
+    emit(f"  kitchen run {name} {given}seed=1 --watch")
+    emit(f"  kitchen recipes copy {name}")

@@ -13,36 +13,62 @@ from kitchen_tui.cli.output import emit_json, say, screen
 
 if TYPE_CHECKING:
     from kitchen_daemon.models import RunInfo
+    from kitchen_tui.cli.views.samples import Sample
 
 
 def samples(
     run: RunName,
     step: Annotated[int | None, typer.Option(min=0, help="Those of this step.")] = None,
     every_step: Annotated[bool, typer.Option("--all", help="Those of every step.")] = False,
+    kind: Annotated[
+        str | None, typer.Option(help="Those of this kind: answer, pair, rollout, train, ...")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show rows as they are trained on, and answers as they were given, at the newest step."""
+    """Show rows as they are trained on and what the model does, the newest of each kind.
+
+    How likely each token was is marked where the run has logged it.
+    """
     if every_step and step is not None:
         raise Failure("--all shows every step, --step one of them; give one of the two")
-    from kitchen_tui.cli.views.samples import LOGGING, samples_of, samples_page
+    from kitchen_tui.cli.views.samples import LOGGING, newest, samples_of
 
     with connected() as client:
         found = samples_of(client.events(run, kinds=LOGGING))
-        if step is None and found:
-            step = found[-1]["step"]
-        shown = [sample for sample in found if every_step or sample["step"] == step]
+        of_kind = [sample for sample in found if kind in (None, sample["kind"])]
+        shown = of_kind
+        if step is not None:
+            shown = [sample for sample in of_kind if sample["step"] == step]
+        elif not every_step:
+            shown = newest(of_kind)
         if as_json:
             emit_json(shown)
         elif shown:
-            from kitchen_tui.cli.views.tokens import has_color
-
-            console = screen()
-            console.print(samples_page(shown, color=has_color(console)))
+            _print(shown)
         elif found:
-            steps = ", ".join(str(at) for at in dict.fromkeys(sample["step"] for sample in found))
-            say(f"No samples at step {step}; there are some at {steps}.")
+            say(_elsewhere(found, of_kind, kind, step))
         else:
             say(_nothing(client.run(run)))
+
+
+def _print(shown: list[Sample]) -> None:
+    from kitchen_tui.cli.views.samples import samples_page
+    from kitchen_tui.cli.views.tokens import has_color
+
+    console = screen()
+    console.print(samples_page(shown, color=has_color(console), width=console.width))
+
+
+def _elsewhere(
+    found: list[Sample], of_kind: list[Sample], kind: str | None, step: int | None
+) -> str:
+    """Which samples there are where those asked for are not."""
+    from kitchen_tui.cli.views.samples import kinds_of
+
+    if not of_kind:
+        return f"No samples of kind {kind}; there are some of {', '.join(kinds_of(found))}."
+    steps = ", ".join(str(at) for at in dict.fromkeys(sample["step"] for sample in of_kind))
+    return f"No samples at step {step}; there are some at {steps}."
 
 
 def _nothing(run: RunInfo) -> str:

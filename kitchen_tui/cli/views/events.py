@@ -12,7 +12,7 @@ from kitchen_tui.format import clock, number, one_line
 _LONGEST_TEXT = 60
 _WHOLE = ("message", "reason")
 """Sentences to the user, which are never cut."""
-_ELSEWHERE = ("segments", "error")
+_ELSEWHERE = ("segments", "tokens", "chosen_tokens", "rejected_tokens", "turns", "error")
 """What `kitchen samples` and `kitchen show` are for."""
 
 

@@ -28,7 +28,7 @@ class _Walk:
         self.drawn.add(node_id)
         for neighbour, role in self._neighbours(node_id):
             again = neighbour in self.drawn and self.begins(neighbour)
-            branch = tree.add(_label(self.nodes[neighbour], role, again=again))
+            branch = tree.add(node_label(self.nodes[neighbour], role, again=again))
             if not again:
                 self.grow(branch, neighbour)
 
@@ -46,7 +46,7 @@ class _Walk:
 def lineage_tree(graph: Lineage, start: str) -> Tree:
     """The tree around one node of the graph."""
     nodes = {node.id: node for node in graph.nodes}
-    tree = Tree(_label(nodes[start]), guide_style="dim")
+    tree = Tree(node_label(nodes[start]), guide_style="dim")
     for title, upward in (("made from", True), ("went into", False)):
         walk = _Walk(nodes, graph.edges, upward)
         if walk.begins(start):
@@ -68,7 +68,8 @@ def start_of(client: Client, graph: Lineage, asked: str) -> str:
     return next(found, graph.nodes[0].id)
 
 
-def _label(node: LineageNode, role: str = "", *, again: bool = False) -> Text:
+def node_label(node: LineageNode, role: str = "", *, again: bool = False) -> Text:
+    """A node's kind, name and identity, what it was taken as, and whether it stands whole elsewhere."""
     label = Text.assemble((node.kind, _KIND_COLORS.get(node.kind, "")), " ", (node.name, "bold"))
     identity = node.sha256[:12] if node.sha256 else node.id.removeprefix("run:")
     if identity != node.name:

@@ -62,8 +62,12 @@ def _planned(key: str, value: Any) -> str:
 def _recipe(recipe: RecipeDetail) -> Iterator[RenderableType]:
     yield Text.assemble((recipe.name, "bold"), f"  {recipe.description}")
     yield facts([("workflow", recipe.workflow), ("file", recipe.path)])
-    yield heading("Settings")
-    yield facts(_settings(recipe))
+    own, others = _parted(recipe)
+    if own:
+        yield heading("Settings that the recipe has of its own")
+        yield facts(own)
+    yield heading("Other settings" if own else "Settings")
+    yield facts(others)
     for name, values in recipe.preset_values.items():
         yield heading(f"Preset {name}")
         yield facts((key, shown(value)) for key, value in values.items())
@@ -71,14 +75,26 @@ def _recipe(recipe: RecipeDetail) -> Iterator[RenderableType]:
     yield Text(f"\nRun it: kitchen run {recipe.name} [KEY=VALUE]...", style="dim")
 
 
-def _settings(recipe: RecipeDetail) -> Iterator[tuple[str, Text]]:
+def _parted(recipe: RecipeDetail) -> tuple[list[tuple[str, Text]], list[tuple[str, Text]]]:
+    """The settings in which the recipe differs from its workflow's defaults, or names models and data;
+    and the others.
+    """
     properties: dict[str, Any] = recipe.config_schema.get("properties", {})
+    own: list[tuple[str, Text]] = []
+    others: list[tuple[str, Text]] = []
     for key, value in recipe.config.items():
         field = properties.get(key, {})
-        unit = f" {field['unit']}" if "unit" in field and value is not None else ""
-        description = one_line(field.get("description", ""), 200)
-        allowed = f" ({_allowed(field)})" if _allowed(field) else ""
-        yield key, Text.assemble(f"{shown(value)}{unit}  ", (f"{description}{allowed}", "dim"))
+        is_own = value != field.get("default", value) or ("ref" in field and bool(value))
+        (own if is_own else others).append((key, _setting(field, value)))
+    return own, others
+
+
+def _setting(field: dict[str, Any], value: Any) -> Text:
+    """A setting's value, what it means, and what it may be."""
+    unit = f" {field['unit']}" if "unit" in field and value is not None else ""
+    description = one_line(field.get("description", ""), 200)
+    allowed = f" ({_allowed(field)})" if _allowed(field) else ""
+    return Text.assemble(f"{shown(value)}{unit}  ", (f"{description}{allowed}", "dim"))
 
 
 def _allowed(field: dict[str, Any]) -> str:

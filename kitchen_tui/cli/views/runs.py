@@ -11,12 +11,14 @@ from rich.text import Text
 
 from kitchen_core.telemetry.schema import RunError
 from kitchen_daemon.models import ArtifactInfo, ProgressInfo, RunInfo
+from kitchen_tui.cli.measures import own_measure
 from kitchen_tui.cli.run_view import headline
 from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown, status_text
-from kitchen_tui.format import age, date, duration, number, percent, size
+from kitchen_tui.format import age, date, duration, number, size
 
 LOG_LINES = 10
 _WIDE = 100
+_SHORT = {"train_mean_nll": "nll", "env/all/reward/total": "reward", "teacher_kl": "kl"}
 
 
 def runs_table(runs: list[RunInfo], width: int) -> Table:
@@ -61,8 +63,9 @@ def latest(metrics: Mapping[str, float | None]) -> Text:
     name = headline(metrics)
     if name:
         parts.append(f"{_short(name)} {number(metrics[name])}")
-    if "test/exact_match" in metrics:
-        parts.append(f"right {percent(metrics['test/exact_match'])}")
+    own = own_measure(metrics)
+    if own:
+        parts.append(f"{own.word} {own.show(metrics[own.name])}")
     return Text(", ".join(parts))
 
 
@@ -144,4 +147,4 @@ def _changed(
 
 
 def _short(name: str) -> str:
-    return {"train_mean_nll": "nll"}.get(name, name.rsplit("/", 1)[-1])
+    return _SHORT.get(name, name.rsplit("/", 1)[-1])

@@ -1,15 +1,14 @@
-"""Text that is made of tokens, as one looks at it: what is trained, line breaks, odd characters."""
+"""Text that is made of tokens, as one looks at it: what is marked in it, line breaks, odd characters."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-TRAINED = "green"
-_OPEN, _CLOSE = "⟦", "⟧"
 _DELETE, _LAST_CONTROL = 0x7F, 0x9F
 _PICTURES = {
     **{code: chr(0x2400 + code) for code in range(0x20)},
@@ -18,6 +17,26 @@ _PICTURES = {
     ord("\t"): "⇥",
     ord("\n"): "↵\n",
 }
+
+
+@dataclass(frozen=True)
+class Mark:
+    """How a span stands out: in a style, or between brackets where there is no color. words: what it
+    says, for a legend.
+    """
+
+    words: str
+    style: str
+    opens: str = ""
+    closes: str = ""
+
+    def around(self, text: str, *, color: bool) -> Text:
+        """A text with the mark on it."""
+        return Text(text, style=self.style) if color else Text(f"{self.opens}{text}{self.closes}")
+
+
+TRAINED = Mark("trained", "green", "⟦", "⟧")
+NOT_TRAINED = Mark("", "dim")
 
 
 def visible(text: str) -> str:
@@ -32,18 +51,26 @@ def has_color(console: Console) -> bool:
 
 def legend(*, color: bool) -> str:
     """How `trained_text` marks what is trained."""
-    return f"trained in {TRAINED}" if color else f"{_OPEN}trained{_CLOSE}"
+    marked = TRAINED.around(TRAINED.words, color=color).plain
+    return f"{marked} in {TRAINED.style}" if color else marked
+
+
+def legend_of(marks: Iterable[Mark], *, color: bool) -> Text:
+    """The words of some marks, each marked by itself."""
+    return Text("  ").join(mark.around(mark.words, color=color) for mark in marks)
 
 
 def trained_text(spans: Iterable[tuple[str, bool]], *, color: bool) -> Text:
-    """Spans of text with those that are trained marked: by color, or by brackets without it."""
+    """Spans of text with those that are trained marked."""
+    marked = ((said, TRAINED if trained else NOT_TRAINED) for said, trained in spans)
+    return marked_text(marked, color=color)
+
+
+def marked_text(spans: Iterable[tuple[str, Mark]], *, color: bool) -> Text:
+    """Spans of text with their marks: by color, or by brackets without it."""
     text = Text(overflow="fold")
-    for said, trained in spans:
-        shown = said.translate(_PICTURES)
-        if color:
-            text.append(shown, style=TRAINED if trained else "dim")
-        else:
-            text.append(f"{_OPEN}{shown}{_CLOSE}" if trained else shown)
+    for said, mark in spans:
+        text.append_text(mark.around(said.translate(_PICTURES), color=color))
     if text.plain.endswith("\n"):
         text.right_crop(1)  # the sign is there; an empty line would say nothing
     return text

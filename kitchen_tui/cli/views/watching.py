@@ -11,19 +11,21 @@ from rich.text import Text
 
 from kitchen_core.telemetry.schema import Event
 from kitchen_tui.charts import line_chart
+from kitchen_tui.cli.measures import measures_in
 from kitchen_tui.cli.run_view import RunView
 from kitchen_tui.cli.views.runs import steps, time_left
+from kitchen_tui.cli.views.samples.lines import sample_line
 from kitchen_tui.cli.views.style import NARROW, status_text
-from kitchen_tui.format import number, one_line, percent
+from kitchen_tui.format import number
 
-MOST_ANSWERS = 4
+MOST_SAMPLES = 4
 _TALLEST_CHART = 12
 _SHORTEST_CHART = 5
 _LINES_AROUND_CHART = 12
 
 
 def watch_page(view: RunView, width: int, height: int) -> Group:
-    """Title, progress, the chart that says most, the last evaluation and its answers."""
+    """Title, progress, the chart that says most, the last evaluation, and what the model does."""
     return Group(*_page(view, width, height))
 
 
@@ -49,13 +51,9 @@ def evaluation_words(event: Event) -> str:
     """An evaluation in one line."""
     measured = event.measurements
     parts = [f"step {event.step}"]
-    if "test/exact_match" in measured:
-        error = measured.get("test/exact_match_stderr")
-        parts.append(f"right {percent(measured['test/exact_match'])} ± {percent(error)}")
-    if "test/greedy_exact_match" in measured:
-        parts.append(f"greedy {percent(measured['test/greedy_exact_match'])}")
-    if "test/nll" in measured:
-        parts.append(f"nll {number(measured['test/nll'])}")
+    for measure in measures_in(measured):
+        told = measure.told(measured[measure.name], measured.get(measure.error))
+        parts.append(f"{measure.word} {told}")
     if len(parts) == 1:
         parts += [f"{name} {number(value)}" for name, value in measured.items()]
     return "  ".join(parts)
@@ -65,17 +63,6 @@ def log_words(event: Event) -> str:
     """What a run has to say, a warning by that word."""
     prefix = "warning: " if event.metadata.get("level") == "warning" else ""
     return f"{prefix}{event.metadata.get('message', '')}"
-
-
-def answer_text(event: Event, width: int) -> Text:
-    """A question and how the model answered it, in one line."""
-    told = event.metadata
-    right = bool(told.get("correct"))
-    prompt = one_line(str(told.get("question", "")), width // 2)
-    answer = one_line(str(told.get("completion", "")), width - len(prompt) - 5)
-    return Text.assemble(
-        ("✓ " if right else "✗ ", "green" if right else "red"), (prompt, "dim"), " → ", answer
-    )
 
 
 def _page(view: RunView, width: int, height: int) -> Iterator[RenderableType]:
@@ -90,11 +77,15 @@ def _page(view: RunView, width: int, height: int) -> Iterator[RenderableType]:
     elif view.note:
         yield Text(log_words(view.note), style="dim")
     yield _progress(view, width)
-    yield from _chart(view, width, height)
+    measured = Text()
     if view.evaluation:
-        yield Text.assemble(("last evaluation  ", "dim"), evaluation_words(view.evaluation))
-    for index in sorted(view.answers)[:MOST_ANSWERS]:
-        yield answer_text(view.answers[index], width)
+        measured = Text.assemble(("last evaluation  ", "dim"), evaluation_words(view.evaluation))
+    folded = (measured.cell_len - 1) // width  # lines that it needs beyond the first
+    yield from _chart(view, width, height - folded)
+    if view.evaluation:
+        yield measured
+    for sample in view.said[:MOST_SAMPLES]:
+        yield sample_line(sample, width)
 
 
 def _progress(view: RunView, width: int) -> RenderableType:
