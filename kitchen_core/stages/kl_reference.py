@@ -39,4 +39,4 @@ class LoadReference(Stage):
         else:
             resolved = await ctx.wait(ctx.resolver.model(config.kl_reference, "kl reference"))
             teacher = await ctx.wait(session.teacher(resolved.source))
-            ctx.state["reference"] = Reference(teacher, resolved.node.sha256)
+            ctx.state["reference"] = Reference(teacher, resolved.node.id)
