@@ -94,8 +94,9 @@ def load_frozen(source: ModelSource, device: torch.device) -> LoadedModel:
         model = _from_folder(source, own)
     else:  # merging rounds less before than after
         model = lora.merge(_from_folder(source, torch.float32), source.adapter)
-    model.requires_grad_(False).eval()
-    model.to(device=device, dtype=own)  # pyright: ignore[reportCallIssue] - a decorated method
+    for parameter in model.parameters():  # buffers, as of rotary positions, stay in float32
+        parameter.data = parameter.data.to(device, own)
+    model.to(device).requires_grad_(False).eval()  # pyright: ignore[reportArgumentType] - as above
     log.info("%s: %s parameters, frozen, on %s", source.name, model.num_parameters(), device)
     return LoadedModel(
         model=model,

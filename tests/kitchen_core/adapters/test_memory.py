@@ -10,7 +10,7 @@ from kitchen_core.adapters.memory.bigram import Bigram
 from kitchen_core.adapters.teaching import taught_datums
 from kitchen_core.train.types import AdamParams
 from tests.contracts.data import DATUMS
-from tests.contracts.test_training import SOFT
+from tests.contracts.test_losses import SOFT
 
 VOCAB = 256
 

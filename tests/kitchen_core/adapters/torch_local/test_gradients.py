@@ -16,7 +16,7 @@ from kitchen_core.adapters.torch_local.reading import Reader
 from kitchen_core.train.losses import find_loss
 from kitchen_core.train.types import LossSpec
 from tests.contracts.data import DATUMS, negative_sum
-from tests.contracts.test_training import LOSSES, policy_loss
+from tests.contracts.test_losses import LOSSES, policy_loss
 from tests.kitchen_core.adapters.torch_local.architectures import make
 from tests.kitchen_core.adapters.torch_local.test_packing import DATUMS as RANDOM_DATUMS
 from tests.kitchen_core.adapters.torch_local.test_packing import assert_equal as assert_all_equal
