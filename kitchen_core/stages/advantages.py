@@ -56,7 +56,7 @@ class ComputeAdvantages(Stage):
             for group in found.kept
         ]
         if not found.kept:
-            warn(ctx, [_nothing_left(rollouts)])
+            warn(ctx, _nothing_left(rollouts))
         if rollouts.index == 0:
             _check_weights(ctx, rollouts)
         ctx.state["compared"] = Compared(found, advantages)

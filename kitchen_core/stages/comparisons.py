@@ -67,7 +67,7 @@ class BuildComparisons(Stage):
         )
         ctx.state["held_out_pairs"] = pairs
         ctx.state["held_out"] = questions
-        warn(ctx, left_out)
+        warn(ctx, *left_out)
 
 
 def held_out_pairs(

@@ -112,7 +112,7 @@ class BuildDatums(Stage):
         examples = await first_of(ctx, data.test, ctx.config.eval_examples)
         measured, left_out = await ctx.wait(asyncio.to_thread(held_out, examples, preparation))
         ctx.state["held_out"] = measured
-        warn(ctx, left_out)
+        warn(ctx, *left_out)
 
 
 async def batches_of(
@@ -132,7 +132,7 @@ async def batches_of(
     train = await _prepared(ctx, data.train, preparation)
     mixed = [await _prepared(ctx, each.examples, preparation) for each in data.mixed]
     plan = _plan(ctx, data, len(train) // width, [len(each) // width for each in mixed])
-    warn(ctx, [*shortfalls(plan, unit=unit), *unused(data, plan)])
+    warn(ctx, *shortfalls(plan, unit=unit), *unused(data, plan))
     names = [data.train.name, *(each.examples.name for each in data.mixed)]
     return DatumBatches([train, *mixed], names, plan, width)
 
@@ -202,7 +202,7 @@ async def _prepared(
             f"max_length={preparation.max_length} and are left out, row {left_out.first_row} first; "
             "raise max_length to train on them"
         )
-        warn(ctx, [message])
+        warn(ctx, message)
     return prepared
 
 
@@ -221,7 +221,7 @@ def _plan(
     )
 
 
-def warn(ctx: StageContext, messages: Sequence[str]) -> None:
+def warn(ctx: StageContext, *messages: str) -> None:
     """Log each sentence as a warning."""
     for message in messages:
         ctx.event(EventKind.LOG, level="warning", message=message)

@@ -124,7 +124,7 @@ class BuildEnvGroups(Stage):
         fingerprint = sha256_of_json(made_from)
         ctx.state["batches"] = ProblemBatches([train, *mixed], plan, fingerprint)
         ctx.state["held_out"] = await self._held_out(ctx, posing, data.test, fingerprint)
-        warn(ctx, [*shortfalls(plan, "groups_per_batch", "problems"), *unused(data, plan)])
+        warn(ctx, *shortfalls(plan, "groups_per_batch", "problems"), *unused(data, plan))
 
     async def _held_out(
         self, ctx: StageContext, posing: Posing, test: ExampleStream | None, fingerprint: str
