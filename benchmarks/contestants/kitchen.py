@@ -22,7 +22,7 @@ from kitchen_core.train.types import (
 )
 
 
-async def start(job: Job) -> TrainingSession:
+async def start(job: Job, sampling_batch_size: int = 64) -> TrainingSession:
     """The job's model in training."""
     spec = SessionSpec(
         ModelSource("benchmark", Path(job.model)),
@@ -30,6 +30,7 @@ async def start(job: Job) -> TrainingSession:
         seed=0,
         device="cuda" if job.device == "cuda" else "cpu",
         threads=job.threads,
+        sampling_batch_size=sampling_batch_size,
     )
     return await TorchLocal().start_session(spec)
 

@@ -22,7 +22,7 @@ NO_END = (-1,)
 
 async def compete(job: ReinforcementJob) -> None:
     """Take steps for as long as they are asked for."""
-    session = await start(job)
+    session = await start(job, sampling_batch_size=job.prompts_a_step * job.group)
     renderer = get_renderer("auto", session.tokenizer)
     batches = job.batches()
     turns = Turns()
