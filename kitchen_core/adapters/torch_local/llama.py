@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from kitchen_core.adapters.torch_local.device import autocast
 from kitchen_core.adapters.torch_local.parts import alike, causal_model
-from kitchen_core.adapters.torch_local.reading import Prompt, Prompts, Reader, Reading, WholeModel
+from kitchen_core.adapters.torch_local.readers import Prompt, Prompts, Reader, Reading, WholeModel
 
 log = logging.getLogger(__name__)
 
