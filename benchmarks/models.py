@@ -1,25 +1,13 @@
-"""Model folders as a benchmark wants them: of random weights in any shape, and one that answers."""
+"""Model folders of random weights in shapes that a benchmark wants, with a tokenizer that stands in."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
-from typing import cast
 
 import torch
 from tokenizers import Tokenizer, models
-from transformers import (
-    AutoTokenizer,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedModel,
-    PreTrainedTokenizerFast,
-    logging,
-)
-
-from benchmarks.reference import sft
-from kitchen_core import builtin
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, logging
 
 
 def make_llama(
@@ -50,21 +38,6 @@ def make_llama(
     words = Tokenizer(models.WordLevel({"<eos>": 0}, unk_token="<eos>"))
     PreTrainedTokenizerFast(tokenizer_object=words, eos_token="<eos>").save_pretrained(folder)
     return config
-
-
-def make_answering(folder: Path, steps: int = 100) -> None:
-    """The embedded model after so many steps on `builtin:chat`: it answers and ends, but is not sure."""
-    torch.set_num_threads(1)
-    source = builtin.model_folder("tiny")
-    shutil.copytree(source, folder, dirs_exist_ok=True)
-    tokenizer = AutoTokenizer.from_pretrained(source)
-    rows = builtin.dataset_rows("chat", "train")[: 32 * steps]
-    examples = [sft.tokenize(tokenizer, row, max_length=1024) for row in rows]
-    batches = [examples[i : i + 32] for i in range(0, len(examples), 32)]
-    model = sft.load(source)
-    for _ in sft.train(model, batches, learning_rate=1e-3):
-        pass
-    cast("PreTrainedModel", model).save_pretrained(folder)
 
 
 def vocabulary_of(folder: Path) -> int:

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 
 from kitchen_core.adapters.completion_text import Drawn, StopTexts, stop_tokens
 from kitchen_core.adapters.torch_local.choosing import choose
-from kitchen_core.adapters.torch_local.llama import reader_of
-from kitchen_core.adapters.torch_local.readers import Prompt, Reader
+from kitchen_core.adapters.torch_local.llama import incremental_of
+from kitchen_core.adapters.torch_local.incremental import Prompt, Incremental
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.types import Sample, SamplingParams
@@ -73,9 +73,9 @@ class Decoder:
         rooms = torch.tensor(self._rooms(rows, params.max_tokens), device=self.device)
         ends = _Ends(self, len(rows), params)
         left = torch.arange(len(rows), device=self.device)
-        reading = self._reader.start(rows, longest)
+        under_way = self._model.start(rows, longest)
         for at in range(longest):
-            chosen, logprobs = choose(reading.logits, params, uniforms[left, at])
+            chosen, logprobs = choose(under_way.logits, params, uniforms[left, at])
             stopped = ends.reached(left, chosen)
             ended = stopped | (rooms[left] == at + 1)
             any_ended = bool(ended.any())
@@ -85,13 +85,13 @@ class Decoder:
                 if len(going_on) == 0:
                     return
                 left, chosen = left[going_on], chosen[going_on]
-                reading.keep(going_on)
-            reading.advance(chosen)
+                under_way.keep(going_on)
+            under_way.advance(chosen)
 
     @cached_property
-    def _reader(self) -> Reader:
+    def _model(self) -> Incremental:
         """Found when it is first needed: not every session samples."""
-        return reader_of(self.model, self.device)
+        return incremental_of(self.model, self.device)
 
     def _rooms(self, rows: Sequence[Prompt], max_tokens: int) -> list[int]:
         """How many tokens each row may get: what its prompt leaves of the context, at least one."""

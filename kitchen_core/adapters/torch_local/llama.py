@@ -2,7 +2,7 @@
 
 It computes with the model's own weights what the model's forward pass computes, and nothing around
 it: keys and values are written into room that is there already, and rotated in three operations. A
-model is tried before it is trusted (`reader_of`); one that is built in another way is read by its
+model is tried before it is trusted (`incremental_of`); one that is built in another way is read by its
 forward pass.
 """
 
@@ -21,7 +21,13 @@ from torch import Tensor, nn
 
 from kitchen_core.adapters.torch_local.device import autocast
 from kitchen_core.adapters.torch_local.parts import alike, causal_model
-from kitchen_core.adapters.torch_local.readers import Prompt, Prompts, Reader, Reading, WholeModel
+from kitchen_core.adapters.torch_local.incremental import (
+    Prompt,
+    Prompts,
+    Incremental,
+    RowsUnderWay,
+    ForwardPass,
+)
 
 log = logging.getLogger(__name__)
 
@@ -37,9 +43,9 @@ _UNSEEN = -1e9
 _Apply = Callable[[Tensor], Tensor]
 
 
-def reader_of(model: nn.Module, device: torch.device) -> Reader:
+def incremental_of(model: nn.Module, device: torch.device) -> Incremental:
     """The fastest way to read with this model that gives its own logits."""
-    own, whole = Llama(model, device), WholeModel(model, device)
+    own, whole = Llama(model, device), ForwardPass(model, device)
     tolerance = 1e-4 if device.type == "cpu" else 0.05  # in bfloat16
     try:
         _check_described(causal_model(model).config)
@@ -64,19 +70,19 @@ def _check_described(config: Any) -> None:
 
 
 @torch.no_grad()
-def _tried(reader: Reader) -> list[Tensor]:
+def _tried(model: Incremental) -> list[Tensor]:
     """The logits at every step of a small decoding: prompts of two lengths, one of them twice, and a
     row that is dropped. Every vocabulary has these tokens.
     """
     rows = [(1, 2, 3, 4, 5, 6, 7), (3, 1, 2, 1), (1, 2, 3, 4, 5, 6, 7)]
-    reading = reader.start(rows, max_tokens=1)  # and then room is made for another
-    logits = [reading.logits]
-    device = reading.logits.device
-    reading.advance(torch.tensor([4, 2, 1], device=device))
-    logits.append(reading.logits)
-    reading.keep(torch.tensor([1, 2], device=device))
-    reading.advance(torch.tensor([5, 3], device=device))
-    return [*logits, reading.logits]
+    under_way = model.start(rows, max_tokens=1)  # and then room is made for another
+    logits = [under_way.logits]
+    device = under_way.logits.device
+    under_way.advance(torch.tensor([4, 2, 1], device=device))
+    logits.append(under_way.logits)
+    under_way.keep(torch.tensor([1, 2], device=device))
+    under_way.advance(torch.tensor([5, 3], device=device))
+    return [*logits, under_way.logits]
 
 
 @dataclass(frozen=True)
@@ -86,16 +92,16 @@ class Llama:
     model: nn.Module
     device: torch.device
 
-    def start(self, rows: Sequence[Prompt], max_tokens: int) -> Reading:
+    def start(self, rows: Sequence[Prompt], max_tokens: int) -> RowsUnderWay:
         """Read the rows' prompts, each different one once."""
         prompts = Prompts.of(rows, self.device)
-        reading = _LlamaReading(causal_model(self.model), prompts, max_tokens)
+        under_way = _LlamaRows(causal_model(self.model), prompts, max_tokens)
         if prompts.of_row is not None:
-            reading.keep(prompts.of_row)
-        return reading
+            under_way.keep(prompts.of_row)
+        return under_way
 
 
-class _LlamaReading:
+class _LlamaRows:
     """Rows under way. The weights are looked up anew for each batch: they change in training, and a
     sampler may have put others in their places.
     """

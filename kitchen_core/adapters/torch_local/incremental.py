@@ -19,7 +19,7 @@ from kitchen_core.adapters.torch_local.device import autocast
 Prompt = tuple[int, ...]
 
 
-class Reading(Protocol):
+class RowsUnderWay(Protocol):
     """Rows being decoded. `logits`: [rows, vocab] what may come next in each, in float32."""
 
     logits: Tensor
@@ -33,10 +33,10 @@ class Reading(Protocol):
         ...
 
 
-class Reader(Protocol):
+class Incremental(Protocol):
     """A model that reads."""
 
-    def start(self, rows: Sequence[Prompt], max_tokens: int) -> Reading:
+    def start(self, rows: Sequence[Prompt], max_tokens: int) -> RowsUnderWay:
         """Read the rows' prompts, each different one once. max_tokens: how many more may come."""
         ...
 
@@ -75,21 +75,21 @@ class Prompts:
 
 
 @dataclass(frozen=True)
-class WholeModel:
+class ForwardPass:
     """Any causal language model of transformers, by its forward pass."""
 
     model: nn.Module
     device: torch.device
 
-    def start(self, rows: Sequence[Prompt], max_tokens: int) -> Reading:
+    def start(self, rows: Sequence[Prompt], max_tokens: int) -> RowsUnderWay:
         """Read the rows' prompts, each different one once."""
-        return _WholeModelReading(self, Prompts.of(rows, self.device))
+        return _ForwardRows(self, Prompts.of(rows, self.device))
 
 
-class _WholeModelReading:
-    def __init__(self, reader: WholeModel, prompts: Prompts) -> None:
-        self._reader = reader
-        self._cache = DynamicCache(config=reader.model.config)  # pyright: ignore[reportArgumentType]
+class _ForwardRows:
+    def __init__(self, model: ForwardPass, prompts: Prompts) -> None:
+        self._model = model
+        self._cache = DynamicCache(config=model.model.config)  # pyright: ignore[reportArgumentType]
         self._attention = prompts.attention
         self._positions = prompts.positions
         self.logits = self._read(prompts.tokens)
@@ -111,8 +111,8 @@ class _WholeModelReading:
 
     def _read(self, tokens: Tensor) -> Tensor:
         """The last position's logits; the cache grows by `tokens`."""
-        with autocast(self._reader.device):
-            output = self._reader.model(
+        with autocast(self._model.device):
+            output = self._model.model(
                 input_ids=tokens,
                 attention_mask=self._attention.long(),
                 position_ids=self._positions,
