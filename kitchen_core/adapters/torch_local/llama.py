@@ -20,14 +20,14 @@ from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 
 from kitchen_core.adapters.torch_local.device import autocast
-from kitchen_core.adapters.torch_local.parts import alike, causal_model
 from kitchen_core.adapters.torch_local.incremental import (
+    ForwardPass,
+    Incremental,
     Prompt,
     Prompts,
-    Incremental,
     RowsUnderWay,
-    ForwardPass,
 )
+from kitchen_core.adapters.torch_local.parts import alike, causal_model
 
 log = logging.getLogger(__name__)
 
