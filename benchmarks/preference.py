@@ -19,6 +19,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -30,7 +31,7 @@ from kitchen_core import builtin
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.renderers import get_renderer
-from kitchen_core.train.types import Message
+from kitchen_core.train.types import Message, Role
 
 PARTS = ("tiny", "real")
 
@@ -82,7 +83,7 @@ def tiny_job() -> PreferenceJob:
 
 
 def _turns(rows: Sequence[dict[str, str]]) -> tuple[Message, ...]:
-    return tuple(Message(row["role"], row["content"]) for row in rows)
+    return tuple(Message(cast(Role, row["role"]), row["content"]) for row in rows)
 
 
 def real_job(folder: Path) -> PreferenceJob:

@@ -72,7 +72,8 @@ class SupervisedJob(Job):
     @classmethod
     def restored(cls, fields: dict[str, Any]) -> Self:
         """The job that was written with these fields."""
-        return cls(**fields | {"examples": [Example(*each) for each in fields["examples"]]})
+        own: dict[str, Any] = {"examples": [Example(*each) for each in fields["examples"]]}
+        return cls(**fields | own)
 
     @property
     def max_length(self) -> int:
@@ -102,7 +103,8 @@ class PreferenceJob(Job):
     @classmethod
     def restored(cls, fields: dict[str, Any]) -> Self:
         """The job that was written with these fields."""
-        return cls(**fields | {"pairs": [Pair(*each) for each in fields["pairs"]]})
+        own: dict[str, Any] = {"pairs": [Pair(*each) for each in fields["pairs"]]}
+        return cls(**fields | own)
 
     def batches(self) -> list[list[Pair]]:
         """The pairs in order, an incomplete last batch left out."""

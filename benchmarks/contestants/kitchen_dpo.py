@@ -28,20 +28,27 @@ Comparison = tuple[Datum, Datum, float]
 async def compete(job: PreferenceJob) -> None:
     """Take steps for as long as they are asked for."""
     session = await start(job)
-    batches = [await _compared(session, pairs) for pairs in job.batches()]
+    batches = [await compared(session, pairs) for pairs in job.batches()]
     turns = Turns()
     for step in count():
         batch = batches[step % len(batches)]
-        datums = [datum for chosen, rejected, _ in batch for datum in (chosen, rejected)]
-        margins = [margin for _, _, margin in batch]
-        submitted = session.forward_backward_custom(datums, _sigmoid_loss(margins, job.beta))
-        update = session.optim_step(AdamParams(job.learning_rate, grad_clip_norm=1.0))
-        await submitted
-        await update
-        turns.stepped(sum(map(len, datums)), items=len(batch))
+        turns.stepped(await take_step(session, job, batch), items=len(batch))
 
 
-async def _compared(session: TrainingSession, pairs: Sequence[Pair]) -> list[Comparison]:
+async def take_step(
+    session: TrainingSession, job: PreferenceJob, batch: Sequence[Comparison]
+) -> int:
+    """Update once. Returns how many tokens were predicted."""
+    datums = [datum for chosen, rejected, _ in batch for datum in (chosen, rejected)]
+    loss = _sigmoid_loss([margin for _, _, margin in batch], job.beta)
+    submitted = session.forward_backward_custom(datums, loss)
+    update = session.optim_step(AdamParams(job.learning_rate, grad_clip_norm=1.0))
+    await submitted
+    await update
+    return sum(map(len, datums))
+
+
+async def compared(session: TrainingSession, pairs: Sequence[Pair]) -> list[Comparison]:
     """Pairs with what the reference says of them."""
     completions = [[pair.prompt, answer] for pair in pairs for answer in pair[1:]]
     scored = await session.reference().compute_logprobs([[*p, *a] for p, a in completions])

@@ -13,6 +13,7 @@ from benchmarks.contestants.jobs import ReinforcementJob, reward
 from benchmarks.contestants.kitchen import start
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.datums import datum_of_completion
+from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.train.renderers import Renderer, get_renderer
 from kitchen_core.train.types import AdamParams, Datum, LossSpec, Message, Sample, SamplingParams
 
@@ -23,27 +24,32 @@ NO_END = (-1,)
 async def compete(job: ReinforcementJob) -> None:
     """Take steps for as long as they are asked for."""
     session = await start(job, sampling_batch_size=job.prompts_a_step * job.group)
-    renderer = get_renderer("auto", session.tokenizer)
     batches = job.batches()
     turns = Turns()
     for step in count():
-        questions = batches[step % len(batches)]
-        prompts = [renderer.prompt(_conversation(question)) for question in questions]
-        params = SamplingParams(
-            max_tokens=job.max_tokens, seed=step, stop=renderer.stop.tokens if job.ends else NO_END
-        )
-        samples = await session.sampler("live").sample(prompts, params, n=job.group)
-        datums = [
-            datum
-            for prompt, group in zip(prompts, samples, strict=True)
-            for datum in _datums(renderer, prompt, group)
-        ]
-        submitted = session.forward_backward(datums, LossSpec("importance_sampling"))
-        update = session.optim_step(AdamParams(job.learning_rate, grad_clip_norm=1.0))
-        await submitted
-        await update
-        completions = [sample for group in samples for sample in group]
-        turns.stepped(sum(len(each.tokens) for each in completions), items=len(completions))
+        tokens = await take_step(session, job, batches[step % len(batches)], step)
+        turns.stepped(tokens, items=job.prompts_a_step * job.group)
+
+
+async def take_step(
+    session: TrainingSession, job: ReinforcementJob, questions: Sequence[str], seed: int
+) -> int:
+    """Sample, score and update once. Returns how many tokens were sampled."""
+    renderer = get_renderer("auto", session.tokenizer)
+    prompts = [renderer.prompt(_conversation(question)) for question in questions]
+    stop = renderer.stop.tokens if job.ends else NO_END
+    params = SamplingParams(max_tokens=job.max_tokens, seed=seed, stop=stop)
+    samples = await session.sampler("live").sample(prompts, params, n=job.group)
+    datums = [
+        datum
+        for prompt, group in zip(prompts, samples, strict=True)
+        for datum in _datums(renderer, prompt, group)
+    ]
+    submitted = session.forward_backward(datums, LossSpec("importance_sampling"))
+    update = session.optim_step(AdamParams(job.learning_rate, grad_clip_norm=1.0))
+    await submitted
+    await update
+    return sum(len(sample.tokens) for group in samples for sample in group)
 
 
 def _conversation(question: str) -> Conversation:

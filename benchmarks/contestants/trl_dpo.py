@@ -12,14 +12,14 @@ from datasets import Dataset
 from transformers import AutoTokenizer
 from trl import DPOConfig, DPOTrainer  # pyright: ignore[reportMissingImports]
 
-from benchmarks.contestants import trl
+from benchmarks.contestants import trl_common
 from benchmarks.contestants.jobs import PreferenceJob
 
 
 class OnTokens(DPOTrainer):
     """DPOTrainer on pairs that are tokens already, and that counts them."""
 
-    taking_turns: trl.TakingTurns
+    taking_turns: trl_common.TakingTurns
 
     def _prepare_dataset(self, dataset: Any, *_: Any, **__: Any) -> Any:
         return dataset
@@ -36,7 +36,7 @@ def compete(job: PreferenceJob) -> None:
     """Take steps for as long as they are asked for."""
     with tempfile.TemporaryDirectory() as folder:
         config = DPOConfig(
-            **trl.settings(job, folder),
+            **trl_common.settings(job, folder),
             per_device_train_batch_size=job.batch_size,
             precompute_ref_log_probs=True,
             precompute_ref_batch_size=job.batch_size,
@@ -44,13 +44,13 @@ def compete(job: PreferenceJob) -> None:
             max_length=None,
             dataloader_drop_last=True,
         )
-        taking_turns = trl.TakingTurns()
+        taking_turns = trl_common.TakingTurns()
         trainer = OnTokens(
-            model=trl.model(job),
+            model=trl_common.model(job),
             args=config,
             train_dataset=_dataset(job),
             processing_class=AutoTokenizer.from_pretrained(job.model),
-            peft_config=trl.lora(job),
+            peft_config=trl_common.lora(job),
             callbacks=[taking_turns],
         )
         trainer.taking_turns = taking_turns

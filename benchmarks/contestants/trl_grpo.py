@@ -13,13 +13,13 @@ from datasets import Dataset
 from transformers import AutoTokenizer
 from trl import GRPOConfig, GRPOTrainer  # pyright: ignore[reportMissingImports]
 
-from benchmarks.contestants import trl
+from benchmarks.contestants import trl_common
 from benchmarks.contestants.jobs import ReinforcementJob, reward
 
 
 def compete(job: ReinforcementJob) -> None:
     """Take steps for as long as they are asked for."""
-    taking_turns = trl.TakingTurns()
+    taking_turns = trl_common.TakingTurns()
 
     def rewards(
         completions: list[list[dict[str, str]]], completion_ids: list[list[int]], **_: Any
@@ -30,10 +30,10 @@ def compete(job: ReinforcementJob) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         trainer = GRPOTrainer(
-            model=trl.model(job),
+            model=trl_common.model(job),
             reward_funcs=rewards,
             args=GRPOConfig(
-                **trl.settings(job, folder),
+                **trl_common.settings(job, folder),
                 per_device_train_batch_size=job.prompts_a_step * job.group,
                 num_generations=job.group,
                 max_completion_length=job.max_tokens,
@@ -44,7 +44,7 @@ def compete(job: ReinforcementJob) -> None:
             ),
             train_dataset=_dataset(job),
             processing_class=AutoTokenizer.from_pretrained(job.model),
-            peft_config=trl.lora(job),
+            peft_config=trl_common.lora(job),
             callbacks=[taking_turns],
         )
         trainer.train()

@@ -14,14 +14,14 @@ from datasets import Dataset
 from transformers import AutoTokenizer
 from trl import SFTConfig, SFTTrainer  # pyright: ignore[reportMissingImports]
 
-from benchmarks.contestants import trl
+from benchmarks.contestants import trl_common
 from benchmarks.contestants.jobs import SupervisedJob
 
 
 class Counting(SFTTrainer):
     """SFTTrainer that tells how many tokens its batches hold."""
 
-    taking_turns: trl.TakingTurns
+    taking_turns: trl_common.TakingTurns
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> Any:
         """Count, then train."""
@@ -41,18 +41,18 @@ def compete(job: SupervisedJob, packed: bool) -> None:
     """Take steps for as long as they are asked for."""
     with tempfile.TemporaryDirectory() as folder:
         config = SFTConfig(
-            **trl.settings(job, folder),
+            **trl_common.settings(job, folder),
             packing=packed,
             max_length=max(job.max_length, job.tokens_a_step) if packed else job.max_length,
             per_device_train_batch_size=1 if packed else job.batch_size,
         )
-        taking_turns = trl.TakingTurns()
+        taking_turns = trl_common.TakingTurns()
         trainer = Counting(
-            model=trl.model(job),
+            model=trl_common.model(job),
             args=config,
             train_dataset=_dataset(job),
             processing_class=AutoTokenizer.from_pretrained(job.model),
-            peft_config=trl.lora(job),
+            peft_config=trl_common.lora(job),
             callbacks=[taking_turns],
         )
         trainer.taking_turns = taking_turns
