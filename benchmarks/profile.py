@@ -75,7 +75,9 @@ class Clock:
             yield
         finally:
             self.lap()
-            self._running.pop()
+            self._running.reverse()
+            self._running.remove(part)  # the last: another thread's part may have begun since
+            self._running.reverse()
 
 
 @contextmanager
