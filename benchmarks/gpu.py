@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from benchmarks.contestants import Example, Job
+from benchmarks.contestants.jobs import Example, SupervisedJob
 from benchmarks.models import make_llama
 from benchmarks.race import race
 from kitchen_core.adapters.torch_local.device import peak_flops
@@ -89,7 +89,7 @@ def _trained(device: str) -> Figures:
             kv_heads=KV_HEADS,
             mlp=MLP,
         )
-        job = Job(folder, [every] * BATCH, batch_size=BATCH, device="cuda")
+        job = SupervisedJob(model=folder, examples=[every] * BATCH, batch_size=BATCH, device="cuda")
         command = {"kitchen": (sys.executable, "kitchen")}
         turns = race(job, command, rounds=ROUNDS, steps=STEPS, warm_up=WARM_UP)["kitchen"]
     peak = peak_flops(device)

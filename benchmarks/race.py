@@ -19,18 +19,22 @@ from contextlib import ExitStack, suppress
 from math import comb
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from benchmarks.contestants import Job
+from benchmarks.contestants.jobs import Job
 
 ROOT = Path(__file__).parents[1]
+
+Unit = Literal["tokens", "items"]
+"""What a speed counts: predicted or sampled tokens, or pairs or completions."""
 
 
 class Turn(NamedTuple):
     """What a contestant did at a request.
 
     seconds: by the clock on the wall. cpu_seconds: of all its threads together. peak_bytes: the most
-    memory it has held so far. flops: its arithmetic; 0 where it does not count it.
+    memory it has held so far. flops: its arithmetic, items: pairs or completions; 0 where it does not
+    count them.
     """
 
     tokens: int
@@ -38,11 +42,21 @@ class Turn(NamedTuple):
     cpu_seconds: float
     peak_bytes: int
     flops: float = 0.0
+    items: int = 0
 
     @property
     def tokens_per_s(self) -> float:
-        """Predicted tokens in a second."""
+        """Tokens in a second."""
         return self.tokens / self.seconds
+
+    @property
+    def items_per_s(self) -> float:
+        """Pairs or completions in a second."""
+        return self.items / self.seconds
+
+    def count(self, unit: Unit) -> int:
+        """How many of these it did."""
+        return self.tokens if unit == "tokens" else self.items
 
 
 class Interval(NamedTuple):
@@ -132,17 +146,22 @@ def race(
         return turns
 
 
-def speed_ratio(ours: Sequence[Turn], theirs: Sequence[Turn]) -> Interval:
-    """Our tokens/s over theirs, round by round."""
-    pairs = zip(ours, theirs, strict=True)
-    return median_interval([us.tokens_per_s / them.tokens_per_s for us, them in pairs])
-
-
-def cpu_ratio(ours: Sequence[Turn], theirs: Sequence[Turn]) -> Interval:
-    """Our tokens in a second of CPU time over theirs, round by round."""
+def speed_ratio(ours: Sequence[Turn], theirs: Sequence[Turn], unit: Unit = "tokens") -> Interval:
+    """What we do in a second over what they do, round by round."""
     pairs = zip(ours, theirs, strict=True)
     return median_interval(
-        [us.tokens / us.cpu_seconds / (them.tokens / them.cpu_seconds) for us, them in pairs]
+        [us.count(unit) / us.seconds / (them.count(unit) / them.seconds) for us, them in pairs]
+    )
+
+
+def cpu_ratio(ours: Sequence[Turn], theirs: Sequence[Turn], unit: Unit = "tokens") -> Interval:
+    """What we do in a second of CPU time over what they do, round by round."""
+    pairs = zip(ours, theirs, strict=True)
+    return median_interval(
+        [
+            us.count(unit) / us.cpu_seconds / (them.count(unit) / them.cpu_seconds)
+            for us, them in pairs
+        ]
     )
 
 

@@ -24,44 +24,24 @@ that are predicted: padding and the first token of an example don't count.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
-from typing import Any, NamedTuple
 
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from transformers import AutoTokenizer
 
 from benchmarks import gpu, models
-from benchmarks.contestants import Example, Job
-from benchmarks.race import Interval, Turn, cpu_ratio, race, speed_ratio
+from benchmarks.contestants.jobs import Example, SupervisedJob
+from benchmarks.figures import Row, figures, show
+from benchmarks.race import race
 from benchmarks.reference import sft
 from kitchen_core import builtin
 
 PARTS = ("tiny", "real", "memory", "gpu")
 KITCHEN: dict[str, Sequence[str]] = {"kitchen": (sys.executable, "kitchen")}
 FLAT: dict[str, Sequence[str]] = {"flat": (sys.executable, "flat")}
-
-
-class Row(NamedTuple):
-    """A contestant's figures.
-
-    ratio, cpu_ratio: the kitchen's tokens in a second, and in a second of CPU time, over its own;
-    nothing for the kitchen itself.
-    """
-
-    part: str
-    contestant: str
-    tokens_per_s: float
-    peak_mib: float
-    ratio: Interval | None
-    cpu_ratio: Interval | None
 
 
 def main() -> None:
@@ -94,11 +74,8 @@ def main() -> None:
         rows += memory()
     outcome = gpu.measure(keep=given.keep_baseline) if "gpu" in parts else None
 
-    if given.json:
-        print(json.dumps({"rows": [as_json(row) for row in rows], "gpu": outcome and outcome.line}))
-    else:
-        Console().print(table(rows))
-        print("\n".join(said + ([outcome.line] if outcome else [])))
+    said += [outcome.line] if outcome else []
+    show("Supervised training", rows, said, as_json=given.json)
     if outcome and outcome.fell_behind:
         sys.exit(1)
 
@@ -110,23 +87,27 @@ def trl(python: str | None) -> dict[str, Sequence[str]]:
     return {f"TRL {how}": (python, "trl_sft", how) for how in ("packed", "padded")}
 
 
-def tiny_job() -> Job:
+def tiny_job() -> SupervisedJob:
     """The embedded model on the embedded conversations."""
     folder = builtin.model_folder("tiny")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     rows = builtin.dataset_rows("chat", "train")
     examples = [Example(*sft.tokenize(tokenizer, row, max_length=1024)) for row in rows]
-    return Job(str(folder), examples, batch_size=32)
+    return SupervisedJob(model=str(folder), examples=examples, batch_size=32)
 
 
-def real_job(folder: Path) -> Job:
+def real_job(folder: Path) -> SupervisedJob:
     """A real model on sequences of mixed lengths, the second half of each trained.
 
     The tokens are drawn at random: what they are costs no time, and how many of them does.
     """
     vocabulary = models.vocabulary_of(folder)
-    return Job(
-        str(folder), drawn_examples(64, 32, 288, vocabulary), batch_size=4, lora_rank=32, threads=2
+    return SupervisedJob(
+        model=str(folder),
+        examples=drawn_examples(64, 32, 288, vocabulary),
+        batch_size=4,
+        lora_rank=32,
+        threads=2,
     )
 
 
@@ -134,7 +115,8 @@ def memory() -> list[Row]:
     """Peak memory of two steps over large logits, each contestant in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         models.make_llama(Path(folder), vocabulary=50_000)
-        job = Job(folder, drawn_examples(4, 1024, 1024, 50_000), batch_size=2)
+        examples = drawn_examples(4, 1024, 1024, 50_000)
+        job = SupervisedJob(model=folder, examples=examples, batch_size=2)
         return [
             row
             for contestant in (KITCHEN, FLAT)
@@ -150,45 +132,6 @@ def drawn_examples(count: int, shortest: int, longest: int, vocabulary: int) -> 
         Example(draw.integers(vocabulary, size=n).tolist(), [i >= n // 2 for i in range(n)])
         for n in lengths
     ]
-
-
-def figures(part: str, turns: dict[str, list[Turn]]) -> list[Row]:
-    """A row for each contestant of a race."""
-    ours = turns.get("kitchen")
-    return [
-        Row(
-            part,
-            name,
-            median(turn.tokens_per_s for turn in taken),
-            max(turn.peak_bytes for turn in taken) / 2**20,
-            speed_ratio(ours, taken) if ours and name != "kitchen" else None,
-            cpu_ratio(ours, taken) if ours and name != "kitchen" else None,
-        )
-        for name, taken in turns.items()
-    ]
-
-
-def table(rows: Sequence[Row]) -> Table:
-    """The figures for a reader."""
-    shown = Table(title="Supervised training, and the kitchen against each", box=box.SIMPLE)
-    for heading in ("", "", "tokens/s", "ratio", "by CPU time", "peak MiB"):
-        shown.add_column(heading)
-    for row in rows:
-        shown.add_row(
-            row.part,
-            row.contestant,
-            f"{row.tokens_per_s:,.0f}",
-            str(row.ratio or ""),
-            str(row.cpu_ratio or ""),
-            f"{row.peak_mib:,.0f}",
-        )
-    return shown
-
-
-def as_json(row: Row) -> dict[str, Any]:
-    """A row with its intervals spelled out."""
-    intervals = {"ratio": row.ratio, "cpu_ratio": row.cpu_ratio}
-    return row._asdict() | {name: each and each._asdict() for name, each in intervals.items()}
 
 
 if __name__ == "__main__":

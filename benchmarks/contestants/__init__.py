@@ -13,58 +13,7 @@ import json
 import os
 import sys
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
-
-
-class Example(NamedTuple):
-    """A sequence `[seq]`, and whether each of its tokens is trained `[seq]`."""
-
-    tokens: list[int]
-    trained: list[bool]
-
-
-@dataclass(frozen=True)
-class Job:
-    """What all contestants do alike: AdamW steps of `batch_size` examples, the gradient clipped at 1.
-
-    lora_rank: 0 trains all weights. max_length: tokens of the longest example.
-    """
-
-    model: str
-    examples: list[Example]
-    batch_size: int
-    lora_rank: int = 0
-    learning_rate: float = 1e-4
-    threads: int = 1
-    device: str = "cpu"
-
-    @property
-    def max_length(self) -> int:
-        """Tokens of the longest example."""
-        return max(len(example.tokens) for example in self.examples)
-
-    @property
-    def tokens_a_step(self) -> int:
-        """What a batch holds on average, in tokens."""
-        return sum(len(e.tokens) for e in self.examples) * self.batch_size // len(self.examples)
-
-    def batches(self) -> list[list[Example]]:
-        """The examples in order, an incomplete last batch left out."""
-        size = self.batch_size
-        whole = len(self.examples) // size * size
-        return [self.examples[i : i + size] for i in range(0, whole, size)]
-
-    def write(self, path: Path) -> None:
-        """As JSON, for the contestants' processes."""
-        path.write_text(json.dumps(asdict(self)), encoding="utf-8")
-
-
-def read_job() -> Job:
-    """The job that this process was started with."""
-    fields = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    return Job(**fields | {"examples": [Example(*example) for example in fields["examples"]]})
 
 
 class Turns:
@@ -80,15 +29,16 @@ class Turns:
         if not asked:
             sys.exit()
         self._left = int(asked)
-        self._tokens, self._flops = 0, 0.0
+        self._tokens, self._items, self._flops = 0, 0, 0.0
         self._started = time.perf_counter(), time.process_time()
 
-    def stepped(self, tokens: int, flops: float = 0.0) -> None:
-        """A step over `tokens` predicted tokens is done. Returns when the next one is wanted.
+    def stepped(self, tokens: int, *, items: int = 0, flops: float = 0.0) -> None:
+        """A step over so many tokens is done. Returns when the next one is wanted.
 
-        flops: its arithmetic, where the contestant counts it.
+        items: the pairs or completions in it. flops: its arithmetic, where the contestant counts it.
         """
         self._tokens += tokens
+        self._items += items
         self._flops += flops
         self._left -= 1
         if self._left:
@@ -96,6 +46,7 @@ class Turns:
         began, cpu_began = self._started
         turn = {
             "tokens": self._tokens,
+            "items": self._items,
             "flops": self._flops,
             "seconds": time.perf_counter() - began,
             "cpu_seconds": time.process_time() - cpu_began,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import cycle, islice
+from itertools import cycle
 from pathlib import Path
 from typing import cast
 
@@ -11,21 +11,19 @@ from peft import LoraConfig, get_peft_model
 from torch import nn
 from transformers import PreTrainedModel
 
-from benchmarks.contestants import Job, Turns, read_job
+from benchmarks.contestants import Turns
+from benchmarks.contestants.jobs import SupervisedJob, endlessly
 from benchmarks.reference import sft
 
-ENDLESS = 1_000_000  # steps: more than a benchmark asks for
 
-
-def compete(job: Job) -> None:
+def compete(job: SupervisedJob) -> None:
     """Take steps for as long as they are asked for."""
     torch.set_num_threads(job.threads)
     model = _with_lora(sft.load(Path(job.model)), job.lora_rank).to(job.device)
     batches = [[sft.Example(*example) for example in batch] for batch in job.batches()]
     tokens = cycle([sum(len(example.tokens) - 1 for example in batch) for batch in batches])
-    endless = list(islice(cycle(batches), ENDLESS))
     turns = Turns()
-    for _ in sft.train(model, endless, job.learning_rate):
+    for _ in sft.train(model, endlessly(batches), job.learning_rate):
         turns.stepped(next(tokens))
 
 
@@ -37,4 +35,4 @@ def _with_lora(model: nn.Module, rank: int) -> nn.Module:
 
 
 if __name__ == "__main__":
-    compete(read_job())
+    compete(SupervisedJob.read())

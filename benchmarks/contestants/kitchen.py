@@ -6,9 +6,11 @@ import asyncio
 from itertools import count
 from pathlib import Path
 
-from benchmarks.contestants import Example, Job, Turns, read_job
+from benchmarks.contestants import Turns
+from benchmarks.contestants.jobs import Example, Job, SupervisedJob
 from kitchen_core.adapters.torch_local import TorchLocal
 from kitchen_core.train.datums import datum_from_rendered, mean_nll, reduce_weights
+from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.train.renderers import Rendered
 from kitchen_core.train.types import (
     AdamParams,
@@ -20,17 +22,22 @@ from kitchen_core.train.types import (
 )
 
 
-async def compete(job: Job) -> None:
-    """Take steps for as long as they are asked for."""
-    session = await TorchLocal().start_session(
-        SessionSpec(
-            ModelSource("benchmark", Path(job.model)),
-            LoraSpec(job.lora_rank) if job.lora_rank else None,
-            seed=0,
-            device="cuda" if job.device == "cuda" else "cpu",
-            threads=job.threads,
-        )
+async def start(job: Job, sampling_batch_size: int = 64) -> TrainingSession:
+    """The job's model in training."""
+    spec = SessionSpec(
+        ModelSource("benchmark", Path(job.model)),
+        LoraSpec(job.lora_rank) if job.lora_rank else None,
+        seed=0,
+        device="cuda" if job.device == "cuda" else "cpu",
+        threads=job.threads,
+        sampling_batch_size=sampling_batch_size,
     )
+    return await TorchLocal().start_session(spec)
+
+
+async def compete(job: SupervisedJob) -> None:
+    """Take steps for as long as they are asked for."""
+    session = await start(job)
     batches = [[_datum(example) for example in batch] for batch in job.batches()]
     turns = Turns()
     for step in count():
@@ -41,7 +48,7 @@ async def compete(job: Job) -> None:
         forward = await submitted
         await update
         mean_nll(forward.logprobs, weighed)
-        turns.stepped(sum(map(len, batch)), forward.metrics["flops"])
+        turns.stepped(sum(map(len, batch)), flops=forward.metrics["flops"])
 
 
 def _datum(example: Example) -> Datum:
@@ -50,4 +57,4 @@ def _datum(example: Example) -> Datum:
 
 
 if __name__ == "__main__":
-    asyncio.run(compete(read_job()))
+    asyncio.run(compete(SupervisedJob.read()))

@@ -1,9 +1,7 @@
 """TRL's SFTTrainer on the same tokens: `python -m benchmarks.contestants.trl_sft JOB.json packed|padded`.
 
-It is no dependency of the project and runs in an environment of its own. Gradient checkpointing is off,
-precision, optimizer, clipping and adapter are those of the others. `packed` lays examples end to
-end in sequences as long as a batch of the others (`packing_strategy="bfd"`); `padded` takes the others'
-batch size.
+`packed` lays examples end to end in sequences as long as a batch of the others
+(`packing_strategy="bfd"`); `padded` takes the others' batch size.
 """
 
 from __future__ import annotations
@@ -12,39 +10,18 @@ import sys
 import tempfile
 from typing import Any
 
-import torch
 from datasets import Dataset
-from peft import LoraConfig
-from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
+from transformers import AutoTokenizer
 from trl import SFTConfig, SFTTrainer  # pyright: ignore[reportMissingImports]
 
-from benchmarks.contestants import Job, Turns, read_job
-
-ENDLESS = 1_000_000  # steps: more than a benchmark asks for
-
-
-class TakingTurns(TrainerCallback):
-    """Answers after each optimizer step."""
-
-    def __init__(self) -> None:
-        self.tokens = 0
-        self._turns: Turns | None = None
-
-    def on_train_begin(self, *_: Any, **__: Any) -> None:
-        """Loaded: wait for the first request."""
-        self._turns = Turns()
-
-    def on_step_end(self, *_: Any, **__: Any) -> None:
-        """Tell what the step held."""
-        assert self._turns is not None
-        tokens, self.tokens = self.tokens, 0
-        self._turns.stepped(tokens)
+from benchmarks.contestants import trl_common
+from benchmarks.contestants.jobs import SupervisedJob
 
 
 class Counting(SFTTrainer):
     """SFTTrainer that tells how many tokens its batches hold."""
 
-    taking_turns: TakingTurns
+    taking_turns: trl_common.TakingTurns
 
     def training_step(self, model: Any, inputs: dict[str, Any], *args: Any, **named: Any) -> Any:
         """Count, then train."""
@@ -60,44 +37,29 @@ def _predictions(inputs: dict[str, Any]) -> int:
     return int(mask.sum()) - len(mask)
 
 
-def compete(job: Job, packed: bool) -> None:
+def compete(job: SupervisedJob, packed: bool) -> None:
     """Take steps for as long as they are asked for."""
-    torch.set_num_threads(job.threads)
     with tempfile.TemporaryDirectory() as folder:
-        settings = SFTConfig(
-            output_dir=folder,
+        config = SFTConfig(
+            **trl_common.settings(job, folder),
             packing=packed,
             max_length=max(job.max_length, job.tokens_a_step) if packed else job.max_length,
             per_device_train_batch_size=1 if packed else job.batch_size,
-            gradient_checkpointing=False,
-            max_steps=ENDLESS,
-            learning_rate=job.learning_rate,
-            lr_scheduler_type="constant",
-            optim="adamw_torch_fused",
-            adam_beta2=0.95,
-            max_grad_norm=1.0,
-            bf16=job.device == "cuda",
-            use_cpu=job.device == "cpu",
-            dataloader_pin_memory=job.device == "cuda",
-            report_to="none",
-            save_strategy="no",
-            logging_strategy="no",
-            disable_tqdm=True,
         )
-        taking_turns = TakingTurns()
+        taking_turns = trl_common.TakingTurns()
         trainer = Counting(
-            model=AutoModelForCausalLM.from_pretrained(job.model, dtype=torch.float32),
-            args=settings,
+            model=trl_common.model(job),
+            args=config,
             train_dataset=_dataset(job),
             processing_class=AutoTokenizer.from_pretrained(job.model),
-            peft_config=_lora(job.lora_rank),
+            peft_config=trl_common.lora(job),
             callbacks=[taking_turns],
         )
         trainer.taking_turns = taking_turns
         trainer.train()
 
 
-def _dataset(job: Job) -> Dataset:
+def _dataset(job: SupervisedJob) -> Dataset:
     return Dataset.from_list(
         [
             {
@@ -112,11 +74,5 @@ def _dataset(job: Job) -> Dataset:
     )
 
 
-def _lora(rank: int) -> LoraConfig | None:
-    if not rank:
-        return None
-    return LoraConfig(r=rank, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
-
-
 if __name__ == "__main__":
-    compete(read_job(), packed=sys.argv[2] == "packed")
+    compete(SupervisedJob.read(), packed=sys.argv[2] == "packed")

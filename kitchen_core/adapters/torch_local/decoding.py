@@ -8,19 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache
 
 from kitchen_core.adapters.completion_text import Drawn, StopTexts, stop_tokens
 from kitchen_core.adapters.torch_local.choosing import choose
-from kitchen_core.adapters.torch_local.device import autocast
+from kitchen_core.adapters.torch_local.incremental import Incremental, Prompt
+from kitchen_core.adapters.torch_local.llama import incremental_of
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.types import Sample, SamplingParams
-
-Prompt = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -73,19 +72,26 @@ class Decoder:
         uniforms = torch.rand(len(rows), longest, generator=generator).to(self.device)
         rooms = torch.tensor(self._rooms(rows, params.max_tokens), device=self.device)
         ends = _Ends(self, len(rows), params)
-        state = _Batch.prefill(self, rows)
+        left = torch.arange(len(rows), device=self.device)
+        under_way = self._model.start(rows, longest)
         for at in range(longest):
-            chosen, logprobs = choose(state.logits, params, uniforms[state.rows, at])
-            stopped = ends.reached(state.rows, chosen)
-            ended = stopped | (rooms[state.rows] == at + 1)
+            chosen, logprobs = choose(under_way.logits, params, uniforms[left, at])
+            stopped = ends.reached(left, chosen)
+            ended = stopped | (rooms[left] == at + 1)
             any_ended = bool(ended.any())
-            yield _Step(state.rows, chosen, logprobs, stopped, ended, any_ended)
+            yield _Step(left, chosen, logprobs, stopped, ended, any_ended)
             if any_ended:
-                state.keep(~ended)
-                chosen = chosen[~ended]
-            if len(chosen) == 0:
-                return
-            state.advance(chosen)
+                going_on = (~ended).nonzero().squeeze(-1)
+                if len(going_on) == 0:
+                    return
+                left, chosen = left[going_on], chosen[going_on]
+                under_way.keep(going_on)
+            under_way.advance(chosen)
+
+    @cached_property
+    def _model(self) -> Incremental:
+        """Found when it is first needed: not every session samples."""
+        return incremental_of(self.model, self.device)
 
     def _rooms(self, rows: Sequence[Prompt], max_tokens: int) -> list[int]:
         """How many tokens each row may get: what its prompt leaves of the context, at least one."""
@@ -127,92 +133,6 @@ class _Ends:
             for row, token in zip(rows.tolist(), chosen.tolist(), strict=True)
         ]
         return at_token | torch.tensor(at_text, device=chosen.device)
-
-
-class _Batch:
-    """The rows still being decoded: which they are, their cache, and the logits `[rows, vocab]` that come next."""
-
-    def __init__(
-        self,
-        decoder: Decoder,
-        rows: Tensor,
-        cache: DynamicCache,
-        attention: Tensor,
-        positions: Tensor,
-        logits: Tensor,
-    ) -> None:
-        self._decoder = decoder
-        self._cache = cache
-        self._positions = positions
-        self.rows = rows
-        self.attention = attention
-        self.logits = logits
-
-    @classmethod
-    def prefill(cls, decoder: Decoder, rows: Sequence[Prompt]) -> _Batch:
-        """Read each different prompt once, padded on the left, and give every row a copy of its cache."""
-        prompts = list(dict.fromkeys(rows))
-        tokens, attention = _left_padded(prompts, decoder.device)
-        positions = (attention.cumsum(-1) - 1).clamp(min=0)
-        cache = DynamicCache(config=decoder.model.config)  # pyright: ignore[reportArgumentType]
-        logits = _logits(decoder, tokens, attention, positions, cache)
-        prompt_of_row = {prompt: index for index, prompt in enumerate(prompts)}
-        index = torch.tensor([prompt_of_row[row] for row in rows], device=decoder.device)
-        batch = cls(
-            decoder,
-            torch.arange(len(rows), device=decoder.device),
-            cache,
-            attention,
-            positions[:, -1:],
-            logits,
-        )
-        if len(prompts) != len(rows):
-            batch._select(index)
-        return batch
-
-    def keep(self, going_on: Tensor) -> None:
-        """Drop the rows that have ended."""
-        self.rows = self.rows[going_on]
-        if len(self.rows):
-            self._select(going_on.nonzero().squeeze(-1))
-
-    def advance(self, tokens: Tensor) -> None:
-        """Read one more token a row."""
-        self.attention = torch.cat([self.attention, self.attention.new_ones(len(tokens), 1)], dim=1)
-        self._positions = self._positions + 1
-        self.logits = _logits(
-            self._decoder, tokens.unsqueeze(-1), self.attention, self._positions, self._cache
-        )
-
-    def _select(self, index: Tensor) -> None:
-        self._cache.batch_select_indices(index)
-        self.attention = self.attention[index]
-        self._positions = self._positions[index]
-        self.logits = self.logits[index]
-
-
-def _logits(
-    decoder: Decoder, tokens: Tensor, attention: Tensor, positions: Tensor, cache: DynamicCache
-) -> Tensor:
-    """The last position's logits `[batch, vocab]` in float32; the cache grows by `tokens`."""
-    with autocast(decoder.device):
-        output = decoder.model(
-            input_ids=tokens,
-            attention_mask=attention,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-    return output.logits[:, -1].float()
-
-
-def _left_padded(prompts: Sequence[Prompt], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Tokens and attention mask, both `[batch, seq]`."""
-    width = max(map(len, prompts))
-    tokens = torch.tensor([(0,) * (width - len(p)) + p for p in prompts], device=device)
-    mask = torch.tensor([(0,) * (width - len(p)) + (1,) * len(p) for p in prompts], device=device)
-    return tokens, mask
 
 
 def _check_finite(logprobs: Tensor) -> None:

@@ -92,7 +92,7 @@ def _own_parts(causal: PreTrainedModel, whole: Parts, expected: list[Tensor]) ->
         found = [_trial(parts, [tokens]) for tokens in _TRIALS]
     except Exception:  # a model that is built in another way may fail in any
         return None
-    return parts if all(map(_alike, found, expected)) else None
+    return parts if all(map(alike, found, expected)) else None
 
 
 def _is_same_padded(parts: Parts, expected: list[Tensor]) -> bool:
@@ -103,7 +103,7 @@ def _is_same_padded(parts: Parts, expected: list[Tensor]) -> bool:
     except Exception:
         return False
     places = torch.from_numpy(places_in_rows(lengths, max(lengths))).to(rows.device)
-    return _alike(rows[places], torch.cat(expected[:2]))
+    return alike(rows[places], torch.cat(expected[:2]))
 
 
 def _isolates(parts: Parts, expected: list[Tensor]) -> bool:
@@ -114,8 +114,8 @@ def _isolates(parts: Parts, expected: list[Tensor]) -> bool:
         beside_other = _trial(parts, [other, second], packed=True)
     except Exception:
         return False
-    untouched = _alike(packed[len(first) :], beside_other[len(first) :], tolerance=1e-5)
-    return untouched and _alike(packed, torch.cat(expected[:2]))
+    untouched = alike(packed[len(first) :], beside_other[len(first) :], tolerance=1e-5)
+    return untouched and alike(packed, torch.cat(expected[:2]))
 
 
 _TRIALS = ((1, 2, 3, 4, 5, 6, 7), (3, 1, 2, 1), (7, 5, 5, 2, 1, 4, 3))
@@ -132,7 +132,7 @@ def _trial(parts: Parts, documents: list[tuple[int, ...]], *, packed: bool = Fal
     return parts.logits(parts.hidden(batch))
 
 
-def _alike(found: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:
+def alike(found: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:
     """Equal up to rounding, measured against the largest; bfloat16 rounds 2**16 times as coarsely."""
     if found.shape != expected.shape:
         return False
