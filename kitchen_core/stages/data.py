@@ -17,7 +17,7 @@ from kitchen_core.train.batches import is_held_out
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.schemas import RowError
 from kitchen_core.workflow.context import StageContext
-from kitchen_core.workflow.stage import Keeping, Stage
+from kitchen_core.workflow.stage import Keeping, Stage, StageOptions
 
 CHECKED_AT_ONCE = 200
 """Rows of each set that are checked here, so that a set that does not fit is refused before a model
@@ -53,6 +53,12 @@ class LoadedData:
 class LoadDataset(Stage):
     """Resolve the datasets, check that their rows fit, and hold some out."""
 
+    class Options(StageOptions):
+        """prompts: rows are read as prompts, which may come without an answer."""
+
+        prompts: bool = False
+
+    options: Options  # type: ignore[assignment]  # the base class knows only that there are some
     name = "LoadDataset"
     writes = MappingProxyType({"dataset": Keeping.REBUILT})
 
@@ -79,10 +85,10 @@ class LoadDataset(Stage):
         config = ctx.config
         held_out = _HeldOutCount(config.test_fraction)
         resolved = await self._resolved(ctx, config.dataset, "dataset", seen=held_out.see)
-        train = training_stream(resolved, config)
+        train = replace(training_stream(resolved, config), prompts=self.options.prompts)
         test, num_train, num_test = None, train.split.num_rows, 0
         if resolved.test is not None:
-            test = ExampleStream(f"{train.name} (test)", resolved.test, config.fields)
+            test = replace(train, name=f"{train.name} (test)", split=resolved.test)
             num_test = resolved.test.num_rows
         elif train.fraction:
             num_test = held_out.rows
@@ -96,7 +102,7 @@ class LoadDataset(Stage):
         self, ctx: StageContext, ref: str, fields: Mapping[str, str]
     ) -> ExampleStream:
         resolved = await self._resolved(ctx, ref, "mix")
-        examples = mixed_stream(resolved, fields)
+        examples = replace(mixed_stream(resolved, fields), prompts=self.options.prompts)
         await self._loaded(ctx, "mix", resolved, examples, examples.split.num_rows, 0)
         return examples
 
@@ -109,7 +115,7 @@ class LoadDataset(Stage):
         """
         resolved = await self._resolved(ctx, ref, "test_dataset")
         split = resolved.test or _to_train_on(resolved)
-        examples = ExampleStream(resolved.node.name, split, fields)
+        examples = ExampleStream(resolved.node.name, split, fields, prompts=self.options.prompts)
         try:
             await asyncio.to_thread(examples.schema)
         except RowError:

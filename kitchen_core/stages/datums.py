@@ -87,7 +87,7 @@ class BuildDatums(Stage):
         Raises InvalidRequest where the model can't read as much as `max_length`.
         """
         data: LoadedData = ctx.state["dataset"]
-        _check_length(ctx.config.max_length, ctx.state["session"])
+        check_length(ctx.config.max_length, ctx.state["session"])
         preparation = _preparation(ctx)
         train = await _prepared(ctx, data.train, preparation)
         mixed = [await _prepared(ctx, each.examples, preparation) for each in data.mixed]
@@ -101,12 +101,15 @@ class BuildDatums(Stage):
             _warn(ctx, message)
 
 
-def shortfalls(plan: BatchPlan) -> list[str]:
-    """Where the plan gives less than was asked for, in a sentence each."""
+def shortfalls(plan: BatchPlan, setting: str = "batch_size", unit: str = "examples") -> list[str]:
+    """Where the plan gives less than was asked for, in a sentence each.
+
+    setting, unit: what the size of a batch is called, and what it counts.
+    """
     found = []
     if plan.batch_size > plan.epoch_size:
         found.append(
-            f"batch_size={plan.batch_size}, but there are {plan.epoch_size} examples to train on; "
+            f"{setting}={plan.batch_size}, but there are {plan.epoch_size} {unit} to train on; "
             "every step takes all of them"
         )
     if plan.max_steps is not None and plan.max_steps > len(plan):
@@ -137,7 +140,8 @@ async def _first(ctx: StageContext, stream: ExampleStream | None, count: int) ->
     return found
 
 
-def _check_length(max_length: int, session: TrainingSession) -> None:
+def check_length(max_length: int, session: TrainingSession) -> None:
+    """Raise InvalidRequest where the model can't read as much as that."""
     if max_length > session.context_length:
         raise InvalidRequest(
             f"max_length={max_length}, but the model reads at most {session.context_length} tokens",

@@ -20,7 +20,8 @@ class ExampleStream:
     """The examples of a split, or of one side of it, read anew at every pass.
 
     name: what its rows are called in messages. fields: where its columns are named differently.
-    fraction: the part of the rows that is held out; held_out: whether this is that part.
+    fraction: the part of the rows that is held out; held_out: whether this is that part. prompts:
+    whether rows are read as prompts, which may come without an answer.
     """
 
     name: str
@@ -28,21 +29,23 @@ class ExampleStream:
     fields: Mapping[str, str] = field(default_factory=dict)
     fraction: float = 0.0
     held_out: bool = False
+    prompts: bool = False
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 over what the examples depend on."""
-        return sha256_of_json([self.split.sha256, dict(self.fields), self.fraction, self.held_out])
+        side = [self.fraction, self.held_out, self.prompts]
+        return sha256_of_json([self.split.sha256, dict(self.fields), *side])
 
     def schema(self) -> Schema:
         """The form that the rows have, by the first of them. Raises RowError."""
-        return recognise(next(iter(self.split.rows)), self.fields, f"{self.name} row 1")
+        return self._recognise(next(iter(self.split.rows)))
 
     def check(self, count: int) -> Schema:
         """The form that the rows have, and that the first ones fit it. Raises RowError."""
         rows = islice(self.split.rows, count)
         first = next(rows)
-        schema = recognise(first, self.fields, f"{self.name} row 1")
+        schema = self._recognise(first)
         for number, row in enumerate(chain([first], rows), start=1):
             schema.example(row, f"{self.name} row {number}")
         return schema
@@ -53,12 +56,16 @@ class ExampleStream:
         Raises RowError, and RefError at the end where the rows were not those that were resolved.
         """
         seen = _Seen(self.fraction)
-        examples = examples_from_rows(map(seen.take, self.split.rows), self.name, self.fields)
+        rows = map(seen.take, self.split.rows)
+        examples = examples_from_rows(rows, self.name, self.fields, prompts=self.prompts)
         for number, example in enumerate(examples, start=1):
             if seen.last_is_held_out == self.held_out:
                 yield number, example
         if seen.digest.hexdigest() != self.split.sha256:
             raise RefError(f"{self.name} changed while it was read; start the run again")
+
+    def _recognise(self, first: Row) -> Schema:
+        return recognise(first, self.fields, f"{self.name} row 1", prompts=self.prompts)
 
 
 class _Seen:

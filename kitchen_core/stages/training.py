@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import cast
@@ -72,7 +72,10 @@ class OptimStep(Stage):
     writes = MappingProxyType({"update": Keeping.REBUILT})
 
     async def run(self, ctx: StageContext) -> None:
-        """Writes `update`: Update."""
+        """Writes `update`: Update, or None where nothing was submitted to step on."""
+        if ctx.state["submitted"] is None:
+            ctx.state["update"] = None
+            return
         config = ctx.config
         factor = lr_multiplier(
             config.lr_schedule,
@@ -104,23 +107,39 @@ class LogMetrics(Stage):
         update: Update = ctx.state["update"]
         forward, optim = await ctx.wait(both(submitted.handle, update.handle))
         seconds = time.perf_counter() - submitted.at
-        tokens = sum(len(datum) for datum in batch.datums)
         ctx.telemetry.metrics(
             ctx.step,
             {
                 "train_mean_nll": mean_nll(forward.logprobs, submitted.datums),
-                "learning_rate": update.learning_rate,
-                "epoch": batch.epoch,
-                "progress": (ctx.step + 1) / (ctx.total_steps or 1),
-                "num_sequences": len(batch.datums),
-                "num_tokens": tokens,
-                "num_loss_tokens": sum(datum.num_loss_tokens for datum in batch.datums),
-                **{f"optim/{name}": value for name, value in optim.metrics.items()},
-                "time/step_s": seconds,
-                "time/tokens_per_s": tokens / seconds,
-                **_work(forward.metrics, ctx.state["session"].device_facts, seconds),
+                **progress_metrics(ctx, batch.epoch),
+                **token_metrics(batch.datums, seconds),
+                **optim_metrics(update, optim),
+                **work_metrics(forward.metrics, ctx.state["session"].device_facts, seconds),
             },
         )
+
+
+def progress_metrics(ctx: StageContext, epoch: int) -> dict[str, float]:
+    """How far the run is."""
+    return {"epoch": epoch, "progress": (ctx.step + 1) / (ctx.total_steps or 1)}
+
+
+def token_metrics(datums: Sequence[Datum], seconds: float) -> dict[str, float]:
+    """How much was trained on, and how fast."""
+    tokens = sum(map(len, datums))
+    return {
+        "num_sequences": len(datums),
+        "num_tokens": tokens,
+        "num_loss_tokens": sum(datum.num_loss_tokens for datum in datums),
+        "time/step_s": seconds,
+        "time/tokens_per_s": tokens / seconds,
+    }
+
+
+def optim_metrics(update: Update, optim: OptimResult) -> dict[str, float]:
+    """What the optimizer did."""
+    metrics = {f"optim/{name}": value for name, value in optim.metrics.items()}
+    return {"learning_rate": update.learning_rate, **metrics}
 
 
 async def both(
@@ -135,7 +154,9 @@ async def both(
     return cast(ForwardResult, forward), cast(OptimResult, optim)
 
 
-def _work(metrics: Mapping[str, float], device: DeviceFacts, seconds: float) -> dict[str, float]:
+def work_metrics(
+    metrics: Mapping[str, float], device: DeviceFacts, seconds: float
+) -> dict[str, float]:
     """How hard the device worked, as far as the backend says: TFLOP/s and the memory taken at most;
     and, where the device's peak is known, the model FLOP utilization (PaLM's MFU, a share).
     """

@@ -1,6 +1,6 @@
 """The workflows that ship with the kitchen, and the registry that finds them by name."""
 
-from kitchen_core.workflows.distillation import DistillationConfig
+from kitchen_core.workflows.distillation import DistillationConfig, distillation
 from kitchen_core.workflows.preference import PreferenceConfig
 from kitchen_core.workflows.registry import WORKFLOWS
 from kitchen_core.workflows.reinforcement import ReinforcementConfig
@@ -14,5 +14,6 @@ __all__ = [
     "ReinforcementConfig",
     "SupervisedConfig",
     "TrainingConfig",
+    "distillation",
     "supervised",
 ]

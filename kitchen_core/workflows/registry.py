@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from kitchen_core.workflow.graph import Workflow, stages_of
+from kitchen_core.workflows.distillation import distillation
 from kitchen_core.workflows.supervised import supervised
 
-WORKFLOWS: dict[str, Workflow] = {workflow.name: workflow for workflow in (supervised,)}
+WORKFLOWS: dict[str, Workflow] = {
+    workflow.name: workflow for workflow in (supervised, distillation)
+}
 
 
 def stage_schemas(workflow: Workflow) -> list[dict[str, Any]]:

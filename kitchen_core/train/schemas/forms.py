@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kitchen_core.train.conversations import Conversation, Document, Example
 from kitchen_core.train.schemas.cells import Cell
@@ -17,17 +17,28 @@ Fields = Mapping[str, Cell]
 
 @dataclass(frozen=True)
 class Form:
-    """A form by name: the fields that make it, those that it may have besides, and its reading."""
+    """A form by name: the fields that make it, those that it may have besides, and its reading.
+
+    answer: the required field that a prompt may do without, and ask: the reading of a row that has
+    nothing in it.
+    """
 
     name: str
     required: tuple[str, ...]
     optional: tuple[str, ...]
     read: Callable[[Fields], Example]
+    answer: str | None = None
+    ask: Callable[[Fields], Conversation] | None = None
 
     @property
     def fields(self) -> tuple[str, ...]:
         """All fields of the form."""
         return self.required + self.optional
+
+    @property
+    def is_document(self) -> bool:
+        """Whether its rows are plain text, without turns."""
+        return self.required == ("text",)
 
 
 def _messages(row: Fields) -> Conversation:
@@ -39,22 +50,33 @@ def _sharegpt(row: Fields) -> Conversation:
 
 
 def _alpaca(row: Fields) -> Conversation:
+    return _answered(_instruction(row), _answer(row["output"]))
+
+
+def _instruction(row: Fields) -> Conversation:
     """The question is the instruction, and the input on the next line, where there is one."""
     asked = [row[name].text() for name in ("instruction", "input") if row[name].given]
     question = "\n".join(text for text in asked if text.strip())
     if not question:
         raise row["instruction"].empty()
-    turns = [*_history(row["history"]), Message("user", question), _answer(row["output"])]
+    turns = [*_history(row["history"]), Message("user", question)]
     return _conversation(row, row["instruction"], turns)
 
 
 def _prompt_completion(row: Fields) -> Conversation:
-    turns = _said(row["prompt"], "user") + _answering(row["completion"])
-    return _conversation(row, row["prompt"], turns)
+    return _answered(_prompt(row), *_answering(row["completion"]))
+
+
+def _prompt(row: Fields) -> Conversation:
+    return _conversation(row, row["prompt"], _said(row["prompt"], "user"))
 
 
 def _question_answer(row: Fields) -> Conversation:
-    turns = [Message("user", row["question"].filled_text()), _answer(row["answer"].written())]
+    return _answered(_question(row), _answer(row["answer"].written()))
+
+
+def _question(row: Fields) -> Conversation:
+    turns = [Message("user", row["question"].filled_text())]
     return _conversation(row, row["question"], turns)
 
 
@@ -89,9 +111,30 @@ FORMS = (
     ),
     Form("messages", ("messages",), ("system", "tools"), _messages),
     Form("sharegpt", ("conversations",), ("system", "tools"), _sharegpt),
-    Form("alpaca", ("instruction", "output"), ("input", "history", "system"), _alpaca),
-    Form("prompt_completion", ("prompt", "completion"), ("system", "tools"), _prompt_completion),
-    Form("question_answer", ("question", "answer"), ("system",), _question_answer),
+    Form(
+        "alpaca",
+        ("instruction", "output"),
+        ("input", "history", "system"),
+        _alpaca,
+        "output",
+        _instruction,
+    ),
+    Form(
+        "prompt_completion",
+        ("prompt", "completion"),
+        ("system", "tools"),
+        _prompt_completion,
+        "completion",
+        _prompt,
+    ),
+    Form(
+        "question_answer",
+        ("question", "answer"),
+        ("system",),
+        _question_answer,
+        "answer",
+        _question,
+    ),
     Form("text", ("text",), (), _text),
 )
 """Every form, the more telling ones first: the first that a row has the fields of is its own."""
@@ -101,10 +144,12 @@ def _conversation(row: Fields, first: Cell, turns: list[Message]) -> Conversatio
     """The turns behind the row's system prompt. first: the cell that the first turn is from."""
     if turns[0].role == "assistant":
         raise first.refused("a conversation can't begin with an assistant's turn")
-    if not any(turn.role == "assistant" for turn in turns):
-        raise first.refused("no assistant turn, so there is nothing to learn")
     tools = read_tools(row["tools"]) if "tools" in row else ()
     return Conversation(tuple(_with_system(row["system"], turns)), first.where, tools)
+
+
+def _answered(asked: Conversation, *turns: Message) -> Conversation:
+    return replace(asked, messages=asked.messages + turns)
 
 
 def _with_system(cell: Cell, turns: list[Message]) -> list[Message]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from kitchen_core.train.conversations import Example
+from kitchen_core.train.conversations import Conversation, Example
 from kitchen_core.train.naming import closest, nearest
 from kitchen_core.train.schemas.cells import Cell, RowError
 from kitchen_core.train.schemas.columns import column_value, every_column, has_column, listed
@@ -21,11 +21,13 @@ _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 class Schema:
     """A dataset's form with the columns that it is read from.
 
-    mapping: the form's field to the column, for those that the first row has.
+    mapping: the form's field to the column, for those that the first row has. prompts: whether its
+    rows are read as prompts, which may come without an answer.
     """
 
     form: Form
     mapping: Mapping[str, str]
+    prompts: bool = False
 
     @property
     def name(self) -> str:
@@ -35,13 +37,28 @@ class Schema:
     def example(self, row: Row, where: str) -> Example:
         """A row as a conversation or a document. Raises RowError naming row and field."""
         cells = {field: self._cell(row, field, where) for field in self.form.fields}
-        for field in self.form.required:
+        for field in needed_fields(self.form, self.prompts):
             column = cells[field].field
             if not has_column(row, column):
                 raise RowError(
                     where, column, f"is missing, the first row has it (columns: {listed(row)})"
                 )
-        return self.form.read(cells)
+        example = self._read(cells)
+        if isinstance(example, Conversation):
+            self._check_turns(example, cells[self.form.required[0]])
+        return example
+
+    def _read(self, cells: Mapping[str, Cell]) -> Example:
+        form = self.form
+        if self.prompts and form.ask and form.answer and not cells[form.answer].given:
+            return form.ask(cells)
+        return form.read(cells)
+
+    def _check_turns(self, conversation: Conversation, cell: Cell) -> None:
+        needed = "user" if self.prompts else "assistant"
+        if not any(turn.role == needed for turn in conversation.messages):
+            purpose = "answer" if self.prompts else "learn"
+            raise cell.refused(f"no {needed} turn, so there is nothing to {purpose}")
 
     def _cell(self, row: Row, field: str, where: str) -> Cell:
         column = self.mapping.get(field, field)
@@ -49,24 +66,35 @@ class Schema:
 
 
 def examples_from_rows(
-    rows: Iterable[Row], source: str, fields: Mapping[str, str] = _NO_FIELDS
+    rows: Iterable[Row],
+    source: str,
+    fields: Mapping[str, str] = _NO_FIELDS,
+    *,
+    prompts: bool = False,
 ) -> Iterator[Example]:
     """Every row as an example, in order, one at a time.
 
     source: what the rows are called in messages. fields: a form's field to the column that has it,
-    where the names differ; columns within columns are written with dots. Raises RowError.
+    where the names differ; columns within columns are written with dots. prompts: rows may come
+    without an answer. Raises RowError.
     """
     schema: Schema | None = None
     for number, row in enumerate(rows, start=1):
         where = f"{source} row {number}"
-        schema = schema or recognise(row, fields, where)
+        schema = schema or recognise(row, fields, where, prompts=prompts)
         yield schema.example(row, where)
 
 
-def recognise(row: Row, fields: Mapping[str, str], where: str) -> Schema:
+def needed_fields(form: Form, prompts: bool) -> tuple[str, ...]:
+    """The fields that a row has to have, be it that there is nothing in them."""
+    return tuple(name for name in form.required if not (prompts and name == form.answer))
+
+
+def recognise(row: Row, fields: Mapping[str, str], where: str, *, prompts: bool = False) -> Schema:
     """The schema of a dataset, by its first row. `fields` overrides what the columns' names say.
 
-    Raises RowError naming the forms that there are, or the name nearest to the one given.
+    prompts: rows may come without an answer, and plain text is no prompt. Raises RowError naming the
+    forms that there are, or the name nearest to the one given.
     """
     _check_direction(row, fields, where)
     forms = _forms_with(fields, where)
@@ -82,8 +110,10 @@ def recognise(row: Row, fields: Mapping[str, str], where: str) -> Schema:
     for form in forms:
         mapping = {name: fields.get(name, name) for name in form.fields}
         found = {name: column for name, column in mapping.items() if has_column(row, column)}
-        if found.keys() >= set(form.required):
-            return Schema(form, found)
+        if found.keys() >= set(needed_fields(form, prompts)):
+            if prompts and form.is_document:
+                raise RowError(where, mapping["text"], _NO_PROMPT)
+            return Schema(form, found, prompts)
     raise RowError(where, "", _unrecognised(row, fields, forms))
 
 
@@ -148,4 +178,7 @@ def _form_shown(form: Form) -> str:
     return fields if fields == form.name else f"{form.name} ({fields})"
 
 
+_NO_PROMPT = (
+    'plain text asks nothing to be answered; where it is the prompt, set fields={"prompt": "text"}'
+)
 _ALL_FORMS = ", ".join(_form_shown(form) for form in FORMS)
