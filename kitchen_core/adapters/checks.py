@@ -9,21 +9,31 @@ from pathlib import Path
 
 import numpy as np
 
-from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
-from kitchen_core.train.types import Datum, IntArray, LossSpec, SamplingParams
+from kitchen_core.train.losses import Loss
+from kitchen_core.train.ports.errors import InvalidRequest
+from kitchen_core.train.types import Datum, IntArray, SamplingParams
 
 
-def check_loss(loss: LossSpec) -> None:
-    """Only `cross_entropy` is built in, and it has no options."""
-    if loss.name != "cross_entropy":
-        raise Unsupported(
-            f"there is no loss {loss.name!r}",
-            hint="Use cross_entropy, or forward_backward_custom with a loss of your own.",
-        )
-    if loss.options:
-        raise InvalidRequest(
-            f"cross_entropy takes no options, got {sorted(loss.options)}", hint="Leave them out."
-        )
+def check_inputs(loss: Loss, datums: Sequence[Datum]) -> None:
+    """Every datum has what the loss reads of its extra, a finite value for each prediction that counts."""
+    for name in loss.reads:
+        for index, datum in enumerate(datums):
+            given = datum.extra.get(name)
+            if given is None:
+                raise InvalidRequest(
+                    f"datum {index} has no '{name}', which {loss.name} reads",
+                    hint=f"Put them into the datum's extra, one for each of its {len(datum)} tokens.",
+                )
+            if given.shape != datum.tokens.shape:
+                raise InvalidRequest(
+                    f"datum {index} has {len(datum)} tokens and '{name}' of shape {given.shape}",
+                    hint="A loss needs one value a token.",
+                )
+            if not np.isfinite(given[datum.counted]).all():
+                raise InvalidRequest(
+                    f"datum {index} has a value in '{name}' that is not finite",
+                    hint="Give the prediction the weight 0, or look at where the value comes from.",
+                )
 
 
 @dataclass(frozen=True, slots=True)

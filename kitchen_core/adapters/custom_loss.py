@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
-from torch import Tensor
 
 from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_core.train.types import Datum, FloatArray
@@ -15,14 +15,20 @@ if TYPE_CHECKING:
     from kitchen_core.train.ports.training import CustomLoss
 
 
-def custom_gradients(
+def turned_gradients(
     loss_fn: CustomLoss, datums: Sequence[Datum], logprobs: Sequence[FloatArray]
-) -> tuple[dict[str, float], list[Tensor]]:
-    """Metrics (`loss` among them), and for each datum dloss/dlogprobs `[seq]`, zero where the loss leaves it out.
+) -> tuple[dict[str, float], list[FloatArray]]:
+    """Metrics (`loss` among them), and for each datum -dloss/dlogprobs `[seq]`: what cross-entropy would
+    need as weights to have the same gradient.
 
+    Predictions whose weight is 0 read as 0.0, whatever their logprob is, and have no gradient.
     Raises InvalidRequest where the loss function fails or gives no scalar with a gradient.
     """
-    leaves = [torch.from_numpy(row.copy()).requires_grad_() for row in logprobs]
+    counted = [datum.counted for datum in datums]
+    leaves = [
+        torch.from_numpy(np.where(mask, row, np.float32(0))).requires_grad_()
+        for mask, row in zip(counted, logprobs, strict=True)
+    ]
     try:
         with torch.enable_grad():
             loss, metrics = loss_fn(datums, leaves)
@@ -37,4 +43,8 @@ def custom_gradients(
             hint="Return a scalar that is computed from the logprobs.",
         )
     gradients = torch.autograd.grad(loss, leaves, allow_unused=True, materialize_grads=True)
-    return {"loss": loss.item(), **metrics}, list(gradients)
+    turned = [
+        np.where(mask, -gradient.numpy(), np.float32(0))
+        for mask, gradient in zip(counted, gradients, strict=True)
+    ]
+    return {"loss": loss.item(), **metrics}, turned

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
 
 Role = Literal["system", "user", "assistant", "tool"]
 StopReason = Literal["stop", "length"]
@@ -88,11 +89,15 @@ class Datum:
         return len(self.tokens)
 
     @property
+    def counted(self) -> BoolArray:
+        """Which predictions count in the loss: `[seq]`."""
+        counted = self.weights != 0
+        return counted.any(-1) if counted.ndim > 1 else counted
+
+    @property
     def num_loss_tokens(self) -> int:
         """How many predictions count in the loss."""
-        return int(
-            np.count_nonzero(self.weights.any(-1) if self.weights.ndim > 1 else self.weights)
-        )
+        return int(np.count_nonzero(self.counted))
 
 
 @dataclass(frozen=True, slots=True)

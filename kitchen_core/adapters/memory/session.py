@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import psutil
 
-from kitchen_core.adapters.checks import Limits, check_loss
+from kitchen_core.adapters.checks import Limits
 from kitchen_core.adapters.compute_thread import ComputeThread
 from kitchen_core.adapters.fingerprint import fingerprint
 from kitchen_core.adapters.memory import files
 from kitchen_core.adapters.memory.bigram import Bigram, Table
+from kitchen_core.adapters.memory.passes import Passes
 from kitchen_core.adapters.memory.sampler import MemorySampler
 from kitchen_core.adapters.memory.tokenizer import VOCAB_SIZE, ByteTokenizer
-from kitchen_core.adapters.process_memory import peak_process_bytes
 from kitchen_core.adapters.versions import Versions
 from kitchen_core.train.model_folder import inspect_model_folder
 from kitchen_core.train.ports.errors import PortError
@@ -70,40 +70,28 @@ class MemorySession:
         self.spec = spec
         self._thread = thread
         self._bigram = bigram
+        self._passes = Passes(bigram, _LIMITS)
         self._initial = bigram.trained.copy()
         self._versions = Versions("memory")
 
     def forward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
         """Loss and target logprobs, without a gradient."""
-        return self._thread.submit(
-            "forward", lambda: self._cross_entropy(datums, loss, flops_a_weight=2)
-        )
+        return self._thread.submit("forward", lambda: self._passes.forward(datums, loss))
 
     def forward_backward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
         """Loss and target logprobs; the gradient of the summed loss is added to what has accumulated."""
-
-        def work() -> ForwardResult:
-            result = self._cross_entropy(datums, loss, flops_a_weight=6)
-            self._bigram.add_gradient(datums, [datum.weights for datum in datums])
-            return result
-
-        return self._thread.submit("forward_backward", work)
+        return self._thread.submit(
+            "forward_backward", lambda: self._passes.forward_backward(datums, loss)
+        )
 
     def forward_backward_custom(
         self, datums: Sequence[Datum], loss_fn: CustomLoss
     ) -> Awaitable[ForwardResult]:
         """As `forward_backward`, with a loss written in torch over all datums at once."""
-
-        def work() -> ForwardResult:
-            # The one part that needs torch.
-            from kitchen_core.adapters.custom_loss import custom_gradients
-
-            scored = self._cross_entropy(datums, LossSpec(), flops_a_weight=6)
-            metrics, gradients = custom_gradients(loss_fn, datums, scored.logprobs)
-            self._bigram.add_gradient(datums, [-gradient.numpy() for gradient in gradients])
-            return ForwardResult(scored.logprobs, scored.metrics | metrics)
-
-        return self._thread.submit("forward_backward_custom", work)
+        return self._thread.submit(
+            "forward_backward_custom",
+            lambda: self._passes.forward_backward_custom(datums, loss_fn),
+        )
 
     def optim_step(self, adam: AdamParams) -> Awaitable[OptimResult]:
         """One AdamW step on the accumulated gradient, which is then cleared."""
@@ -190,22 +178,6 @@ class MemorySession:
             check_fresh=check_fresh,
             release=release,
         )
-
-    def _cross_entropy(
-        self, datums: Sequence[Datum], loss: LossSpec, *, flops_a_weight: int
-    ) -> ForwardResult:
-        check_loss(loss)
-        _LIMITS.check_datums(datums)
-        logprobs = [self._bigram.target_logprobs(datum) for datum in datums]
-        total = sum(
-            -float(np.dot(datum.weights, row)) for datum, row in zip(datums, logprobs, strict=True)
-        )
-        metrics = {
-            "loss": total,
-            "flops": float(flops_a_weight * VOCAB_SIZE * sum(map(len, datums))),
-            "peak_memory_bytes": float(peak_process_bytes()),
-        }
-        return ForwardResult(logprobs, metrics)
 
     def _whole(self, trained: Table) -> Table:
         """The logits of a version of what is trained."""

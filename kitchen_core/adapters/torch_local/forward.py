@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from kitchen_core.adapters.custom_loss import custom_gradients
-from kitchen_core.adapters.torch_local.device import peak_memory_bytes
+from kitchen_core.adapters.custom_loss import turned_gradients
 from kitchen_core.adapters.torch_local.flops import Flops
 from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions
 from kitchen_core.adapters.torch_local.parts import Parts
-from kitchen_core.train.losses import cross_entropy, target_logprobs
+from kitchen_core.adapters.torch_local.results import Results
+from kitchen_core.train.losses import CROSS_ENTROPY, Loss, cross_entropy, target_logprobs
 from kitchen_core.train.packing import plan_micro_batches
-from kitchen_core.train.types import Datum, FloatArray, ForwardResult
+from kitchen_core.train.types import BoolArray, Datum, ForwardResult
 
 if TYPE_CHECKING:
     from kitchen_core.train.ports.training import CustomLoss
@@ -48,71 +47,105 @@ class Passes:
         self._logits_at_a_time = logits_at_a_time or LOGITS_AT_A_TIME[parts.device.type]
 
     @torch.no_grad()
-    def forward(self, datums: Sequence[Datum]) -> ForwardResult:
-        """Cross-entropy and the logprob of every target, without a gradient."""
-        weights = [datum.weights for datum in datums]
-        done = _Done(datums)
-        for batch in self._micro_batches(datums, [len(datum) for datum in datums]):
-            predictions = batch.predictions(datums, weights, every=True)
-            logprobs = self._score(self._parts.hidden(batch), predictions)
-            loss = cross_entropy(logprobs, predictions.weights)
-            flops = self._flops.forward(batch.lengths, len(predictions))
-            done.add(batch, predictions, logprobs, loss, flops)
-        return done.result(self._parts.device)
+    def forward(self, datums: Sequence[Datum], loss: Loss = CROSS_ENTROPY) -> ForwardResult:
+        """The loss and the logprob of every target, without a gradient."""
+        every = self._micro_batches(datums, [len(datum) for datum in datums])
+        scored = self._scored(datums, every, None)
+        value, _ = loss.of_datums(datums, [torch.from_numpy(row) for row in scored.logprobs])
+        return _with(scored, {"loss": value.item()} | loss.metrics(datums, scored.logprobs))
 
-    def forward_backward(self, datums: Sequence[Datum]) -> ForwardResult:
-        """Cross-entropy and its gradient, added to what has accumulated.
+    def forward_backward(
+        self, datums: Sequence[Datum], loss: Loss = CROSS_ENTROPY
+    ) -> ForwardResult:
+        """The loss and its gradient, added to what has accumulated.
 
         Only predictions with a weight are scored, and nothing after the last of them is read. Of a
         batch without any weight the shortest datum is read, for a gradient of zeros.
         """
-        weights = [datum.weights for datum in datums]
-        lengths = [_reach(weight) for weight in weights]
-        silent = not any(lengths)
-        if silent:
-            shortest = min(range(len(datums)), key=lambda i: len(datums[i]))
-            lengths[shortest] = len(datums[shortest])
-        done = _Done(datums)
-        for batch in self._micro_batches(datums, lengths):
-            predictions = batch.predictions(datums, weights, every=silent)
-            logprobs, loss = self._backward(self._parts.hidden(batch), predictions)
-            flops = self._flops.training(batch.lengths, len(predictions))
-            done.add(batch, predictions, logprobs, loss, flops)
-        return done.result(self._parts.device)
+        found = (
+            self.forward_backward_custom(datums, loss.of_datums)
+            if loss.whole
+            else self._token_by_token(datums, loss)
+        )
+        return _with(found, loss.metrics(datums, found.logprobs))
 
     def forward_backward_custom(
         self, datums: Sequence[Datum], loss_fn: CustomLoss
     ) -> ForwardResult:
-        """A loss written over the target logprobs of all datums at once.
+        """A loss written over the target logprobs of all datums at once. Only predictions with a
+        weight are scored; the loss function sees 0.0 for the others.
 
         The loss's gradient by the logprobs is found first; turned round it is what cross-entropy
         calls weights, and is carried into the model in the same way. Where one micro-batch holds
-        all datums the body's graph is kept in between; else its forward pass is done twice.
+        all datums its graph is kept in between; else its forward pass is done twice.
         """
-        batches = list(self._micro_batches(datums, [len(datum) for datum in datums]))
+        counted = [datum.counted for datum in datums]
+        batches = list(self._micro_batches(datums, [_reach(row) for row in counted]))
         if len(batches) == 1:
-            return self._custom_in_one(batches[0], datums, loss_fn)
-        scored = self.forward(datums)
-        metrics, weights = _turned_gradients(loss_fn, datums, scored)
-        weighted = [replace(d, weights=w) for d, w in zip(datums, weights, strict=True)]
-        work = self.forward_backward(weighted).metrics
-        return ForwardResult(scored.logprobs, work | metrics)
+            return self._custom_in_one(batches[0], datums, counted, loss_fn)
+        scored = self._scored(datums, batches, counted)
+        metrics, weights = turned_gradients(loss_fn, datums, scored.logprobs)
+        turned = [replace(d, weights=w) for d, w in zip(datums, weights, strict=True)]
+        work = self._token_by_token(turned, CROSS_ENTROPY)
+        return ForwardResult(scored.logprobs, work.metrics | metrics)
+
+    def _token_by_token(self, datums: Sequence[Datum], loss: Loss) -> ForwardResult:
+        """The loss of tokens and its gradient, a micro-batch at a time."""
+        counted: list[BoolArray] | None = [datum.counted for datum in datums]
+        lengths = [_reach(row) for row in counted]
+        if not any(lengths):
+            shortest = min(range(len(datums)), key=lambda i: len(datums[i]))
+            lengths[shortest], counted = len(datums[shortest]), None
+        inputs = loss.inputs(datums)
+        results = Results(datums)
+        for batch in self._micro_batches(datums, lengths):
+            predictions = batch.predictions(datums, inputs, counted)
+            found, value = self._backward(self._parts.hidden(batch), predictions, loss)
+            flops = self._flops.training(batch.lengths, len(predictions))
+            results.add(batch, predictions, found, flops, value)
+        return results.result(self._parts.device)
 
     def _custom_in_one(
-        self, batch: MicroBatch, datums: Sequence[Datum], loss_fn: CustomLoss
+        self,
+        batch: MicroBatch,
+        datums: Sequence[Datum],
+        counted: Sequence[BoolArray],
+        loss_fn: CustomLoss,
     ) -> ForwardResult:
+        """The head's graph is kept as well, where its logits are few enough."""
         hidden = self._parts.hidden(batch)
-        every = batch.predictions(datums, [datum.weights for datum in datums], every=True)
-        done = _Done(datums)
-        with torch.no_grad():
-            done.add(batch, every, self._score(hidden, every), torch.zeros(()), 0.0)
-        scored = done.result(self._parts.device)
-        metrics, weights = _turned_gradients(loss_fn, datums, scored)
-        silent = not any(weight.any() for weight in weights)
-        predictions = batch.predictions(datums, weights, every=silent)
-        self._backward(hidden, predictions)
-        work = {"flops": self._flops.training(batch.lengths, len(predictions))}
-        return ForwardResult(scored.logprobs, scored.metrics | work | metrics)
+        predictions = batch.predictions(datums, counted=counted)
+        keep = len(predictions) <= self._chunk
+        with torch.set_grad_enabled(keep):
+            logprobs = self._score(hidden, predictions)
+        results = Results(datums)
+        flops = self._flops.training(batch.lengths, len(predictions))
+        results.add(batch, predictions, logprobs, flops)
+        scored = results.result(self._parts.device)
+        metrics, weights = turned_gradients(loss_fn, datums, scored.logprobs)
+        turned = batch.predictions(datums, [weights], counted)
+        if keep:
+            cross_entropy(logprobs, *turned.inputs).backward()
+        else:
+            self._backward(hidden, turned, CROSS_ENTROPY)
+        return _with(scored, metrics)
+
+    @torch.no_grad()
+    def _scored(
+        self,
+        datums: Sequence[Datum],
+        batches: Iterable[MicroBatch],
+        counted: Sequence[BoolArray] | None,
+    ) -> ForwardResult:
+        """The logprobs of the targets that count, or of all."""
+        results = Results(datums)
+        for batch in batches:
+            predictions = batch.predictions(datums, counted=counted)
+            logprobs = self._score(self._parts.hidden(batch), predictions)
+            results.add(
+                batch, predictions, logprobs, self._flops.forward(batch.lengths, len(predictions))
+            )
+        return results.result(self._parts.device)
 
     def _micro_batches(
         self, datums: Sequence[Datum], lengths: Sequence[int]
@@ -132,8 +165,10 @@ class Passes:
         targets = predictions.targets.split(self._chunk)
         return torch.cat([self._logprobs(*chunk) for chunk in zip(states, targets, strict=True)])
 
-    def _backward(self, hidden: Tensor, predictions: Predictions) -> tuple[Tensor, Tensor]:
-        """The logprobs `[n]` and the loss, whose gradient goes into the model.
+    def _backward(
+        self, hidden: Tensor, predictions: Predictions, loss: Loss
+    ) -> tuple[Tensor, Tensor]:
+        """The logprobs and the loss, whose gradient goes into the model.
 
         Each chunk's logits live from its forward to its backward pass; what they leave is the
         gradient by the hidden states, which then goes through the body at once.
@@ -144,10 +179,10 @@ class Passes:
             chunk = slice(start, start + self._chunk)
             states = picked[chunk].detach().requires_grad_(picked.requires_grad)
             found = self._logprobs(states, predictions.targets[chunk])
-            loss = cross_entropy(found, predictions.weights[chunk])
-            loss.backward()
+            value = loss.of_tokens(found, *(each[chunk] for each in predictions.inputs))
+            value.backward()
             logprobs.append(found.detach())
-            losses.append(loss.detach())
+            losses.append(value.detach())
             gradients.append(states.grad)
         if picked.requires_grad:  # else nothing below the head is trained
             picked.backward(torch.cat(gradients))
@@ -161,64 +196,14 @@ class Passes:
         return max(1, self._logits_at_a_time // self._parts.vocab_size)
 
 
-class _Done:
-    """What the micro-batches of a call have given. Nothing leaves the device before the end."""
-
-    def __init__(self, datums: Sequence[Datum]) -> None:
-        self._found = [np.full(len(datum), np.nan, np.float32) for datum in datums]
-        self._batches: list[tuple[MicroBatch, Predictions]] = []
-        self._logprobs: list[Tensor] = []
-        self._losses: list[Tensor] = []
-        self._flops = 0.0
-
-    def add(
-        self,
-        batch: MicroBatch,
-        predictions: Predictions,
-        logprobs: Tensor,
-        loss: Tensor,
-        flops: float,
-    ) -> None:
-        self._batches.append((batch, predictions))
-        self._logprobs.append(logprobs)
-        self._losses.append(loss)
-        self._flops += flops
-
-    def result(self, device: torch.device) -> ForwardResult:
-        """Logprobs in the order of the datums, NaN where none was computed."""
-        nothing = torch.zeros(0, device=device)  # there may be no datums
-        found = torch.cat([nothing, *self._logprobs]).float().cpu().numpy()
-        start = 0
-        for batch, predictions in self._batches:
-            laid = np.full(sum(batch.lengths), np.nan, np.float32)
-            end = start + len(predictions)
-            laid[... if predictions.counted is None else predictions.counted] = found[start:end]
-            start = end
-            rows = np.split(laid, np.cumsum(batch.lengths)[:-1])
-            for index, row in zip(batch.indices, rows, strict=True):
-                self._found[index][: len(row)] = row
-        metrics = {
-            "loss": sum(loss.item() for loss in self._losses),
-            "flops": self._flops,
-            "peak_memory_bytes": float(peak_memory_bytes(device)),
-        }
-        return ForwardResult(self._found, metrics)
+def _with(found: ForwardResult, metrics: dict[str, float]) -> ForwardResult:
+    return ForwardResult(found.logprobs, found.metrics | metrics)
 
 
-def _turned_gradients(
-    loss_fn: CustomLoss, datums: Sequence[Datum], scored: ForwardResult
-) -> tuple[dict[str, float], list[FloatArray]]:
-    """The loss's metrics, and for each datum what cross-entropy would need as weights `[seq]` to
-    have the same gradient.
-    """
-    metrics, gradients = custom_gradients(loss_fn, datums, scored.logprobs)
-    return metrics, [-gradient.numpy() for gradient in gradients]
-
-
-def _reach(weights: FloatArray) -> int:
+def _reach(counted: BoolArray) -> int:
     """How many tokens are read for the predictions that count: up to the last of them."""
-    counted = weights.nonzero()[0]
-    return int(counted[-1]) + 1 if len(counted) else 0
+    places = counted.nonzero()[0]
+    return int(places[-1]) + 1 if len(places) else 0
 
 
 def _picked(hidden: Tensor, predictions: Predictions) -> Tensor:

@@ -15,7 +15,7 @@ from kitchen_core.adapters.torch_local.documents import (
     positions_of,
 )
 from kitchen_core.train.packing import MicroBatchPlan
-from kitchen_core.train.types import Datum, FloatArray
+from kitchen_core.train.types import BoolArray, Datum, FloatArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +23,14 @@ class Predictions:
     """The predictions of a micro-batch that go through the head, document after document.
 
     counted: [n] which of the documents' tokens make them, None where all do. places: [n] where they
-    stand in the flattened rows, None where that is in order. targets, weights: [n].
+    stand in the flattened rows, None where that is in order. targets: [n] or [n, k]. inputs: what
+    the loss reads of them, each as its targets.
     """
 
     counted: np.ndarray | None
     places: Tensor | None
     targets: Tensor
-    weights: Tensor
+    inputs: tuple[Tensor, ...]
 
     def __len__(self) -> int:
         return len(self.targets)
@@ -73,29 +74,35 @@ class MicroBatch:
         return cls(plan.indices, read, torch.from_numpy(rows).to(device), None, None)
 
     def predictions(
-        self, datums: Sequence[Datum], weights: Sequence[FloatArray], *, every: bool
+        self,
+        datums: Sequence[Datum],
+        inputs: Sequence[Sequence[FloatArray]] = (),
+        counted: Sequence[BoolArray] | None = None,
     ) -> Predictions:
-        """Those with a weight, or every one, in the order of the documents.
+        """Those that count, or every one, in the order of the documents.
 
-        datums, weights: the whole batch's; the micro-batch knows its own by their indices.
+        datums, inputs `[inputs][datums]`, counted (`[seq]` each): the whole batch's; the micro-batch
+        knows its own by their indices.
         """
-        targets = self._laid([datums[i].targets for i in self.indices])
-        weight = self._laid([weights[i] for i in self.indices])
-        places = counted = None
-        if self.documents is None and len(targets) < self.tokens.numel():
-            places = places_in_rows(self.lengths, self.lengths[0])
-        if not every and not weight.all():
-            counted = weight.nonzero()[0]
-            targets, weight = targets[counted], weight[counted]
-            places = counted if places is None else places[counted]
-        device = self.tokens.device
+        kept = None if counted is None else self._laid(counted)
+        kept = None if kept is None or kept.all() else kept.nonzero()[0]
+        places = kept
+        if self.documents is None and sum(self.lengths) < self.tokens.numel():
+            in_rows = places_in_rows(self.lengths, self.lengths[0])
+            places = in_rows if kept is None else in_rows[kept]
+
+        def sent(arrays: Sequence[np.ndarray]) -> Tensor:
+            laid = self._laid(arrays)
+            return torch.from_numpy(laid if kept is None else laid[kept]).to(self.tokens.device)
+
         return Predictions(
-            counted,
-            None if places is None else torch.from_numpy(places).to(device),
-            torch.from_numpy(targets).to(device),
-            torch.from_numpy(weight).to(device),
+            kept,
+            None if places is None else torch.from_numpy(places).to(self.tokens.device),
+            sent([datum.targets for datum in datums]),
+            tuple(sent(of_datums) for of_datums in inputs),
         )
 
     def _laid(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """What is read of each document's array, end to end: `[total]`."""
-        return np.concatenate([a[:n] for a, n in zip(arrays, self.lengths, strict=True)])
+        """What is read of each document's array, end to end: `[total]`. arrays: the whole batch's."""
+        read = zip(self.indices, self.lengths, strict=True)
+        return np.concatenate([arrays[index][:length] for index, length in read])

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from kitchen_core.adapters.checks import check_loss
+from kitchen_core.adapters.checks import check_inputs
 from kitchen_core.adapters.compute_thread import ComputeThread
 from kitchen_core.adapters.fingerprint import fingerprint
 from kitchen_core.adapters.torch_local.decoding import Decoder
@@ -25,6 +25,7 @@ from kitchen_core.adapters.torch_local.state import load_state, save_state
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.adapters.torch_local.weights import Weights, copy_of, swapped
 from kitchen_core.adapters.versions import Versions
+from kitchen_core.train.losses import Loss, find_loss
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.types import (
     AdamParams,
@@ -90,9 +91,7 @@ class TorchSession:
         """Loss and target logprobs, without a gradient."""
 
         def work() -> ForwardResult:
-            check_loss(loss)
-            self._loaded.limits.check_datums(datums)
-            return self._passes.forward(datums)
+            return self._passes.forward(datums, self._checked(datums, loss))
 
         return self._thread.submit("forward", work)
 
@@ -104,10 +103,9 @@ class TorchSession:
         """
 
         def work() -> ForwardResult:
-            check_loss(loss)
-            self._loaded.limits.check_datums(datums)
+            checked = self._checked(datums, loss)
             with self._no_half_gradient():
-                return self._passes.forward_backward(datums)
+                return self._passes.forward_backward(datums, checked)
 
         return self._thread.submit("forward_backward", work)
 
@@ -217,6 +215,13 @@ class TorchSession:
             check_fresh=check_fresh,
             release=release,
         )
+
+    def _checked(self, datums: Sequence[Datum], spec: LossSpec) -> Loss:
+        """The loss, where it can be computed of these datums."""
+        loss = find_loss(spec)
+        self._loaded.limits.check_datums(datums)
+        check_inputs(loss, datums)
+        return loss
 
     @contextmanager
     def _no_half_gradient(self) -> Iterator[None]:

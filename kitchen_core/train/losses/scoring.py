@@ -1,7 +1,4 @@
-"""Losses over target logprobs.
-
-All are sums over tokens and datums, so that no split into micro-batches changes a gradient.
-"""
+"""How likely targets are, and cross-entropy."""
 
 from __future__ import annotations
 
