@@ -43,8 +43,10 @@ class Limits:
     vocab_size: int
     max_length: int
 
-    def check_datums(self, datums: Sequence[Datum]) -> None:
-        """At least one datum; each not empty, of one length, with finite weights, within the limits."""
+    def check_datums(self, datums: Sequence[Datum], what: str = "datum") -> None:
+        """At least one datum; each not empty, of one length, with finite weights, within the limits.
+        `what` names one of them.
+        """
         if not datums:
             raise InvalidRequest(
                 "no datums were given", hint="Skip the step when a batch is empty."
@@ -52,13 +54,13 @@ class Limits:
         for index, datum in enumerate(datums):
             if not len(datum.tokens) == len(datum.targets) == len(datum.weights) > 0:
                 raise InvalidRequest(
-                    f"datum {index} has {len(datum.tokens)} tokens, {len(datum.targets)} targets "
+                    f"{what} {index} has {len(datum.tokens)} tokens, {len(datum.targets)} targets "
                     f"and {len(datum.weights)} weights",
                     hint="All three need the same length, at least 1.",
                 )
         if not self._all_fit(datums):  # then it is worth the time to find which does not
             for index, datum in enumerate(datums):
-                self._check_datum(index, datum)
+                self._check_datum(f"{what} {index}", datum)
 
     def _all_fit(self, datums: Sequence[Datum]) -> bool:
         """Whether every datum is within the limits: all at once, for this is asked at every step."""
@@ -70,14 +72,14 @@ class Limits:
             and bool(np.isfinite(np.concatenate([d.weights for d in datums])).all())
         )
 
-    def _check_datum(self, index: int, datum: Datum) -> None:
+    def _check_datum(self, what: str, datum: Datum) -> None:
         if not np.isfinite(datum.weights).all():
             raise InvalidRequest(
-                f"datum {index} has a weight that is not finite",
+                f"{what} has a weight that is not finite",
                 hint="Look at what the weights are computed from.",
             )
-        self._check(f"datum {index}", datum.tokens)
-        self._check(f"the targets of datum {index}", datum.targets)
+        self._check(what, datum.tokens)
+        self._check(f"the targets of {what}", datum.targets)
 
     def check_sequences(self, what: str, sequences: Sequence[Sequence[int]]) -> None:
         """Each sequence is not empty and within the limits. `what` names one of them."""
@@ -127,6 +129,12 @@ def check_sampling(params: SamplingParams, n: int) -> None:
     for name, value, fits, expected in bounds:
         if not fits:
             raise InvalidRequest(f"{name} is {value}", hint=f"It must be {expected}.")
+
+
+def check_top(k: int) -> None:
+    """At least one of the likeliest tokens is asked for."""
+    if k < 1:
+        raise InvalidRequest(f"k is {k}", hint="It must be at least 1.")
 
 
 def make_empty_folder(folder: Path) -> None:

@@ -37,7 +37,7 @@ def _tempered(logits: Tensor, temperature: float) -> Tensor:
 def _filtered(logits: Tensor, params: SamplingParams) -> Tensor:
     """Logits with everything outside top_k, then outside top_p, at minus infinity."""
     if 0 < params.top_k < logits.shape[-1]:
-        logits = logits.masked_fill(~_highest(logits, params.top_k), -torch.inf)
+        logits = logits.masked_fill(~highest(logits, params.top_k), -torch.inf)
     if params.top_p < 1:
         probabilities, order = logits.softmax(-1).sort(dim=-1, descending=True, stable=True)
         before = probabilities.cumsum(-1) - probabilities
@@ -47,7 +47,7 @@ def _filtered(logits: Tensor, params: SamplingParams) -> Tensor:
     return logits
 
 
-def _highest(logits: Tensor, k: int) -> Tensor:
+def highest(logits: Tensor, k: int) -> Tensor:
     """Exactly `k` of a row `[rows, vocab]`: all above the k-th highest, and as many equal to it as
     there is room for.
     """

@@ -6,8 +6,8 @@ import asyncio
 import importlib
 from typing import TYPE_CHECKING
 
-from kitchen_core.train.model_folder import inspect_model_folder
-from kitchen_core.train.ports.errors import InvalidRequest, PortError
+from kitchen_core.adapters.torch_local.sources import check_source
+from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.types import ModelSource, SessionSpec
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class TorchLocal:
 
     async def start_session(self, spec: SessionSpec) -> TorchSession:
         """Load the model. Raises NotFound, InvalidRequest or Unsupported, each with a hint."""
-        await asyncio.to_thread(_check_source, spec.model)
+        await asyncio.to_thread(check_source, spec.model)
         await asyncio.to_thread(warm_up)
         from kitchen_core.adapters.torch_local.session import TorchSession
 
@@ -28,7 +28,7 @@ class TorchLocal:
 
     async def tokenizer(self, source: ModelSource) -> HuggingFaceTokenizer:
         """The tokenizer that a session on this model has, without loading its weights."""
-        await asyncio.to_thread(_check_source, source)
+        await asyncio.to_thread(check_source, source)
         return await asyncio.to_thread(_load_tokenizer, source)
 
 
@@ -53,20 +53,3 @@ def _load_tokenizer(source: ModelSource) -> HuggingFaceTokenizer:
             adapter="torch_local",
             asked="tokenizer",
         ) from error
-
-
-def _check_source(source: ModelSource) -> None:
-    """Refuse what can't be loaded before anything slow happens."""
-    base = inspect_model_folder(source.folder)
-    if base.adapter_of is not None:
-        raise InvalidRequest(
-            f"{source.folder} is an adapter of {base.adapter_of}, not a whole model",
-            hint="Give the base model as the model and this folder as its adapter.",
-        )
-    if source.adapter is None:
-        return
-    if inspect_model_folder(source.adapter).adapter_of is None:
-        raise InvalidRequest(
-            f"{source.adapter} is a whole model, not an adapter",
-            hint="Give it as the model itself, without an adapter.",
-        )

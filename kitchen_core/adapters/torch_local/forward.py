@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,47 +10,33 @@ import torch
 from torch import Tensor
 
 from kitchen_core.adapters.custom_loss import turned_gradients
-from kitchen_core.adapters.torch_local.flops import Flops
+from kitchen_core.adapters.torch_local.divergence import FromTeacher
 from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions
-from kitchen_core.adapters.torch_local.parts import Parts
+from kitchen_core.adapters.torch_local.reading import Reader, picked, reach
 from kitchen_core.adapters.torch_local.results import Results
 from kitchen_core.train.losses import CROSS_ENTROPY, Loss, cross_entropy, target_logprobs
-from kitchen_core.train.packing import plan_micro_batches
-from kitchen_core.train.types import BoolArray, Datum, ForwardResult
+from kitchen_core.train.types import BoolArray, Datum, Divergence, ForwardResult
 
 if TYPE_CHECKING:
+    from kitchen_core.adapters.torch_local.engine import Opened
     from kitchen_core.train.ports.training import CustomLoss
 
-LOGITS_AT_A_TIME = {"cpu": 2**23, "cuda": 2**27}
-"""How many logits are held at once: with their gradient 64 MB and 1.5 GB. Small chunks stay in a
-CPU's cache; a GPU wants a thousand tokens even of a vocabulary of 150,000.
+Score = Callable[[Tensor, slice], tuple[Tensor, Tensor]]
+"""From a chunk's logits `[chunk, vocab]`, and where it lies among the predictions, to its targets'
+logprobs and its loss.
 """
 
 
 class Passes:
     """The passes of one model. All losses are sums, so that no layout changes a gradient."""
 
-    def __init__(
-        self,
-        parts: Parts,
-        flops: Flops,
-        *,
-        micro_batch_tokens: int,
-        packing: bool = True,
-        logits_at_a_time: int | None = None,
-    ) -> None:
-        self._parts = parts
-        self._flops = flops
-        self._packing = packing and parts.isolates
-        alone = not (self._packing or parts.pads)
-        self._micro_batch_tokens = 1 if alone else micro_batch_tokens
-        self._logits_at_a_time = logits_at_a_time or LOGITS_AT_A_TIME[parts.device.type]
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._parts = reader.parts
 
-    @torch.no_grad()
     def forward(self, datums: Sequence[Datum], loss: Loss = CROSS_ENTROPY) -> ForwardResult:
         """The loss and the logprob of every target, without a gradient."""
-        every = self._micro_batches(datums, [len(datum) for datum in datums])
-        scored = self._scored(datums, every, None)
+        scored = self._reader.scored(datums)
         value, _ = loss.of_datums(datums, [torch.from_numpy(row) for row in scored.logprobs])
         return _with(scored, {"loss": value.item()} | loss.metrics(datums, scored.logprobs))
 
@@ -80,28 +66,58 @@ class Passes:
         all datums its graph is kept in between; else its forward pass is done twice.
         """
         counted = [datum.counted for datum in datums]
-        batches = list(self._micro_batches(datums, [_reach(row) for row in counted]))
+        batches = list(self._reader.micro_batches(datums, [reach(row) for row in counted]))
         if len(batches) == 1:
             return self._custom_in_one(batches[0], datums, counted, loss_fn)
-        scored = self._scored(datums, batches, counted)
+        scored = self._reader.scored(datums, batches, counted)
         metrics, weights = turned_gradients(loss_fn, datums, scored.logprobs)
         turned = [replace(d, weights=w) for d, w in zip(datums, weights, strict=True)]
         work = self._token_by_token(turned, CROSS_ENTROPY)
         return ForwardResult(scored.logprobs, work.metrics | metrics)
 
+    def forward_backward_divergence(
+        self,
+        datums: Sequence[Datum],
+        teacher: Opened,
+        taught: Sequence[Datum],
+        divergence: Divergence,
+    ) -> ForwardResult:
+        """The divergence from a teacher at the predictions with a weight, and its gradient.
+
+        taught: what the teacher reads for each datum; as many of its predictions count.
+        """
+        counted = [datum.counted for datum in datums]
+        lengths = [reach(row) for row in counted]
+        if not any(lengths):
+            return self._token_by_token(datums, CROSS_ENTROPY)
+        weights = [datum.weights for datum in datums]
+        results = Results(datums)
+        for batch in self._reader.micro_batches(datums, lengths):
+            with teacher() as engine:
+                states, read = engine.reader.states([taught[index] for index in batch.indices])
+            predictions = batch.predictions(datums, [weights], counted)
+            score = FromTeacher(divergence, teacher, states, predictions)
+            half = max(1, self._reader.chunk // 2)  # two models' logits are held
+            hidden = self._parts.hidden(batch)
+            found, value = self._backward(hidden, predictions, score, half)
+            flops = self._reader.flops.training(batch.lengths, len(predictions))
+            results.add(batch, predictions, found, flops + read, value)
+        return results.result(self._parts.device)
+
     def _token_by_token(self, datums: Sequence[Datum], loss: Loss) -> ForwardResult:
         """The loss of tokens and its gradient, a micro-batch at a time."""
         counted: list[BoolArray] | None = [datum.counted for datum in datums]
-        lengths = [_reach(row) for row in counted]
+        lengths = [reach(row) for row in counted]
         if not any(lengths):
             shortest = min(range(len(datums)), key=lambda i: len(datums[i]))
             lengths[shortest], counted = len(datums[shortest]), None
         inputs = loss.inputs(datums)
         results = Results(datums)
-        for batch in self._micro_batches(datums, lengths):
+        for batch in self._reader.micro_batches(datums, lengths):
             predictions = batch.predictions(datums, inputs, counted)
-            found, value = self._backward(self._parts.hidden(batch), predictions, loss)
-            flops = self._flops.training(batch.lengths, len(predictions))
+            score = _scored_by(loss, predictions)
+            found, value = self._backward(self._parts.hidden(batch), predictions, score)
+            flops = self._reader.flops.training(batch.lengths, len(predictions))
             results.add(batch, predictions, found, flops, value)
         return results.result(self._parts.device)
 
@@ -115,11 +131,11 @@ class Passes:
         """The head's graph is kept as well, where its logits are few enough."""
         hidden = self._parts.hidden(batch)
         predictions = batch.predictions(datums, counted=counted)
-        keep = len(predictions) <= self._chunk
+        keep = len(predictions) <= self._reader.chunk
         with torch.set_grad_enabled(keep):
-            logprobs = self._score(hidden, predictions)
+            logprobs = self._reader.score(hidden, predictions)
         results = Results(datums)
-        flops = self._flops.training(batch.lengths, len(predictions))
+        flops = self._reader.flops.training(batch.lengths, len(predictions))
         results.add(batch, predictions, logprobs, flops)
         scored = results.result(self._parts.device)
         metrics, weights = turned_gradients(loss_fn, datums, scored.logprobs)
@@ -127,85 +143,42 @@ class Passes:
         if keep:
             cross_entropy(logprobs, *turned.inputs).backward()
         else:
-            self._backward(hidden, turned, CROSS_ENTROPY)
+            self._backward(hidden, turned, _scored_by(CROSS_ENTROPY, turned))
         return _with(scored, metrics)
 
-    @torch.no_grad()
-    def _scored(
-        self,
-        datums: Sequence[Datum],
-        batches: Iterable[MicroBatch],
-        counted: Sequence[BoolArray] | None,
-    ) -> ForwardResult:
-        """The logprobs of the targets that count, or of all."""
-        results = Results(datums)
-        for batch in batches:
-            predictions = batch.predictions(datums, counted=counted)
-            logprobs = self._score(self._parts.hidden(batch), predictions)
-            results.add(
-                batch, predictions, logprobs, self._flops.forward(batch.lengths, len(predictions))
-            )
-        return results.result(self._parts.device)
-
-    def _micro_batches(
-        self, datums: Sequence[Datum], lengths: Sequence[int]
-    ) -> Iterator[MicroBatch]:
-        """The first `lengths[i]` tokens of each datum, where that is any."""
-        read = [index for index, length in enumerate(lengths) if length]
-        plans = plan_micro_batches(
-            [lengths[index] for index in read], self._micro_batch_tokens, packing=self._packing
-        )
-        for plan in plans:
-            own = replace(plan, indices=tuple(read[i] for i in plan.indices))
-            yield MicroBatch.of(own, lengths, datums, self._parts.device)
-
-    def _score(self, hidden: Tensor, predictions: Predictions) -> Tensor:
-        """The logprobs of the predictions' targets, `[n]`, a chunk at a time."""
-        states = _picked(hidden, predictions).split(self._chunk)
-        targets = predictions.targets.split(self._chunk)
-        return torch.cat([self._logprobs(*chunk) for chunk in zip(states, targets, strict=True)])
-
     def _backward(
-        self, hidden: Tensor, predictions: Predictions, loss: Loss
+        self, hidden: Tensor, predictions: Predictions, score: Score, at_once: int | None = None
     ) -> tuple[Tensor, Tensor]:
         """The logprobs and the loss, whose gradient goes into the model.
 
         Each chunk's logits live from its forward to its backward pass; what they leave is the
         gradient by the hidden states, which then goes through the body at once.
         """
-        picked = _picked(hidden, predictions)
+        used = picked(hidden, predictions)
+        at_once = at_once or self._reader.chunk
         logprobs, losses, gradients = [], [], []
-        for start in range(0, len(predictions), self._chunk):
-            chunk = slice(start, start + self._chunk)
-            states = picked[chunk].detach().requires_grad_(picked.requires_grad)
-            found = self._logprobs(states, predictions.targets[chunk])
-            value = loss.of_tokens(found, *(each[chunk] for each in predictions.inputs))
+        for start in range(0, len(predictions), at_once):
+            chunk = slice(start, start + at_once)
+            states = used[chunk].detach().requires_grad_(used.requires_grad)
+            found, value = score(self._parts.logits(states), chunk)
             value.backward()
             logprobs.append(found.detach())
             losses.append(value.detach())
             gradients.append(states.grad)
-        if picked.requires_grad:  # else nothing below the head is trained
-            picked.backward(torch.cat(gradients))
+        if used.requires_grad:  # else nothing below the head is trained
+            used.backward(torch.cat(gradients))
         return torch.cat(logprobs), torch.stack(losses).sum()
 
-    def _logprobs(self, states: Tensor, targets: Tensor) -> Tensor:
-        return target_logprobs(self._parts.logits(states), targets)
 
-    @property
-    def _chunk(self) -> int:
-        return max(1, self._logits_at_a_time // self._parts.vocab_size)
+def _scored_by(loss: Loss, predictions: Predictions) -> Score:
+    """A loss of tokens, from a chunk's logits."""
+
+    def score(logits: Tensor, chunk: slice) -> tuple[Tensor, Tensor]:
+        logprobs = target_logprobs(logits, predictions.targets[chunk])
+        return logprobs, loss.of_tokens(logprobs, *(each[chunk] for each in predictions.inputs))
+
+    return score
 
 
 def _with(found: ForwardResult, metrics: dict[str, float]) -> ForwardResult:
     return ForwardResult(found.logprobs, found.metrics | metrics)
-
-
-def _reach(counted: BoolArray) -> int:
-    """How many tokens are read for the predictions that count: up to the last of them."""
-    places = counted.nonzero()[0]
-    return int(places[-1]) + 1 if len(places) else 0
-
-
-def _picked(hidden: Tensor, predictions: Predictions) -> Tensor:
-    """The states `[n, hidden]` that the predictions are made from."""
-    return hidden if predictions.places is None else hidden[predictions.places]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -85,6 +85,26 @@ def load_base(spec: SessionSpec, device: torch.device) -> PreTrainedModel:
     if spec.lora is None and spec.model.adapter is not None:
         model = lora.merge(model, spec.model.adapter)
     return model.to(device)  # pyright: ignore[reportArgumentType] - a decorated method
+
+
+def load_frozen(source: ModelSource, device: torch.device) -> LoadedModel:
+    """A whole model that is not trained, its source's adapter merged in; bfloat16 on a GPU."""
+    own = torch.bfloat16 if device.type == "cuda" else torch.float32
+    if source.adapter is None:
+        model = _from_folder(source, own)
+    else:  # merging rounds less before than after
+        model = lora.merge(_from_folder(source, torch.float32), source.adapter)
+    model.requires_grad_(False).eval()
+    model.to(device=device, dtype=own)  # pyright: ignore[reportCallIssue] - a decorated method
+    log.info("%s: %s parameters, frozen, on %s", source.name, model.num_parameters(), device)
+    return LoadedModel(
+        model=model,
+        parts=take_apart(model, device),
+        trained={},
+        initial=nullcontext,
+        device=device,
+        limits=_limits(model),
+    )
 
 
 def _from_folder(source: ModelSource, dtype: torch.dtype) -> PreTrainedModel:

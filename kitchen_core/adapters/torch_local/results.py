@@ -14,10 +14,10 @@ from kitchen_core.train.types import Datum, ForwardResult
 
 
 class Results:
-    """Collects logprobs, losses and work. Nothing leaves the device before the end."""
+    """Collects logprobs, losses and work of the datums of one call. Nothing leaves the device before the end."""
 
     def __init__(self, datums: Sequence[Datum]) -> None:
-        self._found = [np.full(datum.targets.shape, np.nan, np.float32) for datum in datums]
+        self._datums = datums
         self._batches: list[tuple[MicroBatch, Predictions]] = []
         self._logprobs: list[Tensor] = []
         self._losses: list[Tensor] = []
@@ -39,18 +39,37 @@ class Results:
 
     def result(self, device: torch.device) -> ForwardResult:
         """Logprobs in the order of the datums, NaN where none was computed."""
-        sizes = [len(logprobs) for logprobs in self._logprobs]
-        at_once = torch.cat(self._logprobs).float().cpu() if sizes else torch.empty(0)
-        parts = at_once.split(sizes)
-        for (batch, predictions), found in zip(self._batches, parts, strict=True):
-            laid = np.full((sum(batch.lengths), *found.shape[1:]), np.nan, np.float32)
-            laid[... if predictions.counted is None else predictions.counted] = found.numpy()
-            rows = np.split(laid, np.cumsum(batch.lengths)[:-1])
-            for index, row in zip(batch.indices, rows, strict=True):
-                self._found[index][: len(row)] = row
+        shape = self._datums[0].targets.shape[1:] if self._datums else ()
+        logprobs = torch.cat([torch.empty(0, *shape, device=device), *self._logprobs]).float()
+        found = put_back([len(datum) for datum in self._datums], self._batches, logprobs)
         metrics = {
             "loss": sum(loss.item() for loss in self._losses),
             "flops": self._flops,
             "peak_memory_bytes": float(peak_memory_bytes(device)),
         }
-        return ForwardResult(self._found, metrics)
+        return ForwardResult(found, metrics)
+
+
+def put_back(
+    lengths: Sequence[int], batches: Sequence[tuple[MicroBatch, Predictions]], found: Tensor
+) -> list[np.ndarray]:
+    """What was found for the predictions of micro-batches, `[n, ...]` end to end, as one array a datum,
+    `[lengths[i], ...]`; NaN where nothing was.
+    """
+    missing = np.nan if found.is_floating_point() else -1
+    arrays = found.cpu().numpy()
+
+    def empty(length: int) -> np.ndarray:
+        return np.full((length, *arrays.shape[1:]), missing, arrays.dtype)
+
+    rows = [empty(length) for length in lengths]
+    start = 0
+    for batch, predictions in batches:
+        laid = empty(sum(batch.lengths))
+        end = start + len(predictions)
+        laid[... if predictions.counted is None else predictions.counted] = arrays[start:end]
+        start = end
+        of_documents = np.split(laid, np.cumsum(batch.lengths)[:-1])
+        for index, row in zip(batch.indices, of_documents, strict=True):
+            rows[index][: len(row)] = row
+    return rows

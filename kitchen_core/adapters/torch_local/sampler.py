@@ -1,4 +1,4 @@
-"""The sampling client of a session: one version of its weights."""
+"""The sampling client of a session: one version of its weights, or another model."""
 
 from __future__ import annotations
 
@@ -8,41 +8,43 @@ from functools import partial
 
 import numpy as np
 
-from kitchen_core.adapters.checks import Limits, check_sampling
+from kitchen_core.adapters.checks import check_sampling, check_top
 from kitchen_core.adapters.completion_text import spoken
 from kitchen_core.adapters.compute_thread import ComputeThread
 from kitchen_core.adapters.streaming import streamed
-from kitchen_core.adapters.torch_local.decoding import Decoder
-from kitchen_core.adapters.torch_local.forward import Passes
-from kitchen_core.adapters.torch_local.loading import ModelView
-from kitchen_core.train.types import Datum, FloatArray, Sample, SampledToken, SamplingParams
+from kitchen_core.adapters.torch_local.engine import Opened
+from kitchen_core.train.types import FloatArray, Sample, SampledToken, SamplingParams, TopLogprobs
+
+
+def _nothing() -> None:
+    """What most samplers have to check, and to give back."""
 
 
 class TorchSampler:
-    """Samples from the model as `view` shows it."""
+    """Samples from the model that `opened` gives when the work's turn comes.
+
+    live: it is the model in training. ready: what the first work waits for. check_fresh: raises
+    StaleSampler when the weights have moved on.
+    """
 
     def __init__(
         self,
-        *,
         version: int,
-        view: ModelView,
+        opened: Opened,
         thread: ComputeThread,
-        decoder: Decoder,
-        passes: Passes,
-        limits: Limits,
-        ready: Awaitable[None] | None,
-        check_fresh: Callable[[], None],
-        release: Callable[[], None],
+        *,
+        live: bool = False,
+        ready: Awaitable[None] | None = None,
+        check_fresh: Callable[[], None] = _nothing,
+        release: Callable[[], None] = _nothing,
     ) -> None:
         self.version = version
-        self._view = view
-        self._thread = thread
-        self._decoder = decoder
-        self._passes = passes
-        self._limits = limits
+        self.opened = opened
+        self.thread = thread
+        self.live = live
         self._ready = ready
         self._check_fresh = check_fresh
-        self._release = release
+        self.release = release
 
     async def sample(
         self, prompts: Sequence[Sequence[int]], params: SamplingParams, n: int = 1
@@ -52,13 +54,13 @@ class TorchSampler:
 
         def work() -> list[list[Sample]]:
             check_sampling(params, n)
-            self._limits.check_sequences("prompt", prompts)
-            rows = [tuple(prompt) for prompt in prompts for _ in range(n)]
-            with self._view():
-                completions = self._decoder.complete(rows, params)
+            with self.opened() as engine:
+                engine.limits.check_sequences("prompt", prompts)
+                rows = [tuple(prompt) for prompt in prompts for _ in range(n)]
+                completions = engine.decoder.complete(rows, params)
                 return [[next(completions) for _ in range(n)] for _ in prompts]
 
-        return await self._thread.submit("sample", work)
+        return await self.thread.submit("sample", work)
 
     async def stream(
         self, prompt: Sequence[int], params: SamplingParams
@@ -73,12 +75,13 @@ class TorchSampler:
 
         def work() -> Generator[SampledToken, None, None]:
             check_sampling(params, n=1)
-            self._limits.check_sequences("prompt", [prompt])
-            with self._view():
-                drawn = self._decoder.draw(tuple(prompt), params)
-                yield from spoken(drawn, partial(self._decoder.tokenizer.decode, skip_special=True))
+            with self.opened() as engine:
+                engine.limits.check_sequences("prompt", [prompt])
+                drawn = engine.decoder.draw(tuple(prompt), params)
+                decode = partial(engine.decoder.tokenizer.decode, skip_special=True)
+                yield from spoken(drawn, decode)
 
-        async with aclosing(streamed(self._thread, "stream", work)) as tokens:
+        async with aclosing(streamed(self.thread, "stream", work)) as tokens:
             async for token in tokens:
                 yield token
 
@@ -87,24 +90,30 @@ class TorchSampler:
         await self._check()
 
         def work() -> list[FloatArray]:
-            self._limits.check_sequences("sequence", sequences)
-            with self._view():
-                return self._score(sequences)
+            with self.opened() as engine:
+                engine.limits.check_sequences("sequence", sequences)
+                return engine.reader.sequence_logprobs([np.asarray(s, np.int64) for s in sequences])
 
-        return await self._thread.submit("compute_logprobs", work)
+        return await self.thread.submit("compute_logprobs", work)
+
+    async def top_logprobs(self, sequences: Sequence[Sequence[int]], k: int) -> list[TopLogprobs]:
+        """For each position of each sequence the `k` likeliest next tokens, all where there are fewer."""
+        await self._check()
+
+        def work() -> list[TopLogprobs]:
+            check_top(k)
+            with self.opened() as engine:
+                engine.limits.check_sequences("sequence", sequences)
+                return engine.reader.top_logprobs([np.asarray(s, np.int64) for s in sequences], k)
+
+        return await self.thread.submit("top_logprobs", work)
 
     async def close(self) -> None:
         """Give back what the sampler holds."""
-        self._release()
+        self.release()
 
     async def _check(self) -> None:
         """Raises StaleSampler, or what kept the weights from being copied."""
         self._check_fresh()
         if self._ready is not None:
             await self._ready
-
-    def _score(self, sequences: Sequence[Sequence[int]]) -> list[FloatArray]:
-        scorable = [np.asarray(s, dtype=np.int64) for s in sequences if len(s) > 1]
-        datums = [Datum(s[:-1], s[1:], np.ones(len(s) - 1, np.float32)) for s in scorable]
-        scored = iter(self._passes.forward(datums).logprobs)
-        return [next(scored) if len(s) > 1 else np.empty(0, np.float32) for s in sequences]

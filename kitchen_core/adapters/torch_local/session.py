@@ -3,35 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Awaitable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from kitchen_core.adapters.checks import check_inputs
 from kitchen_core.adapters.compute_thread import ComputeThread
 from kitchen_core.adapters.fingerprint import fingerprint
-from kitchen_core.adapters.torch_local.decoding import Decoder
+from kitchen_core.adapters.teaching import taught_datums
 from kitchen_core.adapters.torch_local.device import device_facts
+from kitchen_core.adapters.torch_local.engine import Engine
 from kitchen_core.adapters.torch_local.export import export_model
 from kitchen_core.adapters.torch_local.failures import translate
-from kitchen_core.adapters.torch_local.flops import Flops
-from kitchen_core.adapters.torch_local.forward import Passes
-from kitchen_core.adapters.torch_local.loading import LoadedModel, ModelView, load_model
+from kitchen_core.adapters.torch_local.loading import LoadedModel, load_model
 from kitchen_core.adapters.torch_local.optimizer import Optimizer
 from kitchen_core.adapters.torch_local.quiet import quiet
 from kitchen_core.adapters.torch_local.sampler import TorchSampler
+from kitchen_core.adapters.torch_local.samplers import Samplers
+from kitchen_core.adapters.torch_local.sources import check_source
 from kitchen_core.adapters.torch_local.state import load_state, save_state
+from kitchen_core.adapters.torch_local.teachers import Teachers
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
-from kitchen_core.adapters.torch_local.weights import Weights, copy_of, swapped
 from kitchen_core.adapters.versions import Versions
 from kitchen_core.train.losses import Loss, find_loss
-from kitchen_core.train.ports.errors import PortError
+from kitchen_core.train.losses.divergence import check_divergence
+from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.types import (
     AdamParams,
     Datum,
+    Divergence,
     ForwardResult,
     LossSpec,
+    ModelSource,
     OptimResult,
     SessionSpec,
 )
@@ -59,20 +63,10 @@ class TorchSession:
         self._optimizer = Optimizer(loaded.trained)
         self.context_length = loaded.limits.max_length
         self.device_facts = device_facts(loaded.device)
-        self._passes = Passes(
-            loaded.parts,
-            Flops.of(loaded.model),
-            micro_batch_tokens=spec.micro_batch_tokens,
-            packing=spec.packing,
-        )
-        self._decoder = Decoder(
-            loaded.model,
-            loaded.device,
-            batch_size=spec.sampling_batch_size,
-            max_length=loaded.limits.max_length,
-            tokenizer=tokenizer,
-        )
+        self._engine = Engine.of(loaded, tokenizer, spec)
+        self._teachers = Teachers(spec, thread, loaded.parts, tokenizer)
         self._versions = Versions("torch_local")
+        self._samplers = Samplers(thread, loaded, self._engine, self._versions)
 
     @classmethod
     async def start(cls, spec: SessionSpec) -> TorchSession:
@@ -91,7 +85,7 @@ class TorchSession:
         """Loss and target logprobs, without a gradient."""
 
         def work() -> ForwardResult:
-            return self._passes.forward(datums, self._checked(datums, loss))
+            return self._engine.passes.forward(datums, self._checked(datums, loss))
 
         return self._thread.submit("forward", work)
 
@@ -105,7 +99,7 @@ class TorchSession:
         def work() -> ForwardResult:
             checked = self._checked(datums, loss)
             with self._no_half_gradient():
-                return self._passes.forward_backward(datums, checked)
+                return self._engine.passes.forward_backward(datums, checked)
 
         return self._thread.submit("forward_backward", work)
 
@@ -117,9 +111,34 @@ class TorchSession:
         def work() -> ForwardResult:
             self._loaded.limits.check_datums(datums)
             with self._no_half_gradient():
-                return self._passes.forward_backward_custom(datums, loss_fn)
+                return self._engine.passes.forward_backward_custom(datums, loss_fn)
 
         return self._thread.submit("forward_backward_custom", work)
+
+    def forward_backward_divergence(
+        self,
+        datums: Sequence[Datum],
+        teacher: SamplingClient,
+        prompts: Sequence[Sequence[int]],
+        divergence: Divergence,
+    ) -> Awaitable[ForwardResult]:
+        """The exact divergence from a teacher over the whole vocabulary, and its gradient.
+
+        Raises Unsupported where the teacher is not this session's, InvalidRequest where it is live.
+        """
+
+        def work() -> ForwardResult:
+            check_divergence(divergence)
+            self._loaded.limits.check_datums(datums)
+            taught = taught_datums(datums, prompts)
+            opened = self._teachers.opened(teacher)
+            with opened() as engine:
+                engine.limits.check_datums(taught, "the teacher's datum")
+            with self._no_half_gradient():
+                passes = self._engine.passes
+                return passes.forward_backward_divergence(datums, opened, taught, divergence)
+
+        return self._thread.submit("forward_backward_divergence", work)
 
     def optim_step(self, adam: AdamParams) -> Awaitable[OptimResult]:
         """One AdamW step on the accumulated gradient, which is then cleared. Live samplers go stale at once."""
@@ -162,59 +181,22 @@ class TorchSession:
 
     def reference(self) -> TorchSampler:
         """The model as the session was started, before any training."""
-        return self._sampler(version=0, view=lambda: self._loaded.initial())
+        return self._samplers.reference()
 
     def sampler(self, kind: Literal["live", "snapshot"]) -> TorchSampler:
         """`live` shares the weights and goes stale with the next optimizer step; `snapshot` keeps its own version."""
-        return self._live() if kind == "live" else self._snapshot()
+        return self._samplers.live() if kind == "live" else self._samplers.snapshot()
+
+    async def teacher(self, source: ModelSource) -> TorchSampler:
+        """Another model, frozen, on this session's device and compute thread; the same sampler for the
+        same source until it is closed.
+        """
+        await asyncio.to_thread(check_source, source)
+        return await self._thread.submit("teacher", lambda: self._teachers.sampler(source))
 
     async def close(self) -> None:
-        """Wait for what was submitted, then free the model."""
+        """Wait for what was submitted, then free the model and its teachers."""
         await self._thread.close(self._free)
-
-    def _live(self) -> TorchSampler:
-        return self._sampler(
-            version=self._versions.current,
-            view=nullcontext,
-            check_fresh=self._versions.freshness(),
-        )
-
-    def _snapshot(self) -> TorchSampler:
-        """Its copy is made in its turn on the compute thread: after what was submitted before, and nothing later."""
-        weights: Weights = {}
-        copied = self._thread.submit(
-            "snapshot", lambda: weights.update(copy_of(self._loaded.trained))
-        )
-
-        def view() -> AbstractContextManager[None]:
-            if not weights:
-                raise PortError("the snapshot is closed", hint="Take a new one.")
-            return swapped(self._loaded.trained, weights)
-
-        return self._sampler(
-            version=self._versions.current, view=view, ready=copied, release=weights.clear
-        )
-
-    def _sampler(
-        self,
-        *,
-        version: int,
-        view: ModelView,
-        ready: Awaitable[None] | None = None,
-        check_fresh: Callable[[], None] = lambda: None,
-        release: Callable[[], None] = lambda: None,
-    ) -> TorchSampler:
-        return TorchSampler(
-            version=version,
-            view=view,
-            thread=self._thread,
-            passes=self._passes,
-            decoder=self._decoder,
-            limits=self._loaded.limits,
-            ready=ready,
-            check_fresh=check_fresh,
-            release=release,
-        )
 
     def _checked(self, datums: Sequence[Datum], spec: LossSpec) -> Loss:
         """The loss, where it can be computed of these datums."""
@@ -234,6 +216,8 @@ class TorchSession:
 
     def _free(self) -> None:
         """Drop every tensor, also for those who still hold a sampler."""
+        self._teachers.free()
+        self._samplers.free()
         self._loaded.model.to("meta")
         del self._loaded, self._optimizer
 

@@ -65,6 +65,11 @@ class HuggingFaceTokenizer:
         return self._fingerprint
 
     @property
+    def vocab_size(self) -> int:
+        """One more than the highest token id."""
+        return max(self._backend.get_vocab(with_added_tokens=True).values()) + 1
+
+    @property
     def has_chat_template(self) -> bool:
         """Whether the model brings a chat template."""
         return self._tokenizer.chat_template is not None

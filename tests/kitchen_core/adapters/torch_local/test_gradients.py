@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 from kitchen_core.adapters.torch_local.flops import Flops
 from kitchen_core.adapters.torch_local.forward import Passes
 from kitchen_core.adapters.torch_local.parts import take_apart
+from kitchen_core.adapters.torch_local.reading import Reader
 from tests.contracts.data import DATUMS, negative_sum
 
 CPU = torch.device("cpu")
@@ -17,7 +18,7 @@ CPU = torch.device("cpu")
 def gradients(llama, run, micro_batch_tokens: int) -> dict[str, torch.Tensor]:
     model = AutoModelForCausalLM.from_pretrained(llama).eval()
     parts = take_apart(model, CPU)
-    run(Passes(parts, Flops.of(model), micro_batch_tokens=micro_batch_tokens))
+    run(Passes(Reader(parts, Flops.of(model), micro_batch_tokens=micro_batch_tokens)))
     return {name: parameter.grad for name, parameter in model.named_parameters()}
 
 

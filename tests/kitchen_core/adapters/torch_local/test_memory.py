@@ -11,6 +11,7 @@ from kitchen_core.adapters.torch_local.checkpointing import checkpoint_layers
 from kitchen_core.adapters.torch_local.flops import Flops
 from kitchen_core.adapters.torch_local.forward import Passes
 from kitchen_core.adapters.torch_local.parts import take_apart
+from kitchen_core.adapters.torch_local.reading import Reader
 from kitchen_core.train.types import Datum
 
 VOCAB, LENGTH, DOCUMENTS = 50_000, 400, 4
@@ -69,10 +70,12 @@ def test_full_logits_are_never_held():
     model.model.layers.requires_grad_(True)
     chunk = VOCAB * 20
     passes = Passes(
-        take_apart(model, torch.device("cpu")),
-        Flops.of(model),
-        micro_batch_tokens=4096,
-        logits_at_a_time=chunk,
+        Reader(
+            take_apart(model, torch.device("cpu")),
+            Flops.of(model),
+            micro_batch_tokens=4096,
+            logits_at_a_time=chunk,
+        )
     )
     for run in (passes.forward_backward, passes.forward):
         with Largest() as largest:
@@ -84,7 +87,7 @@ def test_no_mask_grows_with_the_square_of_the_row():
     model = make_model(vocab=64)
     model.model.layers.requires_grad_(True)
     passes = Passes(
-        take_apart(model, torch.device("cpu")), Flops.of(model), micro_batch_tokens=4096
+        Reader(take_apart(model, torch.device("cpu")), Flops.of(model), micro_batch_tokens=4096)
     )
     datums = [Datum(d.tokens % 64, d.targets % 64, d.weights) for d in make_datums()]
     short = Datum(
@@ -103,9 +106,9 @@ def test_checkpointed_layers_keep_only_what_goes_into_them():
         if checkpointed:
             checkpoint_layers(model)
         passes = Passes(
-            take_apart(model, torch.device("cpu")), Flops.of(model), micro_batch_tokens=4096
+            Reader(take_apart(model, torch.device("cpu")), Flops.of(model), micro_batch_tokens=4096)
         )
-        batch = next(passes._micro_batches(make_datums(), [LENGTH] * DOCUMENTS))
+        batch = next(passes._reader.micro_batches(make_datums(), [LENGTH] * DOCUMENTS))
         saved = Saved()
         with torch.autograd.graph.saved_tensors_hooks(saved.pack, lambda tensor: tensor):
             passes._parts.hidden(batch)

@@ -16,6 +16,7 @@ from kitchen_core.adapters.torch_local.flops import Flops
 from kitchen_core.adapters.torch_local.forward import Passes
 from kitchen_core.adapters.torch_local.micro_batch import MicroBatch
 from kitchen_core.adapters.torch_local.parts import Parts, take_apart
+from kitchen_core.adapters.torch_local.reading import Reader
 from kitchen_core.train.packing import MicroBatchPlan
 from kitchen_core.train.types import Datum
 from tests.kitchen_core.adapters.torch_local.architectures import PACKABLE, PADDED, VOCAB, make
@@ -56,7 +57,7 @@ def collected(model: PreTrainedModel) -> Gradients:
 
 def our_gradients(model: PreTrainedModel, datums: Sequence[Datum], **settings) -> Gradients:
     settings = {"micro_batch_tokens": 4096} | settings
-    passes = Passes(take_apart(model, CPU), Flops.of(model), **settings)
+    passes = Passes(Reader(take_apart(model, CPU), Flops.of(model), **settings))
     passes.forward_backward(datums)
     return collected(model)
 
@@ -182,7 +183,7 @@ def test_a_whole_model_is_one_body_where_its_head_is_not_known():
 
 def test_predictions_without_weight_are_not_scored_and_nothing_after_the_last_is_read():
     model = make("llama")
-    passes = Passes(take_apart(model, CPU), Flops.of(model), micro_batch_tokens=4096)
+    passes = Passes(Reader(take_apart(model, CPU), Flops.of(model), micro_batch_tokens=4096))
     tokens = np.arange(9) % VOCAB
     datum = Datum(tokens[:-1], tokens[1:], np.array([0, 1, 0, 2, 0, 0, 0, 0], np.float32))
     short = Datum(tokens[:4], tokens[1:5], datum.weights[:4])
@@ -210,7 +211,7 @@ def test_a_custom_loss_is_carried_through_any_layout():
     found = []
     for settings in ({}, {"packing": False}, {"micro_batch_tokens": 50}, {"logits_at_a_time": 99}):
         parts = take_apart(model, CPU)
-        passes = Passes(parts, Flops.of(model), **({"micro_batch_tokens": 4096} | settings))
+        passes = Passes(Reader(parts, Flops.of(model), **({"micro_batch_tokens": 4096} | settings)))
         passes.forward_backward_custom(DATUMS, squares)
         found.append(collected(model))
     for gradients in found[1:]:
