@@ -16,6 +16,8 @@ from kitchen_core.train.types import Datum, IntArray, SamplingParams
 
 def check_inputs(loss: Loss, datums: Sequence[Datum]) -> None:
     """Every datum has what the loss reads of its extra, a finite value for each prediction that counts."""
+    if loss.reads:
+        check_single_targets(loss.name, datums)
     for name in loss.reads:
         for index, datum in enumerate(datums):
             given = datum.extra.get(name)
@@ -36,6 +38,16 @@ def check_inputs(loss: Loss, datums: Sequence[Datum]) -> None:
                 )
 
 
+def check_single_targets(loss: str, datums: Sequence[Datum]) -> None:
+    """One target a token, which all losses but cross_entropy need. `loss` names what is computed."""
+    for index, datum in enumerate(datums):
+        if datum.targets.ndim > 1:
+            raise InvalidRequest(
+                f"datum {index} has {datum.targets.shape[1]} targets a token, {loss} takes one",
+                hint="Train on several targets with cross_entropy.",
+            )
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What token sequences a model can read: ids below `vocab_size`, at most `max_length` of them."""
@@ -52,19 +64,20 @@ class Limits:
                 "no datums were given", hint="Skip the step when a batch is empty."
             )
         for index, datum in enumerate(datums):
-            if not len(datum.tokens) == len(datum.targets) == len(datum.weights) > 0:
-                raise InvalidRequest(
-                    f"{what} {index} has {len(datum.tokens)} tokens, {len(datum.targets)} targets "
-                    f"and {len(datum.weights)} weights",
-                    hint="All three need the same length, at least 1.",
-                )
+            _check_shapes(f"{what} {index}", datum)
+        shapes = {datum.targets.shape[1:] for datum in datums}
+        if len(shapes) > 1:
+            raise InvalidRequest(
+                f"{what}s of one call have {_counts(shapes)} targets a token",
+                hint="Give each token as many targets; those too many get the weight 0.",
+            )
         if not self._all_fit(datums):  # then it is worth the time to find which does not
             for index, datum in enumerate(datums):
                 self._check_datum(f"{what} {index}", datum)
 
     def _all_fit(self, datums: Sequence[Datum]) -> bool:
         """Whether every datum is within the limits: all at once, for this is asked at every step."""
-        ids = np.concatenate([d.tokens for d in datums] + [d.targets for d in datums])
+        ids = np.concatenate([d.tokens for d in datums] + [d.targets.ravel() for d in datums])
         return (
             max(map(len, datums)) <= self.max_length
             and ids.min() >= 0
@@ -103,6 +116,26 @@ class Limits:
                 f"{self.vocab_size}",
                 hint="Tokenize with the model's own tokenizer.",
             )
+
+
+def _check_shapes(what: str, datum: Datum) -> None:
+    """As many tokens, targets and weights, at least one of each; targets `[seq]` or `[seq, k]`."""
+    if not len(datum.tokens) == len(datum.targets) == len(datum.weights) > 0:
+        raise InvalidRequest(
+            f"{what} has {len(datum.tokens)} tokens, {len(datum.targets)} targets "
+            f"and {len(datum.weights)} weights",
+            hint="All three need the same length, at least 1.",
+        )
+    shape = datum.targets.shape
+    if shape != datum.weights.shape or len(shape) > 2 or 0 in shape:
+        raise InvalidRequest(
+            f"{what} has targets of shape {shape} and weights of shape {datum.weights.shape}",
+            hint="Both must be [seq], or [seq, k] with several targets a token.",
+        )
+
+
+def _counts(shapes: set[tuple[int, ...]]) -> str:
+    return " and ".join(str(k) for k in sorted(shape[0] if shape else 1 for shape in shapes))
 
 
 def check_sampling(params: SamplingParams, n: int) -> None:

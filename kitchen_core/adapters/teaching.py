@@ -1,4 +1,4 @@
-"""What a teacher reads, so that its predictions stand beside the student's."""
+"""Who may teach, and what a teacher reads so that its predictions stand beside the student's."""
 
 from __future__ import annotations
 
@@ -7,8 +7,24 @@ from dataclasses import replace
 
 import numpy as np
 
-from kitchen_core.train.ports.errors import InvalidRequest
+from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
 from kitchen_core.train.types import Datum
+
+_WHO_MAY = "Take reference(), a snapshot or teacher() of the session in training."
+
+
+def not_at_hand() -> Unsupported:
+    """Of a teacher that is not the session's own."""
+    return Unsupported(
+        "the teacher does not belong to this session, so its logits are not at hand", hint=_WHO_MAY
+    )
+
+
+def in_training() -> InvalidRequest:
+    """Of a live sampler as a teacher."""
+    return InvalidRequest(
+        "the teacher is the model in training, from which its divergence is zero", hint=_WHO_MAY
+    )
 
 
 def taught_datums(datums: Sequence[Datum], prompts: Sequence[Sequence[int]]) -> list[Datum]:

@@ -429,6 +429,44 @@ class TestScoring:
             np.testing.assert_allclose(one, other, atol=1e-5)
 
 
+class TestTopLogprobs:
+    async def test_are_the_highest_of_all_with_the_likeliest_first(self, session):
+        sampler = session.sampler("live")
+        whole = await sampler.top_logprobs(PROMPTS, 10**6)
+        few = await sampler.top_logprobs(PROMPTS, 5)
+        for prompt, every, top in zip(PROMPTS, whole, few, strict=True):
+            assert top.tokens.shape == top.logprobs.shape == (len(prompt) - 1, 5)
+            assert (top.tokens.dtype, top.logprobs.dtype) == (np.int64, np.float32)
+            assert (np.diff(every.logprobs, axis=-1) <= 0).all()
+            np.testing.assert_allclose(np.exp(every.logprobs).sum(-1), 1, rtol=1e-4)
+            np.testing.assert_array_equal(top.tokens, every.tokens[:, :5])
+            np.testing.assert_allclose(top.logprobs, every.logprobs[:, :5], atol=1e-5)
+
+    async def test_agree_with_scoring(self, session):
+        sampler = session.sampler("live")
+        scored = await sampler.compute_logprobs(PROMPTS)
+        top = await sampler.top_logprobs(PROMPTS, 10**6)
+        for prompt, row, found in zip(PROMPTS, scored, top, strict=True):
+            said = found.logprobs[found.tokens == np.array(prompt[1:])[:, None]]
+            np.testing.assert_allclose(said, row, atol=1e-5)
+
+    async def test_of_one_token_alone_are_none(self, session):
+        [alone, pair] = await session.reference().top_logprobs([[1], [1, 2]], 3)
+        assert alone.tokens.shape == alone.logprobs.shape == (0, 3)
+        assert pair.tokens.shape == (1, 3)
+
+    async def test_of_a_stale_sampler_are_refused(self, session):
+        sampler = session.sampler("live")
+        await step(session)
+        with pytest.raises(StaleSampler):
+            await sampler.top_logprobs(PROMPTS, 2)
+
+    async def test_of_none_are_refused(self, session):
+        with pytest.raises(InvalidRequest, match="k is 0") as refused:
+            await session.sampler("live").top_logprobs(PROMPTS, 0)
+        assert refused.value.hint
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("params", "what"),

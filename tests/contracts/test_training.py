@@ -338,6 +338,79 @@ class TestPolicyLoss:
         assert (await session.optim_step(STEP)).metrics["grad_norm"] == 0
 
 
+def softened(datum: Datum) -> Datum:
+    """Two targets a token: the datum's own with three quarters of the weight, and another."""
+    others = (datum.targets + 1) % 256
+    targets = np.stack([datum.targets, others], axis=-1)
+    weights = np.stack([datum.weights * 0.75, datum.weights * 0.25], axis=-1)
+    return replace(datum, targets=targets, weights=weights.astype(np.float32))
+
+
+SOFT = [softened(datum) for datum in DATUMS]
+
+
+class TestSoftTargets:
+    async def test_are_the_weighted_sum_of_single_ones(self, start):
+        soft, hard = await start(), await start()
+        other = [replace(d, targets=(d.targets + 1) % 256) for d in DATUMS]
+        for share, datums in ((0.75, DATUMS), (0.25, other)):
+            weighed = [replace(d, weights=d.weights * np.float32(share)) for d in datums]
+            hard.forward_backward(weighed, CROSS_ENTROPY)
+        both = [(await hard.forward(datums, CROSS_ENTROPY)) for datums in (DATUMS, other)]
+        loss = 0.75 * both[0].metrics["loss"] + 0.25 * both[1].metrics["loss"]
+        result = await soft.forward_backward(SOFT, CROSS_ENTROPY)
+        assert result.metrics["loss"] == pytest.approx(loss, rel=1e-5)
+        assert (await soft.forward(SOFT, CROSS_ENTROPY)).metrics["loss"] == pytest.approx(loss)
+        norms = [(await s.optim_step(STEP)).metrics["grad_norm"] for s in (soft, hard)]
+        assert norms[0] == pytest.approx(norms[1], rel=1e-4)
+
+    async def test_have_a_logprob_each(self, session):
+        singles = (await session.forward(DATUMS, CROSS_ENTROPY)).logprobs
+        for compute in (session.forward, session.forward_backward):
+            found = (await compute(SOFT, CROSS_ENTROPY)).logprobs
+            for datum, rows, single in zip(DATUMS, found, singles, strict=True):
+                assert rows.shape == (len(datum), 2)
+                counted = datum.counted
+                np.testing.assert_allclose(rows[counted, 0], single[counted], atol=1e-4)
+
+    async def test_need_not_all_have_a_weight(self, session):
+        weights = np.array([[0, 1], [0, 0], [1, 0]], np.float32)
+        targets = np.array([[5, 6], [7, 8], [9, 10]])
+        datum = Datum(np.arange(3), targets, weights)
+        assert datum.num_loss_tokens == 2
+        result = await session.forward_backward([datum], CROSS_ENTROPY)
+        [row] = result.logprobs
+        assert result.metrics["loss"] == pytest.approx(-row[0, 1] - row[2, 0], rel=1e-5)
+
+    async def test_are_for_cross_entropy_alone(self, session):
+        extra = {"advantages": np.zeros(8, np.float32)}
+        refused = [
+            session.forward([replace(SOFT[0], extra=extra)], LossSpec("reinforce")),
+            session.forward_backward_custom(SOFT, negative_sum),
+            session.forward_backward_divergence(SOFT, session.reference(), [[1]] * 5, "reverse_kl"),
+        ]
+        for handle in refused:
+            with pytest.raises(InvalidRequest, match="datum 0 has 2 targets a token") as error:
+                await handle
+            assert "cross_entropy" in error.value.hint
+
+    @pytest.mark.parametrize(
+        ("datums", "what"),
+        [
+            ([SOFT[0], DATUMS[1]], "1 and 2 targets a token"),
+            (
+                [replace(SOFT[0], weights=DATUMS[0].weights)],
+                r"shape \(8, 2\) and weights of shape \(8,",
+            ),
+            ([replace(SOFT[0], targets=np.zeros((8, 0), int), weights=np.zeros((8, 0)))], "shape"),
+        ],
+    )
+    async def test_are_as_many_everywhere(self, session, datums, what):
+        with pytest.raises(InvalidRequest, match=what) as refused:
+            await session.forward_backward(datums, CROSS_ENTROPY)
+        assert refused.value.hint
+
+
 class TestOrder:
     async def test_handles_come_at_once_and_finish_in_submission_order(self, session):
         finished = []

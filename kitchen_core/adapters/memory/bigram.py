@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitchen_core.train.ports.errors import InvalidRequest
-from kitchen_core.train.types import AdamParams, Datum, FloatArray, OptimResult, SamplingParams
+from kitchen_core.train.types import (
+    AdamParams,
+    Datum,
+    Divergence,
+    FloatArray,
+    IntArray,
+    OptimResult,
+    SamplingParams,
+)
 
 Table = NDArray[np.float64]
 _SMALLEST = float(np.finfo(np.float64).tiny)
@@ -29,18 +37,41 @@ class Bigram:
         self.steps = 0
 
     def target_logprobs(self, datum: Datum) -> FloatArray:
-        """Each target's logprob `[seq]`."""
+        """Each target's logprob, `[seq]` or `[seq, k]`."""
         logprobs = log_softmax(self._logits(datum))
-        return logprobs[np.arange(len(datum)), datum.targets].astype(np.float32)
+        return logprobs[_rows_of(datum.targets), datum.targets].astype(np.float32)
 
     def add_gradient(self, datums: Sequence[Datum], weights: Sequence[FloatArray]) -> None:
-        """Add the gradient of `-sum(weights * logprobs)`: `weights * (softmax - one_hot)`, row by row."""
+        """Add the gradient of `-sum(weights * logprobs)`: for each target `weight * (softmax - one_hot)`."""
         if self.gradient is None:
             self.gradient = np.zeros_like(self.trained)
         for datum, weight in zip(datums, weights, strict=True):
-            by_logits = np.exp(log_softmax(self._logits(datum)))
-            by_logits[np.arange(len(datum)), datum.targets] -= 1
-            np.add.at(self.gradient, datum.tokens, weight[:, None] * by_logits)
+            total = weight.reshape(len(datum), -1).sum(-1, keepdims=True)
+            by_logits = total * np.exp(log_softmax(self._logits(datum)))
+            np.subtract.at(by_logits, (_rows_of(datum.targets), datum.targets), weight)
+            np.add.at(self.gradient, datum.tokens, by_logits)
+
+    def add_divergence(
+        self, datum: Datum, taught: Datum, teacher: Table, divergence: Divergence
+    ) -> float:
+        """sum(weights * KL) at the predictions that count, whose gradient is added.
+
+        taught: what the teacher reads, of whose predictions as many count. By the logits s of the
+        student's softmax p the gradient is p * (ln p - ln q - KL) for KL(p || q), p - q for KL(q || p).
+        """
+        if self.gradient is None:
+            self.gradient = np.zeros_like(self.trained)
+        ours = log_softmax(self._logits(datum))[datum.counted]
+        theirs = log_softmax(teacher[taught.tokens])[taught.counted]
+        weights, gap = datum.weights[datum.counted, None], ours - theirs
+        if divergence == "reverse_kl":
+            apart = (np.exp(ours) * gap).sum(-1, keepdims=True)
+            by_logits = np.exp(ours) * (gap - apart)
+        else:
+            apart = -(np.exp(theirs) * gap).sum(-1, keepdims=True)
+            by_logits = np.exp(ours) - np.exp(theirs)
+        np.add.at(self.gradient, datum.tokens[datum.counted], weights * by_logits)
+        return float((weights * apart).sum())
 
     def step(self, adam: AdamParams) -> OptimResult:
         """One AdamW step; the gradient is cleared. Raises InvalidRequest where there is none."""
@@ -64,6 +95,11 @@ class Bigram:
 
     def _logits(self, datum: Datum) -> Table:
         return self.frozen[datum.tokens] + self.trained[datum.tokens]
+
+
+def _rows_of(targets: IntArray) -> IntArray:
+    """The row of each target of `[seq]` or `[seq, k]`, in a shape that goes with it."""
+    return np.arange(len(targets)).reshape(-1, *[1] * (targets.ndim - 1))
 
 
 def log_softmax(logits: Table) -> Table:

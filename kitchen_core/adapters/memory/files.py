@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 from kitchen_core.adapters.checks import make_empty_folder
 from kitchen_core.adapters.memory.bigram import Bigram, Table
 from kitchen_core.adapters.memory.tokenizer import VOCAB_SIZE
-from kitchen_core.train.ports.errors import InvalidRequest, NotFound
+from kitchen_core.train.ports.errors import InvalidRequest, NotFound, Unsupported
 from kitchen_core.train.types import LoraSpec, ModelSource
 
 _SHAPE = (VOCAB_SIZE, VOCAB_SIZE)
@@ -23,7 +23,7 @@ def write_model(folder: Path, table: Table) -> None:
     """A whole model's folder."""
     make_empty_folder(folder)
     save_file({"table": table}, folder / "model.safetensors")
-    _write_json(folder / "config.json", {"architectures": ["Bigram"], "vocab_size": VOCAB_SIZE})
+    _write_json(folder / "config.json", {"architectures": ["Bigram"], "vocab_size": len(table)})
     _write_tokenizer(folder)
 
 
@@ -40,7 +40,13 @@ def read_model(folder: Path) -> Table:
     """A model's table. Another kind of model stands for one fixed table: the double trains on anything."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if config.get("architectures") == ["Bigram"]:
-        return load_file(folder / "model.safetensors")["table"]
+        table = load_file(folder / "model.safetensors")["table"]
+        if table.shape != _SHAPE:
+            raise Unsupported(
+                f"the vocabulary of {folder} has {len(table)} tokens, that of the double {VOCAB_SIZE}",
+                hint="Take a table that the double has written.",
+            )
+        return table
     return np.random.default_rng(0).normal(scale=0.5, size=_SHAPE)
 
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kitchen_core.adapters.checks import Limits, check_inputs
-from kitchen_core.adapters.memory.bigram import Bigram
+from kitchen_core.adapters.checks import Limits, check_inputs, check_single_targets
+from kitchen_core.adapters.memory.bigram import Bigram, Table
 from kitchen_core.adapters.process_memory import peak_process_bytes
+from kitchen_core.adapters.teaching import taught_datums
 from kitchen_core.train.losses import Loss, find_loss
-from kitchen_core.train.types import Datum, FloatArray, ForwardResult, LossSpec
+from kitchen_core.train.losses.divergence import check_divergence
+from kitchen_core.train.types import Datum, Divergence, FloatArray, ForwardResult, LossSpec
 
 if TYPE_CHECKING:
     from kitchen_core.train.ports.training import CustomLoss
@@ -50,10 +52,31 @@ class Passes:
         from kitchen_core.adapters.custom_loss import turned_gradients
 
         self.limits.check_datums(datums)
+        check_single_targets("a custom loss", datums)
         logprobs = self._logprobs(datums)
         metrics, weights = turned_gradients(loss_fn, datums, logprobs)
         self.bigram.add_gradient(datums, weights)
         return self._result(datums, logprobs, metrics, _TRAINING)
+
+    def forward_backward_divergence(
+        self,
+        datums: Sequence[Datum],
+        teacher: Table,
+        prompts: Sequence[Sequence[int]],
+        divergence: Divergence,
+    ) -> ForwardResult:
+        """The divergence from a teacher's table, and its gradient."""
+        check_divergence(divergence)
+        self.limits.check_datums(datums)
+        check_single_targets(divergence, datums)
+        taught = taught_datums(datums, prompts)
+        self.limits.check_datums(taught, "the teacher's datum")
+        logprobs = self._logprobs(datums)
+        value = sum(
+            self.bigram.add_divergence(*both, teacher, divergence)
+            for both in zip(datums, taught, strict=True)
+        )
+        return self._result(datums, logprobs, {"loss": value}, _TRAINING + _FORWARD)
 
     def _checked(self, datums: Sequence[Datum], spec: LossSpec) -> Loss:
         loss = find_loss(spec)

@@ -8,33 +8,38 @@ from functools import partial
 
 import numpy as np
 
-from kitchen_core.adapters.checks import Limits, check_sampling
+from kitchen_core.adapters.checks import Limits, check_sampling, check_top
 from kitchen_core.adapters.completion_text import Drawn, StopTexts, spoken, stop_tokens
 from kitchen_core.adapters.compute_thread import ComputeThread
 from kitchen_core.adapters.memory.bigram import Table, choose, log_softmax
 from kitchen_core.adapters.streaming import streamed
 from kitchen_core.train.ports.tokenizer import Tokenizer
-from kitchen_core.train.types import FloatArray, Sample, SampledToken, SamplingParams
+from kitchen_core.train.types import FloatArray, Sample, SampledToken, SamplingParams, TopLogprobs
+
+
+def _nothing() -> None: ...
 
 
 class MemorySampler:
-    """Samples from the table that `table` gives when the work's turn comes."""
+    """Samples from the table that `table` gives when the work's turn comes. live: it is in training."""
 
     def __init__(
         self,
-        *,
         version: int,
         table: Callable[[], Table],
         thread: ComputeThread,
         limits: Limits,
         tokenizer: Tokenizer,
-        ready: Awaitable[None] | None,
-        check_fresh: Callable[[], None],
-        release: Callable[[], None],
+        *,
+        live: bool = False,
+        ready: Awaitable[None] | None = None,
+        check_fresh: Callable[[], None] = _nothing,
+        release: Callable[[], None] = _nothing,
     ) -> None:
         self.version = version
-        self._table = table
-        self._thread = thread
+        self.table = table
+        self.thread = thread
+        self.live = live
         self._limits = limits
         self._tokenizer = tokenizer
         self._ready = ready
@@ -50,14 +55,14 @@ class MemorySampler:
         def work() -> list[list[Sample]]:
             check_sampling(params, n)
             self._limits.check_sequences("prompt", prompts)
-            table = self._table()
+            table = self.table()
             uniforms = self._uniforms(params, len(prompts), n)
             return [
                 [self._complete(table, prompt, params, row) for row in rows]
                 for prompt, rows in zip(prompts, uniforms, strict=True)
             ]
 
-        return await self._thread.submit("sample", work)
+        return await self.thread.submit("sample", work)
 
     async def stream(
         self, prompt: Sequence[int], params: SamplingParams
@@ -74,10 +79,10 @@ class MemorySampler:
             check_sampling(params, n=1)
             self._limits.check_sequences("prompt", [prompt])
             [[uniforms]] = self._uniforms(params, 1, 1)
-            drawn = self._draw(self._table(), prompt, params, uniforms)
+            drawn = self._draw(self.table(), prompt, params, uniforms)
             yield from spoken(drawn, partial(self._tokenizer.decode, skip_special=True))
 
-        async with aclosing(streamed(self._thread, "stream", work)) as tokens:
+        async with aclosing(streamed(self.thread, "stream", work)) as tokens:
             async for token in tokens:
                 yield token
 
@@ -87,10 +92,28 @@ class MemorySampler:
 
         def work() -> list[FloatArray]:
             self._limits.check_sequences("sequence", sequences)
-            logprobs = log_softmax(self._table())
+            logprobs = log_softmax(self.table())
             return [logprobs[s[:-1], s[1:]].astype(np.float32) for s in map(list, sequences)]
 
-        return await self._thread.submit("compute_logprobs", work)
+        return await self.thread.submit("compute_logprobs", work)
+
+    async def top_logprobs(self, sequences: Sequence[Sequence[int]], k: int) -> list[TopLogprobs]:
+        """For each position of each sequence the `k` likeliest next tokens, all where there are fewer."""
+        await self._check()
+
+        def work() -> list[TopLogprobs]:
+            check_top(k)
+            self._limits.check_sequences("sequence", sequences)
+            logprobs = log_softmax(self.table())
+            likeliest = np.argsort(-logprobs, axis=-1, kind="stable")[:, :k]
+            return [
+                TopLogprobs(
+                    likeliest[read], logprobs[read[:, None], likeliest[read]].astype(np.float32)
+                )
+                for read in (np.asarray(s[:-1], np.int64) for s in sequences)
+            ]
+
+        return await self.thread.submit("top_logprobs", work)
 
     async def close(self) -> None:
         """Give back what the sampler holds."""

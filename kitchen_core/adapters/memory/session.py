@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -18,13 +19,16 @@ from kitchen_core.adapters.memory.bigram import Bigram, Table
 from kitchen_core.adapters.memory.passes import Passes
 from kitchen_core.adapters.memory.sampler import MemorySampler
 from kitchen_core.adapters.memory.tokenizer import VOCAB_SIZE, ByteTokenizer
+from kitchen_core.adapters.teaching import in_training, not_at_hand
 from kitchen_core.adapters.versions import Versions
 from kitchen_core.train.model_folder import inspect_model_folder
 from kitchen_core.train.ports.errors import PortError
+from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.types import (
     AdamParams,
     Datum,
     DeviceFacts,
+    Divergence,
     ForwardResult,
     LossSpec,
     ModelSource,
@@ -45,7 +49,7 @@ class MemoryTraining:
         """Read the table. Raises NotFound or InvalidRequest, each with a hint."""
         thread = ComputeThread("training_client", "memory", _translate)
         try:
-            bigram = await thread.submit("start_session", lambda: _load(spec))
+            bigram = await thread.submit("start_session", lambda: _start(spec))
             return MemorySession(spec, thread, bigram, await asyncio.to_thread(fingerprint, spec))
         except BaseException:
             await thread.close(lambda: None)
@@ -73,6 +77,10 @@ class MemorySession:
         self._passes = Passes(bigram, _LIMITS)
         self._initial = bigram.trained.copy()
         self._versions = Versions("memory")
+        self._teachers: dict[ModelSource, MemorySampler] = {}
+        self._sampler = partial(
+            MemorySampler, thread=thread, limits=_LIMITS, tokenizer=self.tokenizer
+        )
 
     def forward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
         """Loss and target logprobs, without a gradient."""
@@ -92,6 +100,29 @@ class MemorySession:
             "forward_backward_custom",
             lambda: self._passes.forward_backward_custom(datums, loss_fn),
         )
+
+    def forward_backward_divergence(
+        self,
+        datums: Sequence[Datum],
+        teacher: SamplingClient,
+        prompts: Sequence[Sequence[int]],
+        divergence: Divergence,
+    ) -> Awaitable[ForwardResult]:
+        """The exact divergence from a teacher over the whole vocabulary, and its gradient.
+
+        Raises Unsupported where the teacher is not this session's, InvalidRequest where it is live.
+        """
+
+        def work() -> ForwardResult:
+            if not isinstance(teacher, MemorySampler) or teacher.thread is not self._thread:
+                raise not_at_hand()
+            if teacher.live:
+                raise in_training()
+            return self._passes.forward_backward_divergence(
+                datums, teacher.table(), prompts, divergence
+            )
+
+        return self._thread.submit("forward_backward_divergence", work)
 
     def optim_step(self, adam: AdamParams) -> Awaitable[OptimResult]:
         """One AdamW step on the accumulated gradient, which is then cleared."""
@@ -144,6 +175,7 @@ class MemorySession:
             return self._sampler(
                 version,
                 lambda: self._whole(self._bigram.trained),
+                live=True,
                 check_fresh=self._versions.freshness(),
             )
         kept: list[Table] = []
@@ -156,41 +188,49 @@ class MemorySession:
 
         return self._sampler(version, table, ready=copied, release=kept.clear)
 
+    async def teacher(self, source: ModelSource) -> MemorySampler:
+        """Another table, frozen; the same sampler for the same source until it is closed."""
+        return await self._thread.submit("teacher", lambda: self._teacher(source))
+
     async def close(self) -> None:
         """Wait for what was submitted."""
         await self._thread.close(lambda: None)
 
-    def _sampler(
-        self,
-        version: int,
-        table: Callable[[], Table],
-        ready: Awaitable[None] | None = None,
-        check_fresh: Callable[[], None] = lambda: None,
-        release: Callable[[], None] = lambda: None,
-    ) -> MemorySampler:
-        return MemorySampler(
-            version=version,
-            table=table,
-            thread=self._thread,
-            limits=_LIMITS,
-            tokenizer=self.tokenizer,
-            ready=ready,
-            check_fresh=check_fresh,
-            release=release,
-        )
+    def _teacher(self, source: ModelSource) -> MemorySampler:
+        if source not in self._teachers:
+            kept = [_load(source)]
+
+            def table() -> Table:
+                if not kept:
+                    raise PortError("the teacher is closed", hint="Ask the session for it again.")
+                return kept[0]
+
+            def release() -> None:
+                if kept:
+                    kept.clear()
+                    del self._teachers[source]
+
+            self._teachers[source] = self._sampler(0, table, release=release)
+        return self._teachers[source]
 
     def _whole(self, trained: Table) -> Table:
         """The logits of a version of what is trained."""
         return self._bigram.frozen + trained
 
 
-def _load(spec: SessionSpec) -> Bigram:
+def _start(spec: SessionSpec) -> Bigram:
+    if spec.lora is None:
+        table = _load(spec.model)
+        return Bigram(frozen=np.zeros_like(table), trained=table)
     inspect_model_folder(spec.model.folder)
     base = files.read_model(spec.model.folder)
-    adapter = files.read_adapter(spec.model, spec.lora)
-    if spec.lora is None:
-        return Bigram(frozen=np.zeros_like(base), trained=base + adapter)
-    return Bigram(frozen=base, trained=adapter)
+    return Bigram(frozen=base, trained=files.read_adapter(spec.model, spec.lora))
+
+
+def _load(source: ModelSource) -> Table:
+    """A whole table, the source's adapter added."""
+    inspect_model_folder(source.folder)
+    return files.read_model(source.folder) + files.read_adapter(source, None)
 
 
 def _translate(error: Exception) -> Exception:

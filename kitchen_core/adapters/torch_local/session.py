@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from kitchen_core.adapters.checks import check_inputs
+from kitchen_core.adapters.checks import check_inputs, check_single_targets
 from kitchen_core.adapters.compute_thread import ComputeThread
 from kitchen_core.adapters.fingerprint import fingerprint
 from kitchen_core.adapters.teaching import taught_datums
@@ -110,6 +110,7 @@ class TorchSession:
 
         def work() -> ForwardResult:
             self._loaded.limits.check_datums(datums)
+            check_single_targets("a custom loss", datums)
             with self._no_half_gradient():
                 return self._engine.passes.forward_backward_custom(datums, loss_fn)
 
@@ -130,6 +131,7 @@ class TorchSession:
         def work() -> ForwardResult:
             check_divergence(divergence)
             self._loaded.limits.check_datums(datums)
+            check_single_targets(divergence, datums)
             taught = taught_datums(datums, prompts)
             opened = self._teachers.opened(teacher)
             with opened() as engine:

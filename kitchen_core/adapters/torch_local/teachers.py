@@ -6,13 +6,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 from kitchen_core.adapters.compute_thread import ComputeThread
+from kitchen_core.adapters.teaching import in_training, not_at_hand
 from kitchen_core.adapters.torch_local.engine import Engine, Opened
 from kitchen_core.adapters.torch_local.loading import LoadedModel, load_frozen
 from kitchen_core.adapters.torch_local.parts import Parts
 from kitchen_core.adapters.torch_local.quiet import quiet
 from kitchen_core.adapters.torch_local.sampler import TorchSampler
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
-from kitchen_core.train.ports.errors import InvalidRequest, PortError, Unsupported
+from kitchen_core.train.ports.errors import PortError, Unsupported
 from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.types import ModelSource, SessionSpec
 
@@ -39,15 +40,9 @@ class Teachers:
     def opened(self, teacher: SamplingClient) -> Opened:
         """A teacher's model, where its logits are at hand and it is not the one in training."""
         if not isinstance(teacher, TorchSampler) or teacher.thread is not self.thread:
-            raise Unsupported(
-                "the teacher does not belong to this session, so its logits are not at hand",
-                hint="Take reference(), a snapshot or teacher() of the session in training.",
-            )
+            raise not_at_hand()
         if teacher.live:
-            raise InvalidRequest(
-                "the teacher is the model in training, from which its divergence is zero",
-                hint="Take reference(), a snapshot or teacher() of the session.",
-            )
+            raise in_training()
         return teacher.opened
 
     def free(self) -> None:

@@ -80,7 +80,7 @@ class Loss:
         """
         import torch
 
-        inputs = [np.concatenate(of_datums) for of_datums in self.inputs(datums)]
+        inputs: list[np.ndarray] = [np.concatenate(each) for each in self.inputs(datums)]
         if self.whole:
             inputs.append(np.repeat(np.arange(len(datums)), [len(datum) for datum in datums]))
         counted = np.concatenate([datum.counted for datum in datums]).nonzero()[0]

@@ -9,12 +9,14 @@ if TYPE_CHECKING:
 
 
 def target_logprobs(logits: Tensor, targets: Tensor) -> Tensor:
-    """The logprob of each target, `[...]`, from logits `[..., vocab]`; in float32 at least: bf16
-    logits are widened first.
+    """The logprob of each target, from logits `[..., vocab]`: of one a position `[...]`, or of several
+    `[..., k]`. In float32 at least: bf16 logits are widened first.
     """
     from torch.nn.functional import cross_entropy as negative_logprobs
 
     logits = logits if logits.dtype.itemsize > 4 else logits.float()
+    if targets.dim() == logits.dim():
+        return logits.gather(-1, targets) - logits.logsumexp(-1, keepdim=True)
     flat = negative_logprobs(logits.flatten(0, -2), targets.flatten(), reduction="none")
     return -flat.view(targets.shape)
 
