@@ -26,6 +26,7 @@ _DEFAULTS = {
     "dataset_reader": "local_files",
     "model_hub": "hugging_face",
     "dataset_hub": "hugging_face",
+    "llm": "openai",
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kitchen_core.adapters.memory.datasets import MemoryDatasets
 from kitchen_core.adapters.memory.hub import MemoryHub
+from kitchen_core.adapters.memory.llm import MemoryLlm
 from kitchen_core.adapters.memory.session import MemoryTraining
 from kitchen_core.train.ports.adapter import Adapter
 
@@ -15,5 +16,6 @@ adapter = Adapter(
         "dataset_reader": MemoryDatasets,
         "model_hub": MemoryHub,
         "dataset_hub": MemoryHub,
+        "llm": MemoryLlm,
     },
 )

@@ -158,10 +158,10 @@ def of_flat(steps, kl, discount=0.0):
 
 
 def test_there_was_something_to_learn():
-    first, *_, last = (step["metrics"]["teacher_kl"] for step in RUNS["plain"])
+    first, *_, last = RUNS["plain"]
     assert len(RUNS["plain"]) == 3
-    assert first > 0.3
-    assert last < first - 0.05
+    assert all(step["metrics"]["teacher_kl"] > 0.3 for step in RUNS["plain"])
+    assert last["metrics"]["optim/entropy"] < first["metrics"]["optim/entropy"] - 0.02
 
 
 @pytest.mark.parametrize("run", RUNS)
