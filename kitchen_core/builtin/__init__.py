@@ -1,7 +1,7 @@
-"""The embedded default: a tiny model and small data, so that nothing need be downloaded.
+"""The embedded default: tiny models and small data, so that nothing need be downloaded.
 
 Importing this package imports neither torch nor transformers; `build` (the script that made the
-model) and `tokenizer` do.
+base model; `build_sl` made the other from it) and `tokenizer` do.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any, Literal
 
 from kitchen_core.train.naming import closest
 
-MODELS: tuple[str, ...] = ("tiny",)
-"""Names of the embedded models: `builtin:tiny`."""
+MODELS: tuple[str, ...] = ("tiny", "tiny-sl")
+"""Names of the embedded models: `builtin:tiny` knows sums but not how to chat, `builtin:tiny-sl` (after
+the recipe sl_basic) answers them in chat form, sloppily.
+"""
 
 _DATASET_MODULES = {
     "arithmetic": "arithmetic",

@@ -1,4 +1,4 @@
-"""The embedded model: its files, its tokenizer and template, and what it can and cannot do."""
+"""The embedded base model: its files, its tokenizer and template, and what it can and cannot do."""
 
 import shutil
 
@@ -45,8 +45,9 @@ def greedy(model, prompts: list[list[int]], new_tokens: int = 8) -> list[str]:
     return TOKENIZER.batch_decode(out[:, longest:])
 
 
-def test_the_files_are_those_that_were_hashed():
-    verify_model("builtin:tiny")
+@pytest.mark.parametrize("name", builtin.MODELS)
+def test_the_files_are_those_that_were_hashed(name):
+    verify_model(f"builtin:{name}")
 
 
 def test_a_changed_missing_or_added_file_is_named(tmp_path, monkeypatch):
