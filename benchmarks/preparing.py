@@ -30,7 +30,7 @@ from kitchen_core.prepared import PreparedStore
 from kitchen_core.train.ports.tokenizer import Tokenizer
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import get_renderer
-from kitchen_core.train.schemas import examples_from_rows
+from kitchen_core.train.schemas import EXAMPLES, rows_as
 from kitchen_core.train.types import Row
 
 MAX_LENGTH = 1024
@@ -89,7 +89,7 @@ def prepare(rows: Iterable[Row], folder: Path) -> None:
         tempfile.TemporaryDirectory(dir=folder) as home,
         PreparedStore(Path(home)).writing("benchmark") as writer,
     ):
-        for number, example in enumerate(examples_from_rows(rows, "benchmark"), start=1):
+        for number, example in enumerate(rows_as(EXAMPLES, rows, "benchmark"), start=1):
             for sequence in preparation.sequences(example):
                 writer.add(sequence, number)
 

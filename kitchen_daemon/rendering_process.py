@@ -31,7 +31,7 @@ from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.ports.tokenizer import Tokenizer
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import Rendered, Renderer, get_renderer
-from kitchen_core.train.schemas import Reading, Schema
+from kitchen_core.train.schemas import COMPARISONS, EXAMPLES, Reading
 from kitchen_core.train.spans import spans
 from kitchen_core.workflows import PreferenceConfig, SupervisedConfig
 from kitchen_core.workflows.reading import load_for_run
@@ -117,9 +117,9 @@ class _Way:
         length = config.max_length
         if isinstance(config, PreferenceConfig):
             pairs = partial(PairPreparation, max_length=length)
-            return cls(Schema.comparison, pairs, "both answers", ("chosen", "rejected"))
+            return cls(COMPARISONS, pairs, "both answers", ("chosen", "rejected"))
         examples = partial(Preparation, train_on=config.train_on, max_length=length)
-        return cls(Schema.example, examples, config.train_on)
+        return cls(EXAMPLES, examples, config.train_on)
 
 
 def _shown(

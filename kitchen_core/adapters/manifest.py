@@ -27,6 +27,7 @@ _DEFAULTS = {
     "model_hub": "hugging_face",
     "dataset_hub": "hugging_face",
     "python_bridge": "python_bridge",
+    "llm": "openai",
 }
 
 

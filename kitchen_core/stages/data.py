@@ -15,7 +15,7 @@ from kitchen_core.stages.watching import Watch
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.batches import is_held_out
 from kitchen_core.train.hashing import sha256_of_json
-from kitchen_core.train.schemas import Reading, RowError, Schema
+from kitchen_core.train.schemas import COMPARISONS, EXAMPLES, PROMPTS, Reading, RowError
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage, StageOptions
 
@@ -56,7 +56,7 @@ class LoadedData(Generic[E]):
 class LoadDatasetOptions(StageOptions):
     """rows: what is made of each row."""
 
-    rows: Literal["examples", "comparisons"] = "examples"
+    rows: Literal["examples", "comparisons", "prompts"] = "examples"
 
 
 class LoadDataset(Stage):
@@ -169,7 +169,7 @@ class LoadDataset(Stage):
 
 
 READINGS: Mapping[str, Reading[Any]] = MappingProxyType(
-    {"examples": Schema.example, "comparisons": Schema.comparison}
+    {reading.name: reading for reading in (EXAMPLES, COMPARISONS, PROMPTS)}
 )
 """What can be made of a row."""
 

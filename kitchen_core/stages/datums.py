@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kitchen_core.prepared import PreparedSet
 from kitchen_core.slices import drain
@@ -131,7 +131,8 @@ async def batches_of(
     check_length(preparation.max_length, ctx.state["session"])
     train = await _prepared(ctx, data.train, preparation)
     mixed = [await _prepared(ctx, each.examples, preparation) for each in data.mixed]
-    plan = _plan(ctx, data, len(train) // width, [len(each) // width for each in mixed])
+    sizes = [len(each) // width for each in mixed]
+    plan = plan_of(ctx.config, ctx.config.batch_size, data, len(train) // width, sizes)
     warn(ctx, *shortfalls(plan, unit=unit), *unused(data, plan))
     names = [data.train.name, *(each.examples.name for each in data.mixed)]
     return DatumBatches([train, *mixed], names, plan, width)
@@ -206,14 +207,14 @@ async def _prepared(
     return prepared
 
 
-def _plan(
-    ctx: StageContext, data: LoadedData[E], num_examples: int, mixed: Sequence[int]
+def plan_of(
+    config: Any, batch_size: int, data: LoadedData[E], num_examples: int, mixed: Sequence[int]
 ) -> BatchPlan:
-    config = ctx.config
+    """Which examples make which batch. num_examples: of the dataset; mixed: of each set mixed in."""
     shares = zip(data.mixed, mixed, strict=True)
     return BatchPlan(
         num_examples=num_examples,
-        batch_size=config.batch_size,
+        batch_size=batch_size,
         num_epochs=config.num_epochs,
         max_steps=config.max_steps,
         seed=config.seed,

@@ -21,9 +21,9 @@ E = TypeVar("E")
 class ExampleStream(Generic[E]):
     """The examples of a split, or of one side of it, read anew at every pass.
 
-    name: what its rows are called in messages. reading: what is made of a row, an example or a
-    comparison. fields: where its columns are named differently.
-    fraction: the part of the rows that is held out; held_out: whether this is that part.
+    name: what its rows are called in messages. reading: what is made of a row. fields: where its
+    columns are named differently. fraction: the part of the rows that is held out; held_out: whether
+    this is that part.
     """
 
     name: str
@@ -36,19 +36,20 @@ class ExampleStream(Generic[E]):
     @property
     def fingerprint(self) -> str:
         """SHA-256 over what the examples depend on."""
-        return sha256_of_json([self.split.sha256, dict(self.fields), self.fraction, self.held_out])
+        side = [self.fraction, self.held_out, self.reading.name]
+        return sha256_of_json([self.split.sha256, dict(self.fields), *side])
 
     def schema(self) -> Schema:
         """The form that the rows have, by the first of them. Raises RowError."""
-        return recognise(next(iter(self.split.rows)), self.fields, f"{self.name} row 1")
+        return self._recognise(next(iter(self.split.rows)))
 
     def check(self, count: int) -> Schema:
         """The form that the rows have, and that the first ones fit it. Raises RowError."""
         rows = islice(self.split.rows, count)
         first = next(rows)
-        schema = recognise(first, self.fields, f"{self.name} row 1")
+        schema = self._recognise(first)
         for number, row in enumerate(chain([first], rows), start=1):
-            self.reading(schema, row, f"{self.name} row {number}")
+            self.reading.take(schema, row, f"{self.name} row {number}")
         return schema
 
     def __iter__(self) -> Iterator[tuple[int, E]]:
@@ -64,6 +65,9 @@ class ExampleStream(Generic[E]):
                 yield number, example
         if seen.digest.hexdigest() != self.split.sha256:
             raise RefError(f"{self.name} changed while it was read; start the run again")
+
+    def _recognise(self, first: Row) -> Schema:
+        return recognise(first, self.fields, f"{self.name} row 1", answers=self.reading.answers)
 
 
 class _Seen:

@@ -11,8 +11,10 @@ import numpy as np
 
 from kitchen_core.stages.advantages import Compared, TrainingData
 from kitchen_core.stages.problems import ProblemBatch
+from kitchen_core.stages.step_metrics import work_metrics
+from kitchen_core.stages.submitted import both
 from kitchen_core.stages.substeps import Substep
-from kitchen_core.stages.training import both, scheduled_adam, work
+from kitchen_core.stages.training import scheduled_adam
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.kl import kl_sample_train
 from kitchen_core.train.ports.training import TrainingSession
@@ -78,7 +80,7 @@ class LogReinforcement(Stage):
             **trainer_metrics(steps, [forward for forward, _ in done]),
             **{f"optim/{k}": v for k, v in _last(done).metrics.items()},
             "time/train_s": seconds,
-            **work(_all_work([forward for forward, _ in done]), device, seconds),
+            **work_metrics(_all_work([forward for forward, _ in done]), device, seconds),
         }
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from kitchen_core.stages.comparisons import SIDES
 from kitchen_core.stages.datums import Batch
 from kitchen_core.stages.reference import Logprobs, ReferenceScores
-from kitchen_core.stages.training import Submitted, about_step, step_done
+from kitchen_core.stages.step_metrics import step_metrics
+from kitchen_core.stages.submitted import Submitted, step_done
 from kitchen_core.train.pairs import answer_logprobs, mismatched
 from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.train.preference import Objective, PairLogprobs
@@ -65,7 +66,7 @@ class LogPairMetrics(Stage):
                 **{name: done.forward.metrics[name] for name in sorted(names)},
                 "num_pairs": num_pairs,
                 "time/pairs_per_s": num_pairs / done.seconds,
-                **about_step(ctx, batch, done),
+                **step_metrics(ctx, batch, done),
             },
         )
 

@@ -13,12 +13,12 @@ import numpy as np
 from kitchen_core.refs import RefError
 from kitchen_core.slices import drain
 from kitchen_core.stages.data import LoadedData
-from kitchen_core.stages.datums import check_length, shortfalls, unused, warn
+from kitchen_core.stages.datums import check_length, plan_of, shortfalls, unused, warn
 from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.stages.grading import bridge_grader
 from kitchen_core.stages.watching import Watch
 from kitchen_core.train import rng
-from kitchen_core.train.batches import BatchPlan, MixedIn
+from kitchen_core.train.batches import BatchPlan
 from kitchen_core.train.conversations import Conversation, Example
 from kitchen_core.train.datums import datum_of_completion
 from kitchen_core.train.environments import EnvGroupBuilder, Environment, get_environment
@@ -119,7 +119,8 @@ class BuildEnvGroups(Stage):
             await posing.problems(each.examples, name)
             for each, name in zip(data.mixed, names[1:], strict=True)
         ]
-        plan = _plan(ctx, data, train, mixed)
+        sizes = [len(each) for each in mixed]
+        plan = plan_of(config, config.groups_per_batch, data, len(train), sizes)
         made_from = [data.fingerprint, ctx.state["renderer"].fingerprint, names, config.max_length]
         fingerprint = sha256_of_json(made_from)
         ctx.state["batches"] = ProblemBatches([train, *mixed], plan, fingerprint)
@@ -180,21 +181,3 @@ class Posing:
         builder = environment.group(example, self._grader)
         (env,) = builder.make(1)
         return Problem(builder, self._renderer.prompt(env.begin()))
-
-
-def _plan(
-    ctx: StageContext,
-    data: LoadedData,
-    train: Sequence[Problem],
-    mixed: Sequence[Sequence[Problem]],
-) -> BatchPlan:
-    config = ctx.config
-    shares = zip(data.mixed, mixed, strict=True)
-    return BatchPlan(
-        num_examples=len(train),
-        batch_size=config.groups_per_batch,
-        num_epochs=config.num_epochs,
-        max_steps=config.max_steps,
-        seed=config.seed,
-        mixed=tuple(MixedIn(len(each), round(of.share * len(train))) for of, each in shares),
-    )

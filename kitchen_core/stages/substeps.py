@@ -10,7 +10,8 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from kitchen_core.stages.advantages import TrainingData
-from kitchen_core.stages.training import Submitted, Update, scheduled_adam
+from kitchen_core.stages.submitted import Submitted, Update
+from kitchen_core.stages.training import scheduled_adam
 from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.train.rl.normalization import normalized
 from kitchen_core.train.rl.policy_loss import policy_loss

@@ -6,46 +6,17 @@ LogMetrics waits.
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import cast
 
 from kitchen_core.stages.datums import Batch
+from kitchen_core.stages.step_metrics import step_metrics
+from kitchen_core.stages.submitted import Submitted, Update, step_done
 from kitchen_core.train.datums import mean_nll, reduce_weights
 from kitchen_core.train.schedules import lr_multiplier
-from kitchen_core.train.types import (
-    AdamParams,
-    Datum,
-    DeviceFacts,
-    ForwardResult,
-    LossSpec,
-    OptimResult,
-)
+from kitchen_core.train.types import AdamParams, LossSpec
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
-
-
-@dataclass(frozen=True)
-class Submitted:
-    """A forward-backward pass under way.
-
-    datums: what was submitted, with the weights of the loss. at: when (seconds, monotonic).
-    """
-
-    handle: Awaitable[ForwardResult]
-    datums: list[Datum]
-    at: float
-
-
-@dataclass(frozen=True)
-class Update:
-    """An optimizer step under way, and its learning rate."""
-
-    handle: Awaitable[OptimResult]
-    learning_rate: float
 
 
 class ForwardBackward(Stage):
@@ -72,7 +43,10 @@ class OptimStep(Stage):
     writes = MappingProxyType({"update": Keeping.REBUILT})
 
     async def run(self, ctx: StageContext) -> None:
-        """Writes `update`: Update."""
+        """Writes `update`: Update, or None where nothing was submitted to step on."""
+        if ctx.state["submitted"] is None:
+            ctx.state["update"] = None
+            return
         adam = scheduled_adam(ctx)
         ctx.state["update"] = Update(ctx.state["session"].optim_step(adam), adam.learning_rate)
 
@@ -110,65 +84,6 @@ class LogMetrics(Stage):
             ctx.step,
             {
                 "train_mean_nll": mean_nll(done.forward.logprobs, ctx.state["submitted"].datums),
-                "num_sequences": len(batch.datums),
-                **about_step(ctx, batch, done),
+                **step_metrics(ctx, batch, done),
             },
         )
-
-
-@dataclass(frozen=True)
-class StepDone:
-    """What a step gave. seconds: from its submission to its end."""
-
-    forward: ForwardResult
-    optim: OptimResult
-    seconds: float
-
-
-async def step_done(ctx: StageContext) -> StepDone:
-    """Wait for the step under way; reads `submitted` and `update`."""
-    submitted: Submitted = ctx.state["submitted"]
-    forward, optim = await ctx.wait(both(submitted.handle, ctx.state["update"].handle))
-    return StepDone(forward, optim, time.perf_counter() - submitted.at)
-
-
-def about_step(ctx: StageContext, batch: Batch, done: StepDone) -> dict[str, float]:
-    """The metrics that every kind of training has of a step; reads `session` and `update`."""
-    tokens = sum(len(datum) for datum in batch.datums)
-    return {
-        "learning_rate": ctx.state["update"].learning_rate,
-        "epoch": batch.epoch,
-        "progress": (ctx.step + 1) / (ctx.total_steps or 1),
-        "num_tokens": tokens,
-        "num_loss_tokens": sum(datum.num_loss_tokens for datum in batch.datums),
-        **{f"optim/{name}": value for name, value in done.optim.metrics.items()},
-        "time/step_s": done.seconds,
-        "time/tokens_per_s": tokens / done.seconds,
-        **work(done.forward.metrics, ctx.state["session"].device_facts, done.seconds),
-    }
-
-
-async def both(
-    first: Awaitable[ForwardResult], second: Awaitable[OptimResult]
-) -> tuple[ForwardResult, OptimResult]:
-    """Both results. Where the first failed its error is told: the second only failed after it."""
-    done = await asyncio.gather(first, second, return_exceptions=True)
-    for result in done:
-        if isinstance(result, BaseException):
-            raise result
-    forward, optim = done
-    return cast(ForwardResult, forward), cast(OptimResult, optim)
-
-
-def work(metrics: Mapping[str, float], device: DeviceFacts, seconds: float) -> dict[str, float]:
-    """How hard the device worked, as far as the backend says: TFLOP/s and the memory taken at most;
-    and, where the device's peak is known, the model FLOP utilization (PaLM's MFU, a share).
-    """
-    work: dict[str, float] = {}
-    if "flops" in metrics:
-        work["time/tflops_per_s"] = metrics["flops"] / seconds / 1e12
-        if device.peak_flops:
-            work["time/mfu"] = metrics["flops"] / seconds / device.peak_flops
-    if "peak_memory_bytes" in metrics:
-        work["memory/peak_gib"] = metrics["peak_memory_bytes"] / 2**30
-    return work

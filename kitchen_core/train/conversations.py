@@ -41,6 +41,11 @@ class Conversation:
         """The last answer."""
         return self.messages[self._last_answer()]
 
+    @property
+    def reply(self) -> Message | None:
+        """What the data answers to the `question`; None where it ends with the question."""
+        return self.messages[-1] if self.messages[-1].role == "assistant" else None
+
     def upto(self, end: int) -> Conversation:
         """The first `end` turns."""
         return replace(self, messages=self.messages[:end])

@@ -1,6 +1,6 @@
 """The workflows that ship with the kitchen, and the registry that finds them by name."""
 
-from kitchen_core.workflows.distillation import DistillationConfig
+from kitchen_core.workflows.distillation import DistillationConfig, distillation
 from kitchen_core.workflows.preference import PreferenceConfig, preference
 from kitchen_core.workflows.registry import WORKFLOWS
 from kitchen_core.workflows.reinforcement import ReinforcementConfig, reinforcement
@@ -14,6 +14,7 @@ __all__ = [
     "ReinforcementConfig",
     "SupervisedConfig",
     "TrainingConfig",
+    "distillation",
     "preference",
     "reinforcement",
     "supervised",

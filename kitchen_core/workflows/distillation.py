@@ -2,10 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Literal, Self
+
+from pydantic import model_validator
 
 from kitchen_core.config import setting
+from kitchen_core.stages.best import (
+    BeginBest,
+    DropBest,
+    RestoreBest,
+    TrackBest,
+    not_measured,
+    waited_long,
+)
+from kitchen_core.stages.data import LoadDataset
+from kitchen_core.stages.distillation import (
+    AnswerPrompts,
+    BuildDistillDatums,
+    ForwardBackwardDistill,
+    LogDistillation,
+    LogDistilled,
+)
+from kitchen_core.stages.evaluation import Evaluate
+from kitchen_core.stages.prompts import BuildPrompts
+from kitchen_core.stages.samples import LogAnswers
+from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
+from kitchen_core.stages.session import InitSession, InitTokenizer
+from kitchen_core.stages.teachers import CloseTeachers, LoadTeacherSampler
+from kitchen_core.stages.training import OptimStep
+from kitchen_core.train.distillation.teacher_prompt import ANSWER, QUESTION
+from kitchen_core.train.naming import closest
+from kitchen_core.workflow.graph import StageNode, Workflow, every, is_set, loop, stage, when
 from kitchen_core.workflows.training import TrainingConfig
+
+_ONLY_IN = {
+    "on_policy": ("kl", "kl_penalty_coef", "kl_discount_factor"),
+    "off_policy": ("llm_teacher", "top_k_targets"),
+}
+_WHY = {
+    "on_policy": "scores the student's answers",
+    "off_policy": "learns the teacher's answers by cross entropy",
+}
 
 
 class DistillationConfig(TrainingConfig):
@@ -46,3 +84,112 @@ class DistillationConfig(TrainingConfig):
     )
     groups_per_batch: int = setting(64, "Prompts in one step", unit="prompts", ge=1)
     group_size: int = setting(1, "Answers to each prompt", unit="answers", ge=1)
+
+    @model_validator(mode="after")
+    def _mode_uses_what_is_set(self) -> Self:
+        for mode, names in _ONLY_IN.items():
+            for name in names:
+                value = getattr(self, name)
+                if mode != self.mode and value != type(self).model_fields[name].default:
+                    raise ValueError(
+                        f"{name}={value} is for mode={mode}, but mode={self.mode} {_WHY[self.mode]}; "
+                        f"set mode={mode} or leave {name} out"
+                    )
+        if self.kl_discount_factor and self.kl != "sampled":
+            raise ValueError(
+                f"kl_discount_factor={self.kl_discount_factor:g} discounts distances at sampled tokens, "
+                f"but kl={self.kl}; set kl=sampled"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _teachers_fit_together(self) -> Self:
+        for ref, weight in self.mix_teachers.items():
+            if not weight > 0:
+                raise ValueError(f"mix_teachers: {ref} has the weight {weight:g}, expected above 0")
+        if self.teacher in self.mix_teachers:
+            raise ValueError(f"mix_teachers names {self.teacher}, which is the teacher already")
+        if self.llm_teacher is None:
+            return self
+        for name in ("teacher", "mix_teachers", "top_k_targets"):
+            if value := getattr(self, name):
+                why = (
+                    "gives text without likelihoods"
+                    if name == "top_k_targets"
+                    else "is the teacher"
+                )
+                raise ValueError(f"{name}={value}, but llm_teacher={self.llm_teacher} {why}")
+        return self
+
+    @model_validator(mode="after")
+    def _there_is_something_to_learn(self) -> Self:
+        itself = not (self.teacher or self.mix_teachers or self.llm_teacher)
+        if itself and self.teacher_prompt is None:
+            raise ValueError(
+                "no teacher: the model would learn from itself what it says already; set teacher, or a "
+                "teacher_prompt that tells it more than the question"
+            )
+        if self.group_size > 1 and self.temperature == 0:
+            raise ValueError(
+                f"group_size={self.group_size} asks for several answers, but temperature=0 gives the "
+                "same one every time; raise temperature"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _teacher_prompt_asks(self) -> Self:
+        if self.teacher_prompt is None:
+            return self
+        for name in re.findall(r"\{(\w+)\}", self.teacher_prompt):
+            near = closest(name, ("question", "answer"))
+            if near and near != name:
+                raise ValueError(f"teacher_prompt has {{{name}}}; did you mean {{{near}}}?")
+        if QUESTION not in self.teacher_prompt:
+            raise ValueError(
+                f"teacher_prompt stands in place of the question; say where it goes by {QUESTION}"
+                f" (and {ANSWER} for the data's answer)"
+            )
+        return self
+
+
+def _measure() -> tuple[StageNode, ...]:
+    return stage(Evaluate()), stage(LogAnswers()), stage(TrackBest())
+
+
+distillation = Workflow(
+    name="distillation",
+    description="Learn from what a teacher says, or from what it thinks of the student's answers.",
+    config=DistillationConfig,
+    body=(
+        stage(LoadDataset(rows="prompts")),
+        stage(InitSession()),
+        stage(InitTokenizer()),
+        stage(BuildPrompts()),
+        stage(LoadTeacherSampler()),
+        stage(BeginBest()),
+        loop(
+            "steps",
+            stage(AnswerPrompts()),
+            stage(BuildDistillDatums()),
+            stage(ForwardBackwardDistill()),
+            stage(OptimStep()),
+            stage(LogDistillation()),
+            when(every("eval_every", at_start=True), stage(LogDistilled())),
+            over="batches",
+            item="batch",
+            between=(
+                when(every("save_every"), stage(Checkpoint())),
+                when(every("eval_every", at_start=True), *_measure()),
+            ),
+            until=waited_long("early_stopping_patience"),
+            counts_steps=True,
+        ),
+        stage(CloseTeachers()),
+        when(not_measured("eval_every"), *_measure()),
+        when(is_set("keep_best"), stage(RestoreBest())),
+        stage(SaveFinal()),
+        stage(CheckFinal()),
+        when(is_set("keep_best"), stage(DropBest())),
+        when(is_set("register_as"), stage(Register())),
+    ),
+)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from kitchen_core.workflow.graph import Workflow, stages_of
+from kitchen_core.workflows.distillation import distillation
 from kitchen_core.workflows.preference import preference
 from kitchen_core.workflows.reinforcement import reinforcement
 from kitchen_core.workflows.supervised import supervised
 
 WORKFLOWS: dict[str, Workflow] = {
-    workflow.name: workflow for workflow in (supervised, preference, reinforcement)
+    workflow.name: workflow for workflow in (supervised, preference, reinforcement, distillation)
 }
 
 

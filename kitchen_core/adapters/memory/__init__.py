@@ -5,6 +5,7 @@ from __future__ import annotations
 from kitchen_core.adapters.memory.bridge import MemoryBridge
 from kitchen_core.adapters.memory.datasets import MemoryDatasets
 from kitchen_core.adapters.memory.hub import MemoryHub
+from kitchen_core.adapters.memory.llm import MemoryLlm
 from kitchen_core.adapters.memory.session import MemoryTraining
 from kitchen_core.train.ports.adapter import Adapter
 
@@ -17,5 +18,6 @@ adapter = Adapter(
         "model_hub": MemoryHub,
         "dataset_hub": MemoryHub,
         "python_bridge": MemoryBridge,
+        "llm": MemoryLlm,
     },
 )

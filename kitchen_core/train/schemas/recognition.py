@@ -6,14 +6,14 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TypeAlias, TypeVar
+from typing import Generic, TypeVar
 
-from kitchen_core.train.conversations import Comparison, Example
+from kitchen_core.train.conversations import Comparison, Conversation, Example
 from kitchen_core.train.naming import closest, nearest
 from kitchen_core.train.schemas.cells import Cell, RowError
 from kitchen_core.train.schemas.columns import column_value, every_column, has_column, listed
 from kitchen_core.train.schemas.forms import FORMS, Form
-from kitchen_core.train.types import Row
+from kitchen_core.train.types import Role, Row
 
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
@@ -35,7 +35,11 @@ class Schema:
 
     def example(self, row: Row, where: str) -> Example:
         """A row as a conversation or a document. Raises RowError naming row and field."""
-        return self.form.read(self._cells(row, where))
+        cells = self._cells(row, where)
+        example = self.form.read(cells)
+        if isinstance(example, Conversation):
+            self._check_turn(example, "assistant", "learn", cells)
+        return example
 
     def comparison(self, row: Row, where: str) -> Comparison:
         """A row as two answers of which one is preferred. Raises RowError naming row and field."""
@@ -48,9 +52,24 @@ class Schema:
             )
         return self.form.compare(self._cells(row, where))
 
-    def _cells(self, row: Row, where: str) -> dict[str, Cell]:
+    def prompt(self, row: Row, where: str) -> Conversation:
+        """A row as something to answer, with an answer where it has one. Raises RowError naming row and
+        field.
+        """
+        if self.form.is_document:
+            raise RowError(where, self.mapping["text"], _NO_PROMPT)
+        cells = self._cells(row, where, answers=False)
+        form = self.form
+        asks = form.ask and form.answer and not cells[form.answer].given
+        read = form.ask if asks and form.ask else form.read
+        asked = read(cells)
+        assert isinstance(asked, Conversation)  # only a document has no turns
+        self._check_turn(asked, "user", "answer", cells)
+        return asked
+
+    def _cells(self, row: Row, where: str, *, answers: bool = True) -> dict[str, Cell]:
         cells = {field: self._cell(row, field, where) for field in self.form.fields}
-        for field in self.form.required:
+        for field in self.form.needs(answers=answers):
             column = cells[field].field
             if not has_column(row, column):
                 raise RowError(
@@ -58,25 +77,37 @@ class Schema:
                 )
         return cells
 
+    def _check_turn(
+        self, conversation: Conversation, role: Role, purpose: str, cells: Mapping[str, Cell]
+    ) -> None:
+        if not any(turn.role == role for turn in conversation.messages):
+            cell = cells[self.form.required[0]]
+            raise cell.refused(f"no {role} turn, so there is nothing to {purpose}")
+
     def _cell(self, row: Row, field: str, where: str) -> Cell:
         column = self.mapping.get(field, field)
         return Cell(column_value(row, column), where, column)
 
 
 E = TypeVar("E")
-Reading: TypeAlias = Callable[[Schema, Row, str], E]
-"""How a row is taken, given where it is: `Schema.example` or `Schema.comparison`."""
 
 
-def examples_from_rows(
-    rows: Iterable[Row], source: str, fields: Mapping[str, str] = _NO_FIELDS
-) -> Iterator[Example]:
-    """Every row as an example, as `rows_as` does it."""
-    return rows_as(Schema.example, rows, source, fields)
+@dataclass(frozen=True)
+class Reading(Generic[E]):
+    """What is made of rows. take: of one, given where it is. answers: whether each must have one."""
+
+    name: str
+    take: Callable[[Schema, Row, str], E]
+    answers: bool = True
+
+
+EXAMPLES = Reading("examples", Schema.example)
+COMPARISONS = Reading("comparisons", Schema.comparison)
+PROMPTS = Reading("prompts", Schema.prompt, answers=False)
 
 
 def rows_as(
-    reading: Reading[E], rows: Iterable[Row], source: str, fields: Mapping[str, str]
+    reading: Reading[E], rows: Iterable[Row], source: str, fields: Mapping[str, str] = _NO_FIELDS
 ) -> Iterator[E]:
     """Every row as `reading` takes it, in order, one at a time.
 
@@ -86,14 +117,15 @@ def rows_as(
     schema: Schema | None = None
     for number, row in enumerate(rows, start=1):
         where = f"{source} row {number}"
-        schema = schema or recognise(row, fields, where)
-        yield reading(schema, row, where)
+        schema = schema or recognise(row, fields, where, answers=reading.answers)
+        yield reading.take(schema, row, where)
 
 
-def recognise(row: Row, fields: Mapping[str, str], where: str) -> Schema:
+def recognise(row: Row, fields: Mapping[str, str], where: str, *, answers: bool = True) -> Schema:
     """The schema of a dataset, by its first row. `fields` overrides what the columns' names say.
 
-    Raises RowError naming the forms that there are, or the name nearest to the one given.
+    answers: whether rows must have an answer. Raises RowError naming the forms that there are, or the
+    name nearest to the one given.
     """
     _check_direction(row, fields, where)
     forms = _forms_with(fields, where)
@@ -109,7 +141,7 @@ def recognise(row: Row, fields: Mapping[str, str], where: str) -> Schema:
     for form in forms:
         mapping = {name: fields.get(name, name) for name in form.fields}
         found = {name: column for name, column in mapping.items() if has_column(row, column)}
-        if found.keys() >= set(form.required):
+        if found.keys() >= set(form.needs(answers=answers)):
             return Schema(form, found)
     raise RowError(where, "", _unrecognised(row, fields, forms))
 
@@ -175,4 +207,7 @@ def _form_shown(form: Form) -> str:
     return fields if fields == form.name else f"{form.name} ({fields})"
 
 
+_NO_PROMPT = (
+    'plain text asks nothing to be answered; where it is the prompt, set fields={"prompt": "text"}'
+)
 _ALL_FORMS = ", ".join(_form_shown(form) for form in FORMS)

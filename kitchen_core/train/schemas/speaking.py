@@ -19,8 +19,6 @@ def conversation(row: Fields, first: Cell, turns: list[Message]) -> Conversation
     """The turns behind the row's system prompt. first: the cell that the first turn is from."""
     if turns[0].role == "assistant":
         raise first.refused("a conversation can't begin with an assistant's turn")
-    if not any(turn.role == "assistant" for turn in turns):
-        raise first.refused("no assistant turn, so there is nothing to learn")
     tools = read_tools(row["tools"]) if "tools" in row else ()
     return Conversation(tuple(_with_system(row["system"], turns)), first.where, tools)
 

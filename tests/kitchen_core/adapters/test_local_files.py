@@ -240,7 +240,7 @@ from pathlib import Path
 import psutil
 from kitchen_core.adapters.local_files.reader import open_rows
 from kitchen_core.train.hashing import sha256_of_rows
-from kitchen_core.train.schemas import examples_from_rows
+from kitchen_core.train.schemas import EXAMPLES, rows_as
 
 small, large = Path(sys.argv[1]), Path(sys.argv[2])
 memory, peak, done = psutil.Process().memory_info, 0, threading.Event()
@@ -253,7 +253,7 @@ def watch():
 def go_through(path):
     rows = open_rows(path)
     sha256_of_rows(rows)
-    return sum(1 for _ in examples_from_rows(rows, path.name))
+    return sum(1 for _ in rows_as(EXAMPLES, rows, path.name))
 
 go_through(small)
 before = memory().rss

@@ -19,7 +19,7 @@ from kitchen_core.train.pairs import PairPreparation, answer_logprobs
 from kitchen_core.train.preference import Objective
 from kitchen_core.train.renderers import get_renderer
 from kitchen_core.train.schedules import lr_multiplier
-from kitchen_core.train.schemas import Schema, rows_as
+from kitchen_core.train.schemas import COMPARISONS, rows_as
 from kitchen_core.train.types import AdamParams, LoraSpec, ModelSource, SessionSpec
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "parity" / "preference"
@@ -45,7 +45,7 @@ def batches():
     how = PairPreparation(renderer, tokenizer, SETTINGS["max_length"])
     pairs = [
         [datum_from_rendered(side) for side in how.sequences(comparison)]
-        for comparison in rows_as(Schema.comparison, rows, "pairs.jsonl", {})
+        for comparison in rows_as(COMPARISONS, rows, "pairs.jsonl", {})
     ]
     return [[datum for row in batch["rows"] for datum in pairs[row]] for batch in BATCHES]
 

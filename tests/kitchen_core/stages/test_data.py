@@ -8,7 +8,7 @@ from kitchen_core.resolved_data import Split
 from kitchen_core.stages.examples import ExampleStream
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.hashing import sha256_of_rows
-from kitchen_core.train.schemas import Schema
+from kitchen_core.train.schemas import EXAMPLES
 from kitchen_core.workflow.runner import StageFailed
 from tests.kitchen_core.stages.support import CONFIG, file_ref, stages_run
 from tests.kitchen_core.store.support import fresh_store
@@ -32,9 +32,7 @@ def load(store, tmp_path):
 
 
 def stream(rows, **given):
-    return ExampleStream(
-        "x.jsonl", Split(rows, len(rows), sha256_of_rows(rows)), Schema.example, **given
-    )
+    return ExampleStream("x.jsonl", Split(rows, len(rows), sha256_of_rows(rows)), EXAMPLES, **given)
 
 
 def test_both_sides_of_a_split_are_all_of_it_each_row_with_its_own_number():
@@ -51,7 +49,7 @@ def test_both_sides_of_a_split_are_all_of_it_each_row_with_its_own_number():
 
 def test_a_set_that_changed_after_it_was_resolved_is_noticed():
     rows = [chat("1"), chat("2")]
-    changed = ExampleStream("x.jsonl", Split(rows, 2, "0" * 64), Schema.example)
+    changed = ExampleStream("x.jsonl", Split(rows, 2, "0" * 64), EXAMPLES)
     with pytest.raises(RefError, match=r"x\.jsonl changed while it was read"):
         list(changed)
 

@@ -10,7 +10,7 @@ from kitchen_core.stages.held_out import held_out
 from kitchen_core.train.batches import BatchPlan
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import TemplateRenderer
-from kitchen_core.train.schemas import examples_from_rows
+from kitchen_core.train.schemas import EXAMPLES, rows_as
 from kitchen_core.train.types import Message
 from kitchen_core.workflow.runner import StageFailed
 from tests.kitchen_core.stages.support import CONFIG, file_ref, stages_run, text_of
@@ -113,7 +113,7 @@ async def test_no_more_than_eval_examples_are_measured(build, tmp_path):
 
 def test_a_question_as_long_as_max_length_is_left_out_and_told():
     tokenizer = HuggingFaceTokenizer(builtin.model_folder("tiny"))
-    examples = list(examples_from_rows([chat("1 + 2", "3"), chat("1 + 2" * 50, "3")], "chat.jsonl"))
+    examples = list(rows_as(EXAMPLES, [chat("1 + 2", "3"), chat("1 + 2" * 50, "3")], "chat.jsonl"))
     preparation = Preparation(TemplateRenderer(tokenizer), tokenizer, "all_assistant_messages", 40)
     measured, said = held_out(examples, preparation)
     assert len(measured.prompts) == len(measured.datums) == 1
@@ -125,17 +125,17 @@ def test_a_question_as_long_as_max_length_is_left_out_and_told():
 def test_a_held_out_prompt_ends_before_the_last_answer():
     turns = [("user", "a"), ("assistant", "b"), ("user", "c"), ("assistant", "d")]
     row = {"messages": [{"role": role, "content": content} for role, content in turns]}
-    measured, _ = held_out(list(examples_from_rows([row], "x")), with_bytes())
+    measured, _ = held_out(list(rows_as(EXAMPLES, [row], "x")), with_bytes())
     (prompt,) = measured.prompts
     assert bytes(token for token in prompt if token < 256) == b"abc"
     assert (measured.questions, measured.answers) == (["a … c"], [Message("assistant", "d")])
 
 
 def test_what_is_measured_tells_itself_apart():
-    one, _ = held_out(list(examples_from_rows([chat("1", "2")], "x")), with_bytes())
-    same, _ = held_out(list(examples_from_rows([chat("1", "2")], "y")), with_bytes())
-    other, _ = held_out(list(examples_from_rows([chat("1", "3")], "x")), with_bytes())
-    longer, _ = held_out(list(examples_from_rows([chat("1", "2")] * 2, "x")), with_bytes())
+    one, _ = held_out(list(rows_as(EXAMPLES, [chat("1", "2")], "x")), with_bytes())
+    same, _ = held_out(list(rows_as(EXAMPLES, [chat("1", "2")], "y")), with_bytes())
+    other, _ = held_out(list(rows_as(EXAMPLES, [chat("1", "3")], "x")), with_bytes())
+    longer, _ = held_out(list(rows_as(EXAMPLES, [chat("1", "2")] * 2, "x")), with_bytes())
     assert one.fingerprint == same.fingerprint
     assert len({each.fingerprint for each in (one, other, longer)}) == 3
 

@@ -19,7 +19,7 @@ from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.hashing import sha256_of_rows
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import TemplateRenderer
-from kitchen_core.train.schemas import Schema
+from kitchen_core.train.schemas import EXAMPLES
 from kitchen_core.workflow.context import Interrupted
 from tests.kitchen_core.stages.support import CONFIG, file_ref, stages_run
 from tests.kitchen_core.store.support import fresh_store
@@ -102,7 +102,7 @@ async def test_the_same_content_under_another_name_is_found(build, prepared_fold
 def keyed(rows=ROWS, renderer=None, tokenizer=None, stream=None, train_on=None, max_length=64):
     tokenizer = tokenizer or ByteTokenizer()
     examples = ExampleStream(
-        "a", Split(rows, len(rows), sha256_of_rows(rows)), Schema.example, **stream or {}
+        "a", Split(rows, len(rows), sha256_of_rows(rows)), EXAMPLES, **stream or {}
     )
     how = Preparation(
         renderer or TemplateRenderer(ByteTokenizer()),

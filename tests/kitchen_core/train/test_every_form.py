@@ -8,7 +8,7 @@ import pytest
 
 from kitchen_core.train.preparing import Preparation
 from kitchen_core.train.renderers import get_renderer
-from kitchen_core.train.schemas import examples_from_rows
+from kitchen_core.train.schemas import EXAMPLES, rows_as
 from tests.kitchen_core.train.renderers.support import chatml_tokenizer, trained_text
 from tests.kitchen_core.train.schemas.forms import ONE_TURN, TOOL_USE, TWO_TURNS
 
@@ -49,6 +49,6 @@ def test_of_a_row_of_any_form_the_answers_are_trained_with_their_ends(renderer, 
     tokenizer = chatml_tokenizer(marked=False)
     found = get_renderer("auto" if renderer == "chatml" else renderer, tokenizer)
     preparation = Preparation(found, tokenizer, "all_assistant_messages", max_length=1024)
-    (example,) = examples_from_rows([json.loads(json.dumps(row))], "x.jsonl")
+    (example,) = rows_as(EXAMPLES, [json.loads(json.dumps(row))], "x.jsonl")
     (sequence,) = preparation.sequences(example)
     assert trained_text(tokenizer, sequence) == trained

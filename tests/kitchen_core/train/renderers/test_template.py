@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.builtin import dataset_rows
 from kitchen_core.train.renderers import RenderError, TemplateRenderer, TrainOnWhat
-from kitchen_core.train.schemas import examples_from_rows
+from kitchen_core.train.schemas import EXAMPLES, rows_as
 from kitchen_core.train.types import Message, ToolCall
 from tests.contracts.models import MARKED_TEMPLATE, PLAIN_TEMPLATE, make_byte_tokenizer
 from tests.kitchen_core.train.renderers.support import (
@@ -283,7 +283,7 @@ def test_a_completion_reads_without_its_control_tokens(renderer):
 
 def test_the_embedded_model_trains_the_answer_and_the_end_of_turn():
     tiny = TemplateRenderer(tiny_tokenizer())
-    (row,) = examples_from_rows(dataset_rows("arithmetic", "test")[:1], "test")
+    (row,) = rows_as(EXAMPLES, dataset_rows("arithmetic", "test")[:1], "test")
     (end,) = tiny.stop.tokens
     rendered = tiny.supervised(row, "all_assistant_messages")
     assert trained(tiny, row).startswith(row.answer.content)

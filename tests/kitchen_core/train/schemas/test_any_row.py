@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kitchen_core.train.conversations import Conversation, Document
-from kitchen_core.train.schemas import RowError, examples_from_rows
+from kitchen_core.train.schemas import EXAMPLES, RowError, rows_as
 from kitchen_core.train.schemas.forms import FORMS
 
 ROLES = ["user", "assistant", "tool", "system", "human", "gpt", "function_call", "text", "thinking"]
@@ -34,7 +34,7 @@ FIELDS = st.just({}) | st.dictionaries(st.sampled_from([*COLUMNS, "promt"]), st.
 
 def read_or_refusal(row, fields):
     try:
-        return next(examples_from_rows([row], "x.jsonl", fields))
+        return next(rows_as(EXAMPLES, [row], "x.jsonl", fields))
     except RowError as error:
         return error
 

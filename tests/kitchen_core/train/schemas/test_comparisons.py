@@ -3,7 +3,7 @@
 import pytest
 
 from kitchen_core.train.conversations import Comparison
-from kitchen_core.train.schemas import RowError, Schema, rows_as
+from kitchen_core.train.schemas import COMPARISONS, RowError, rows_as
 from kitchen_core.train.types import Message
 from tests.kitchen_core.train.schemas.forms import (
     BYE,
@@ -29,7 +29,7 @@ ADD = {"type": "function", "function": {"name": "add", "description": "Adds.", "
 
 
 def compared(row, fields=None):
-    (found,) = rows_as(Schema.comparison, [row], "x.jsonl", fields or {})
+    (found,) = rows_as(COMPARISONS, [row], "x.jsonl", fields or {})
     return found
 
 

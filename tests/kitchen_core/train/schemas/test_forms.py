@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitchen_core.train.conversations import Conversation, Document
-from kitchen_core.train.schemas import examples_from_rows, recognise
+from kitchen_core.train.schemas import EXAMPLES, recognise, rows_as
 from kitchen_core.train.types import Message, ToolCall
 from tests.kitchen_core.train.schemas.forms import (
     BYE,
@@ -32,7 +32,7 @@ WRAPPED_ADD = {"type": "function", "function": ADD}
 
 
 def example(row, fields=None):
-    (found,) = examples_from_rows([row], "x.jsonl", fields or {})
+    (found,) = rows_as(EXAMPLES, [row], "x.jsonl", fields or {})
     assert found.where == "x.jsonl row 1"
     return found
 

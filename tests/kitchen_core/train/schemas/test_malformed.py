@@ -9,7 +9,7 @@ import pytest
 
 from kitchen_core.adapters.local_files import LocalFiles
 from kitchen_core.train.ports.errors import InvalidRequest
-from kitchen_core.train.schemas import RowError, examples_from_rows
+from kitchen_core.train.schemas import EXAMPLES, RowError, rows_as
 
 USER = {"role": "user", "content": "What is 1 + 2?"}
 ASSISTANT = {"role": "assistant", "content": "3"}
@@ -413,7 +413,7 @@ async def test_a_malformed_dataset_is_refused_in_one_line(case, tmp_path):
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises((RowError, InvalidRequest)) as refused:
-        list(examples_from_rows(await LocalFiles().read(path), name, fields))
+        list(rows_as(EXAMPLES, await LocalFiles().read(path), name, fields))
     said = (
         refused.value.message if isinstance(refused.value, InvalidRequest) else str(refused.value)
     )

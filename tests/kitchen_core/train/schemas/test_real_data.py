@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kitchen_core.adapters.local_files.reader import open_rows
-from kitchen_core.train.schemas import examples_from_rows, recognise
+from kitchen_core.train.schemas import EXAMPLES, recognise, rows_as
 
 DATA = os.environ.get("KITCHEN_TEST_DATA")
 
@@ -41,7 +41,7 @@ def test_every_row_becomes_a_conversation(name):
     form, count, turns = FILES[name]
     rows = open_rows(Path(DATA or "", name))
     assert recognise(next(iter(rows)), {}, name).name == form
-    examples = list(examples_from_rows(rows, name))
+    examples = list(rows_as(EXAMPLES, rows, name))
     assert len(examples) == count
     assert Counter(each.role for example in examples for each in example.messages) == turns
 
@@ -49,7 +49,7 @@ def test_every_row_becomes_a_conversation(name):
 def test_every_call_has_its_tool_and_its_answer():
     name = "chat/sharegpt_toolcall.json"
     calls = 0
-    for example in examples_from_rows(open_rows(Path(DATA or "", name)), name):
+    for example in rows_as(EXAMPLES, open_rows(Path(DATA or "", name)), name):
         known = {tool["function"]["name"] for tool in example.tools}
         for turn, following in zip(example.messages, example.messages[1:], strict=False):
             calls += len(turn.tool_calls)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kitchen_core.train.conversations import Conversation, Document
-from kitchen_core.train.schemas import RowError, examples_from_rows, recognise
+from kitchen_core.train.schemas import EXAMPLES, RowError, recognise, rows_as
 from kitchen_core.train.types import Message
 
 TURNS = [{"role": "user", "content": "Hi!"}, {"role": "assistant", "content": "Hello."}]
@@ -72,12 +72,12 @@ def test_the_mapping_names_the_columns_that_are_there():
 def test_an_error_names_the_column_as_the_data_does():
     row = {"data": {"turns": [TURNS[0], {"role": "assistant", "content": 4}]}}
     with pytest.raises(RowError, match=r"field 'data\.turns\[1\]\.content'"):
-        list(examples_from_rows([row], "x", {"messages": "data.turns"}))
+        list(rows_as(EXAMPLES, [row], "x", {"messages": "data.turns"}))
 
 
 def test_what_the_first_row_leaves_out_may_come_later():
     rows = [{"messages": TURNS}, {"messages": TURNS, "system": "Be brief."}]
-    plain, with_system = examples_from_rows(rows, "x")
+    plain, with_system = rows_as(EXAMPLES, rows, "x")
     assert plain == Conversation(EXPECTED, "x row 1")
     assert with_system.messages == (Message("system", "Be brief."), *EXPECTED)
 
@@ -85,7 +85,7 @@ def test_what_the_first_row_leaves_out_may_come_later():
 def test_every_row_is_held_to_the_form_of_the_first():
     rows = [{"text": "a"}, {"messages": TURNS}]
     with pytest.raises(RowError, match="x row 2: field 'text': is missing"):
-        list(examples_from_rows(rows, "x"))
+        list(rows_as(EXAMPLES, rows, "x"))
 
 
 def test_rows_are_read_one_at_a_time():
@@ -96,7 +96,7 @@ def test_rows_are_read_one_at_a_time():
             asked.append(len(asked))
             yield {"text": str(len(asked))}
 
-    examples = examples_from_rows(endless(), "x")
+    examples = rows_as(EXAMPLES, endless(), "x")
     assert asked == []
     assert [next(examples), next(examples)] == [Document("1", "x row 1"), Document("2", "x row 2")]
     assert len(asked) == 2
