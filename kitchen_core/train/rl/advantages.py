@@ -70,8 +70,11 @@ def gae(rewards: Sequence[Float64Array], discount: float, gae_lambda: float) -> 
     """
     returns = [discounted_sums(each, discount) for each in rewards]
     longest = max((len(each) for each in returns), default=0)
-    values = [np.mean([each[t] for each in returns if len(each) > t]) for t in range(longest)]
-    return [_gae_of(each, np.array(values[: len(each)]), discount, gae_lambda) for each in rewards]
+    values = np.array(
+        [np.mean([each[t] for each in returns if len(each) > t]) for t in range(longest)],
+        dtype=np.float64,
+    )
+    return [_gae_of(each, values[: len(each)], discount, gae_lambda) for each in rewards]
 
 
 def turn_rewards(episode: Trajectory, group: TrajectoryGroup) -> Float64Array:
