@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.workflow.context import StageContext
@@ -39,4 +40,5 @@ class LoadReference(Stage):
         else:
             resolved = await ctx.wait(ctx.resolver.model(config.kl_reference, "kl reference"))
             teacher = await ctx.wait(session.teacher(resolved.source))
-            ctx.state["reference"] = Reference(teacher, resolved.node.id)
+            weights = [node.sha256 for node in (resolved.node, resolved.base) if node]
+            ctx.state["reference"] = Reference(teacher, sha256_of_json(weights))

@@ -53,13 +53,14 @@ class OpenAIChat:
                 raise AuthError(
                     "there is no key", hint="Set OPENAI_API_KEY, or base_url of a server without."
                 )
-            completion = await self._client.chat.completions.create(
-                model=model,
-                messages=[_spelled(message) for message in conversation.messages],  # type: ignore[misc]
-                temperature=temperature,
+            request: dict[str, Any] = {
+                "model": model,
+                "messages": [_spelled(message) for message in conversation.messages],
+                "temperature": temperature,
                 **self._limit(max_tokens),
                 **({"tools": list(conversation.tools)} if conversation.tools else {}),
-            )
+            }
+            completion = await self._client.chat.completions.create(**request)
             return _answer(completion)
 
     async def close(self) -> None:

@@ -70,8 +70,10 @@ def gae(rewards: Sequence[Float64Array], discount: float, gae_lambda: float) -> 
     """
     returns = [discounted_sums(each, discount) for each in rewards]
     longest = max((len(each) for each in returns), default=0)
-    means = [float(np.mean([r[t] for r in returns if len(r) > t])) for t in range(longest)]
-    values = np.array(means)
+    values = np.array(
+        [np.mean([each[t] for each in returns if len(each) > t]) for t in range(longest)],
+        dtype=np.float64,
+    )
     return [_gae_of(each, values[: len(each)], discount, gae_lambda) for each in rewards]
 
 

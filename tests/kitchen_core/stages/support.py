@@ -43,9 +43,11 @@ WORKFLOW = Workflow("data", "A test's.", SupervisedConfig, BODY)
 class Connector:
     """One training client and one bridge, as every run has them."""
 
-    def __init__(self, client: Any = None) -> None:
-        bridge = MemoryBridge()
-        self._adapters = {"training_client": client or MemoryTraining(), "python_bridge": bridge}
+    def __init__(self, client: Any = None, bridge: Any = None) -> None:
+        self._adapters = {
+            "training_client": client or MemoryTraining(),
+            "python_bridge": bridge or MemoryBridge(),
+        }
 
     def connect(self, port: str) -> Any:
         return self._adapters[port]
