@@ -31,6 +31,7 @@ def test_dev_is_local_and_test_is_in_memory(tmp_path):
         "dataset_reader": "local_files",
         "model_hub": "hugging_face",
         "dataset_hub": "hugging_face",
+        "llm": "openai",
     }
     test = adapters_of(resolve_manifest("test", {}, tmp_path))
     assert (test["training_client"], test["model_hub"]) == ("memory", "memory")
