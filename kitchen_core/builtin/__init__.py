@@ -1,7 +1,7 @@
 """The embedded default: tiny models and small data, so that nothing need be downloaded.
 
 Importing this package imports neither torch nor transformers; `build` (the script that made the
-base model; `build_sl` made the other from it) and `tokenizer` do.
+base model; `build_sl` made the others from it) and `tokenizer` do.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from kitchen_core.train.naming import closest
 
-MODELS: tuple[str, ...] = ("tiny", "tiny-sl")
+MODELS: tuple[str, ...] = ("tiny", "tiny-sl", "tiny-rl")
 """Names of the embedded models: `builtin:tiny` knows sums but not how to chat, `builtin:tiny-sl` (after
-the recipe sl_basic) answers them in chat form, sloppily.
+the recipe sl_basic) answers them in chat form, sloppily, and `builtin:tiny-rl` (after math_rl) well.
 """
 
 _DATASET_MODULES = {

@@ -120,8 +120,9 @@ async def _prompts(ctx: StageContext, stream: ExampleStream, asking: Asking) -> 
     def take(numbered: tuple[int, Example]) -> None:
         number, example = numbered
         assert isinstance(example, Conversation)  # rows read as prompts have turns
-        if asking.fits(asking.prompt(example, 0)):
-            kept.append(example)
+        conversation = _unmarked(example)
+        if asking.fits(asking.prompt(conversation, 0)):
+            kept.append(conversation)
         else:
             too_long.append(number)
 

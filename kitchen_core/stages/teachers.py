@@ -19,7 +19,7 @@ from kitchen_core.train.ports.llm import LlmClient
 from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.ports.tokenizer import Tokenizer
 from kitchen_core.train.ports.training import TrainingClient, TrainingSession
-from kitchen_core.train.renderers import Renderer, RenderError, get_renderer
+from kitchen_core.train.renderers import RenderError, get_renderer
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
 
@@ -68,7 +68,7 @@ class LoadTeacherSampler(Stage):
     """Load the teachers, and see that they read the student's tokens as the student does."""
 
     name = "LoadTeacherSampler"
-    reads = ("session", "renderer", "batches")
+    reads = ("session", "batches")
     writes = MappingProxyType({"teachers": Keeping.REBUILT})
     ports = ("training_client", "llm")
 
@@ -114,14 +114,14 @@ class LoadTeacherSampler(Stage):
         check_tokenization(ref, teacher, student, _texts(prompts, student))
         if student.fingerprint == teacher.fingerprint:
             return
-        ours: Renderer = ctx.state["renderer"]
         for prompt in prompts:
             theirs = _spelled(ctx.config.renderer, teacher, prompt.teacher_asked)
             if theirs != prompt.teacher_tokens:
+                own = "not at all" if theirs is None else f"{teacher.decode(theirs)!r}"
                 message = (
-                    f"{ref} spells conversations otherwise than the student: it reads "
-                    f"{ours.text(prompt.teacher_tokens)!r} here, spelled as the student's; what a "
-                    "teacher thinks of a spelling that it does not know may mislead"
+                    f"the chat template of {ref} is not the student's: it reads "
+                    f"{student.decode(prompt.teacher_tokens)!r}, as the student does, where its own "
+                    f"would spell {own}; what it thinks of a foreign spelling may mislead"
                 )
                 ctx.event(EventKind.LOG, level="warning", message=message)
                 return

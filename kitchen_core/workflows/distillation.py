@@ -124,7 +124,7 @@ class DistillationConfig(TrainingConfig):
     @model_validator(mode="after")
     def _there_is_something_to_learn(self) -> Self:
         itself = not (self.teacher or self.mix_teachers or self.llm_teacher)
-        if itself and self.teacher_prompt is None:
+        if itself and (self.teacher_prompt or QUESTION).strip() == QUESTION:
             raise ValueError(
                 "no teacher: the model would learn from itself what it says already; set teacher, or a "
                 "teacher_prompt that tells it more than the question"

@@ -32,6 +32,7 @@ def test_dev_is_local_and_test_is_in_memory(tmp_path):
         "model_hub": "hugging_face",
         "dataset_hub": "hugging_face",
         "python_bridge": "python_bridge",
+        "llm": "openai",
     }
     test = adapters_of(resolve_manifest("test", {}, tmp_path))
     assert (test["training_client"], test["python_bridge"]) == ("memory", "memory")

@@ -1,0 +1,51 @@
+import pytest
+
+from kitchen_core.adapters.memory.tokenizer import ByteTokenizer
+from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.builtin import model_folder
+from kitchen_core.train.distillation import TokenizationDiffers, check_tokenization
+from tests.contracts.models import PLAIN_TEMPLATE, make_byte_tokenizer
+
+TINY = HuggingFaceTokenizer(model_folder("tiny"))
+
+
+class Unused:
+    """Texts that nobody may look at."""
+
+    def __iter__(self):
+        raise AssertionError("looked at")
+
+
+def saved(folder, template, *more_tokens):
+    tokenizer = make_byte_tokenizer(template)
+    tokenizer.add_special_tokens({"extra_special_tokens": list(more_tokens)})
+    tokenizer.save_pretrained(folder)
+    return HuggingFaceTokenizer(folder)
+
+
+def test_equal_tokenizers_need_no_look():
+    check_tokenization("t", HuggingFaceTokenizer(model_folder("tiny-sl")), TINY, Unused())
+
+
+def test_another_chat_template_alone_is_no_other_tokenization(tmp_path):
+    one, other = saved(tmp_path / "a", PLAIN_TEMPLATE), saved(tmp_path / "b", "{{ 1 }}")
+    assert one.fingerprint != other.fingerprint
+    check_tokenization("t", one, other, ["Hello", "<user>Hello<eos>"])
+
+
+def test_the_first_text_that_differs_is_told_with_both_tokenizations():
+    with pytest.raises(TokenizationDiffers) as refused:
+        check_tokenization("org/teacher", ByteTokenizer(), TINY, ["7", "What is 7?"])
+    told = str(refused.value)
+    assert told.startswith("the teacher org/teacher does not tokenize as the student does")
+    assert "reads '7' as ['7' 55], the student as [" in told
+    assert "llm_teacher" in told
+
+
+def test_a_control_token_that_only_one_knows_is_found_without_data(tmp_path):
+    plain, more = (
+        saved(tmp_path / "a", PLAIN_TEMPLATE),
+        saved(tmp_path / "b", PLAIN_TEMPLATE, "<think>"),
+    )
+    with pytest.raises(TokenizationDiffers, match="<think>"):
+        check_tokenization("t", more, plain, ["ordinary words"])
