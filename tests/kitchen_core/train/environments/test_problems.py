@@ -40,13 +40,15 @@ def test_the_right_answer_is_read_from_the_data(name, answer, expected):
     assert (found.tags, found.where) == ((name,), "data.jsonl:3")
 
 
-def test_the_question_is_asked_as_it_is_and_gsm8k_asks_for_the_box():
-    for name in environment_names():
-        found = group(name, "What is 1 + 1?", "#### 2")
-        suffix = SUFFIX if name == "gsm8k" else ""
-        (env,) = found.make(1)
-        assert env.begin().messages == (Message("user", "What is 1 + 1?" + suffix),)
-        assert found.question == "What is 1 + 1?" + suffix
+@pytest.mark.parametrize(
+    "name", ["arithmetic", "math", "gsm8k", "question_answer", "math_retries", "math_tools"]
+)
+def test_the_question_is_asked_as_it_is_and_gsm8k_asks_for_the_box(name):
+    found = group(name, "What is 1 + 1?", "#### 2")
+    suffix = SUFFIX if name == "gsm8k" else ""
+    (env,) = found.make(1)
+    assert env.begin().messages == (Message("user", "What is 1 + 1?" + suffix),)
+    assert found.question == "What is 1 + 1?" + suffix
 
 
 def test_earlier_turns_and_a_system_prompt_are_kept():
