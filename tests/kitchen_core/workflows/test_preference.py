@@ -3,8 +3,8 @@
 import pytest
 from pydantic import ValidationError
 
-from kitchen_core.workflow.drawing import draw
 from kitchen_core.workflow.checking import check
+from kitchen_core.workflow.drawing import draw
 from kitchen_core.workflows import PreferenceConfig, preference
 
 
