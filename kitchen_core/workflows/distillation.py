@@ -10,10 +10,6 @@ from pydantic import model_validator
 from kitchen_core.config import setting
 from kitchen_core.stages.best import (
     BeginBest,
-    DropBest,
-    RestoreBest,
-    TrackBest,
-    not_measured,
     waited_long,
 )
 from kitchen_core.stages.data import LoadDataset
@@ -26,14 +22,13 @@ from kitchen_core.stages.distillation import (
 )
 from kitchen_core.stages.evaluation import Evaluate
 from kitchen_core.stages.prompts import BuildPrompts
-from kitchen_core.stages.samples import LogAnswers
-from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.teachers import CloseTeachers, LoadTeacherSampler
 from kitchen_core.stages.training import OptimStep
 from kitchen_core.train.distillation.teacher_prompt import ANSWER, QUESTION
 from kitchen_core.train.naming import closest
-from kitchen_core.workflow.graph import StageNode, Workflow, every, is_set, loop, stage, when
+from kitchen_core.workflow.graph import Workflow, every, loop, stage, when
+from kitchen_core.workflows.parts import between_steps, ending, measuring
 from kitchen_core.workflows.training import TrainingConfig
 
 _ONLY_IN = {
@@ -152,9 +147,7 @@ class DistillationConfig(TrainingConfig):
         return self
 
 
-def _measure() -> tuple[StageNode, ...]:
-    return stage(Evaluate()), stage(LogAnswers()), stage(TrackBest())
-
+_measure = measuring(Evaluate)
 
 distillation = Workflow(
     name="distillation",
@@ -177,19 +170,11 @@ distillation = Workflow(
             when(every("eval_every", at_start=True), stage(LogDistilled())),
             over="batches",
             item="batch",
-            between=(
-                when(every("save_every"), stage(Checkpoint())),
-                when(every("eval_every", at_start=True), *_measure()),
-            ),
+            between=between_steps(_measure),
             until=waited_long("early_stopping_patience"),
             counts_steps=True,
         ),
         stage(CloseTeachers()),
-        when(not_measured("eval_every"), *_measure()),
-        when(is_set("keep_best"), stage(RestoreBest())),
-        stage(SaveFinal()),
-        stage(CheckFinal()),
-        when(is_set("keep_best"), stage(DropBest())),
-        when(is_set("register_as"), stage(Register())),
+        *ending(_measure),
     ),
 )

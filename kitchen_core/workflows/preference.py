@@ -9,10 +9,6 @@ from pydantic import model_validator
 from kitchen_core.config import setting
 from kitchen_core.stages.best import (
     BeginBest,
-    DropBest,
-    RestoreBest,
-    TrackBest,
-    not_measured,
     waited_long,
 )
 from kitchen_core.stages.comparisons import BuildComparisons
@@ -20,12 +16,12 @@ from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.pair_evaluation import EvaluatePairs, LogPairs
 from kitchen_core.stages.preference import ForwardBackwardCustom, LogPairMetrics
 from kitchen_core.stages.reference import ReferenceLogprobs
-from kitchen_core.stages.samples import LogAnswers, LogRows
-from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
+from kitchen_core.stages.samples import LogRows
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import OptimStep
 from kitchen_core.train.preference import PreferenceLoss
-from kitchen_core.workflow.graph import StageNode, Workflow, every, is_set, stage, stream, when
+from kitchen_core.workflow.graph import Workflow, stage, stream
+from kitchen_core.workflows.parts import between_steps, ending, measuring
 from kitchen_core.workflows.training import TrainingConfig
 
 _USED_BY: dict[str, tuple[PreferenceLoss, ...]] = {
@@ -94,10 +90,7 @@ class PreferenceConfig(TrainingConfig):
         return self
 
 
-def _measure() -> tuple[StageNode, ...]:
-    stages = (EvaluatePairs(), LogRows(), LogPairs(), LogAnswers(), TrackBest())
-    return tuple(stage(each) for each in stages)
-
+_measure = measuring(EvaluatePairs, LogRows, LogPairs)
 
 preference = Workflow(
     name="preference",
@@ -117,18 +110,10 @@ preference = Workflow(
             stage(LogPairMetrics()),
             over="batches",
             item="batch",
-            between=(
-                when(every("save_every"), stage(Checkpoint())),
-                when(every("eval_every", at_start=True), *_measure()),
-            ),
+            between=between_steps(_measure),
             until=waited_long("early_stopping_patience"),
             counts_steps=True,
         ),
-        when(not_measured("eval_every"), *_measure()),
-        when(is_set("keep_best"), stage(RestoreBest())),
-        stage(SaveFinal()),
-        stage(CheckFinal()),
-        when(is_set("keep_best"), stage(DropBest())),
-        when(is_set("register_as"), stage(Register())),
+        *ending(_measure),
     ),
 )

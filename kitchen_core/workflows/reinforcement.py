@@ -5,10 +5,6 @@ from __future__ import annotations
 from kitchen_core.stages.advantages import AssembleBatch, ComputeAdvantages
 from kitchen_core.stages.best import (
     BeginBest,
-    DropBest,
-    RestoreBest,
-    TrackBest,
-    not_measured,
     waited_long,
 )
 from kitchen_core.stages.data import LoadDataset
@@ -17,22 +13,19 @@ from kitchen_core.stages.kl_reference import LoadReference
 from kitchen_core.stages.learning_log import LogReinforcement, LogRollouts
 from kitchen_core.stages.problems import BuildEnvGroups
 from kitchen_core.stages.rollouts import MakeBuffer, Rollout, TakePolicy
-from kitchen_core.stages.samples import LogAnswers
-from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.substeps import Substeps
 from kitchen_core.workflow.context import RunContext
 from kitchen_core.workflow.graph import (
     Predicate,
-    StageNode,
     Workflow,
     async_loop,
     every,
-    is_set,
     number_of,
     stage,
     when,
 )
+from kitchen_core.workflows.parts import between_steps, ending, measuring
 from kitchen_core.workflows.reinforcement_config import ReinforcementConfig
 
 
@@ -44,9 +37,7 @@ def _is_exact(ctx: RunContext) -> bool:
     return config.off_policy == "exact"
 
 
-def _measure() -> tuple[StageNode, ...]:
-    return stage(EvaluateEnvs()), stage(LogAnswers()), stage(TrackBest())
-
+_measure = measuring(EvaluateEnvs)
 
 reinforcement = Workflow(
     name="reinforcement",
@@ -75,17 +66,9 @@ reinforcement = Workflow(
             producer=(stage(Rollout()),),
             lag=number_of("max_steps_off_policy"),
             exact=Predicate("off_policy is exact", _is_exact),
-            between=(
-                when(every("save_every"), stage(Checkpoint())),
-                when(every("eval_every", at_start=True), *_measure()),
-            ),
+            between=between_steps(_measure),
             until=waited_long("early_stopping_patience"),
         ),
-        when(not_measured("eval_every"), *_measure()),
-        when(is_set("keep_best"), stage(RestoreBest())),
-        stage(SaveFinal()),
-        stage(CheckFinal()),
-        when(is_set("keep_best"), stage(DropBest())),
-        when(is_set("register_as"), stage(Register())),
+        *ending(_measure),
     ),
 )

@@ -5,30 +5,22 @@ from __future__ import annotations
 from kitchen_core.config import setting
 from kitchen_core.stages.best import (
     BeginBest,
-    DropBest,
-    RestoreBest,
-    TrackBest,
-    not_measured,
     waited_long,
 )
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.datums import BuildDatums
 from kitchen_core.stages.evaluation import Evaluate
-from kitchen_core.stages.samples import LogAnswers, LogRows
-from kitchen_core.stages.saving import CheckFinal, Checkpoint, Register, SaveFinal
+from kitchen_core.stages.samples import LogRows
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import ForwardBackward, LogMetrics, OptimStep
 from kitchen_core.train.datums import Reduction
 from kitchen_core.train.renderers import TrainOnWhat
 from kitchen_core.workflow.graph import (
-    StageNode,
     Workflow,
-    every,
-    is_set,
     stage,
     stream,
-    when,
 )
+from kitchen_core.workflows.parts import between_steps, ending, measuring
 from kitchen_core.workflows.training import TrainingConfig
 
 
@@ -42,9 +34,7 @@ class SupervisedConfig(TrainingConfig):
     )
 
 
-def _measure() -> tuple[StageNode, ...]:
-    return stage(Evaluate()), stage(LogRows()), stage(LogAnswers()), stage(TrackBest())
-
+_measure = measuring(Evaluate, LogRows)
 
 supervised = Workflow(
     name="supervised",
@@ -63,18 +53,10 @@ supervised = Workflow(
             stage(LogMetrics()),
             over="batches",
             item="batch",
-            between=(
-                when(every("save_every"), stage(Checkpoint())),
-                when(every("eval_every", at_start=True), *_measure()),
-            ),
+            between=between_steps(_measure),
             until=waited_long("early_stopping_patience"),
             counts_steps=True,
         ),
-        when(not_measured("eval_every"), *_measure()),
-        when(is_set("keep_best"), stage(RestoreBest())),
-        stage(SaveFinal()),
-        stage(CheckFinal()),
-        when(is_set("keep_best"), stage(DropBest())),
-        when(is_set("register_as"), stage(Register())),
+        *ending(_measure),
     ),
 )
