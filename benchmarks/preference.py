@@ -8,9 +8,10 @@ What is measured, in pairs a second:
 - real: a model folder (`--model`, such as SmolLM2-135M-Instruct), LoRA 32 on all linear layers,
   batches of 4 pairs, prompts of 32 to 128 tokens and answers of 16 to 96, two threads.
 
-Against whom: TRL's DPOTrainer (`--peer-python`, see `benchmarks.supervised`). Both take the
-same tokens in float32 with the same AdamW and clipping; what the reference says of the pairs is
-computed before. How they take turns and what the intervals mean is told in `benchmarks.race`.
+Against whom: the flat script `benchmarks.reference.dpo`, and TRL's DPOTrainer (`--peer-python`, see
+`benchmarks.supervised`). All take the same tokens in float32 with the same AdamW and clipping; what
+the reference says of the pairs is computed before. How they take turns and what the intervals mean is
+told in `benchmarks.race`.
 """
 
 from __future__ import annotations
@@ -47,7 +48,10 @@ def main() -> None:
     parts = (given.only,) if given.only else PARTS
 
     said, rows = [], list[Row]()
-    contestants: dict[str, Sequence[str]] = {KITCHEN: (sys.executable, "kitchen_dpo")}
+    contestants: dict[str, Sequence[str]] = {
+        KITCHEN: (sys.executable, "kitchen_dpo"),
+        "flat": (sys.executable, "flat_dpo"),
+    }
     if given.peer_python:
         contestants["TRL"] = (given.peer_python, "trl_dpo")
     else:

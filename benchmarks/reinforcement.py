@@ -11,11 +11,12 @@ What is measured, in completions a second: on-policy steps, from the questions t
   questions with 4 completions each of 32 tokens, two threads.
 
 Against whom: TRL's GRPOTrainer with transformers' generation (`--peer-python`, see
-`benchmarks.supervised`). Both sample at temperature 1, call the same reward function on the
-completions' texts and take one AdamW step in float32. The policy hardly moves, so that completions
-which end by themselves are as long on both sides; tokens/s shows whether they were. For `fixed` and
-`real` no token ends a completion: the kitchen is given a stop token that does not exist, and TRL
-`min_new_tokens`. How they take turns and what the intervals mean is told in `benchmarks.race`.
+`benchmarks.supervised`), and for `tiny` the flat script `benchmarks.reference.rl`. All sample at
+temperature 1, call the same reward function on the completions' texts and take one AdamW step in
+float32. The policy hardly moves, so that completions which end by themselves are as long on all
+sides; tokens/s shows whether they were. For `fixed` and `real` no token ends a completion: the
+kitchen is given a stop token that does not exist, and TRL `min_new_tokens`. How they take turns and
+what the intervals mean is told in `benchmarks.race`.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ def main() -> None:
     for part in ("tiny", "fixed"):
         if part in parts:
             job = tiny_job(ends=part == "tiny")
-            turns = race(job, contestants, rounds=given.rounds, steps=5, warm_up=3)
+            flat = {"flat": (sys.executable, "flat_rl")} if job.ends else {}
+            turns = race(job, contestants | flat, rounds=given.rounds, steps=5, warm_up=3)
             rows += figures(part, turns, "items")
     if "real" in parts and given.model:
         rounds = max(3, given.rounds // 4)

@@ -19,7 +19,7 @@ from benchmarks.reference import sft
 def compete(job: SupervisedJob) -> None:
     """Take steps for as long as they are asked for."""
     torch.set_num_threads(job.threads)
-    model = _with_lora(sft.load(Path(job.model)), job.lora_rank).to(job.device)
+    model = with_lora(sft.load(Path(job.model)), job.lora_rank).to(job.device)
     batches = [[sft.Example(*example) for example in batch] for batch in job.batches()]
     tokens = cycle([sum(len(example.tokens) - 1 for example in batch) for batch in batches])
     turns = Turns()
@@ -27,7 +27,8 @@ def compete(job: SupervisedJob) -> None:
         turns.stepped(next(tokens))
 
 
-def _with_lora(model: nn.Module, rank: int) -> nn.Module:
+def with_lora(model: nn.Module, rank: int) -> nn.Module:
+    """The model with the adapter of the others, where one is trained."""
     if not rank:
         return model
     lora = LoraConfig(r=rank, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")

@@ -24,6 +24,13 @@ def test_speeds_are_compared_round_by_round():
     assert cpu_ratio(ours, theirs) == Interval(4, 4, 4)
 
 
+def test_pairs_and_completions_are_compared_as_tokens_are():
+    ours = [Turn(tokens=9, seconds=2, cpu_seconds=1, peak_bytes=0, items=6)]
+    theirs = [Turn(tokens=9, seconds=1, cpu_seconds=1, peak_bytes=0, items=2)]
+    assert speed_ratio(ours, theirs, "items").median == 1.5
+    assert cpu_ratio(ours, theirs, "items").median == 3
+
+
 @pytest.mark.parametrize(
     ("speed", "mfu", "kept_mfu", "behind"),
     [

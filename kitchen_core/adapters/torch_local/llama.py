@@ -2,13 +2,12 @@
 
 It computes with the model's own weights what the model's forward pass computes, and nothing around
 it: keys and values are written into room that is there already, and rotated in three operations. A
-model is tried before it is trusted (`incremental_of`); one that is built in another way is read by its
+model is tried before it is trusted (`trusted`); one that is built in another way is read by its
 forward pass.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,18 +20,11 @@ from torch import Tensor, nn
 
 from kitchen_core.adapters.torch_local.device import autocast
 from kitchen_core.adapters.torch_local.incremental import (
-    ForwardPass,
-    Incremental,
     Prompt,
     Prompts,
     RowsUnderWay,
 )
-from kitchen_core.adapters.torch_local.parts import alike, causal_model
-
-log = logging.getLogger(__name__)
-
-_ROTARY_TYPES = ("default", "linear", "llama3", "yarn")
-"""Those whose angles depend on the position alone, and not on how long a sequence has become."""
+from kitchen_core.adapters.torch_local.parts import causal_model
 
 _ROOM = 64
 """How many tokens a cache has room for beyond its prompts, at most; a full one doubles."""
@@ -41,48 +33,6 @@ _UNSEEN = -1e9
 """Added to a score it leaves nothing of it, and padding that sees nothing still has numbers."""
 
 _Apply = Callable[[Tensor], Tensor]
-
-
-def incremental_of(model: nn.Module, device: torch.device) -> Incremental:
-    """The fastest way to read with this model that gives its own logits."""
-    own, whole = Llama(model, device), ForwardPass(model, device)
-    tolerance = 1e-4 if device.type == "cpu" else 0.05  # in bfloat16
-    try:
-        _check_described(causal_model(model).config)
-        pairs = zip(_tried(own), _tried(whole), strict=True)
-        if all(alike(found, expected, tolerance) for found, expected in pairs):
-            return own
-    except Exception:  # a model that is built in another way may fail in any
-        log.debug("not of the Llama family", exc_info=True)
-    log.info("this model is decoded by its forward pass")
-    return whole
-
-
-def _check_described(config: Any) -> None:
-    """Raises ValueError where the model is described as one of which a short trial can't show all."""
-    if config.rope_parameters["rope_type"] not in _ROTARY_TYPES:
-        raise ValueError("the angles depend on the length of the sequence")
-    every = ["full_attention"] * config.num_hidden_layers
-    layers = getattr(config, "layer_types", None)
-    windowed = layers != every if layers else getattr(config, "sliding_window", None)
-    if windowed or getattr(config, "attention_chunk_size", None):
-        raise ValueError("a token does not see all that came before")
-
-
-@torch.no_grad()
-def _tried(model: Incremental) -> list[Tensor]:
-    """The logits at every step of a small decoding: prompts of two lengths, one of them twice, and a
-    row that is dropped. Every vocabulary has these tokens.
-    """
-    rows = [(1, 2, 3, 4, 5, 6, 7), (3, 1, 2, 1), (1, 2, 3, 4, 5, 6, 7)]
-    under_way = model.start(rows, max_tokens=1)  # and then room is made for another
-    logits = [under_way.logits]
-    device = under_way.logits.device
-    under_way.advance(torch.tensor([4, 2, 1], device=device))
-    logits.append(under_way.logits)
-    under_way.keep(torch.tensor([1, 2], device=device))
-    under_way.advance(torch.tensor([5, 3], device=device))
-    return [*logits, under_way.logits]
 
 
 @dataclass(frozen=True)

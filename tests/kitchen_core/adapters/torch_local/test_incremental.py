@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PretrainedConfig
 
 from kitchen_core.adapters.torch_local.incremental import ForwardPass, Incremental, RowsUnderWay
-from kitchen_core.adapters.torch_local.llama import Llama, incremental_of
+from kitchen_core.adapters.torch_local.llama import Llama
+from kitchen_core.adapters.torch_local.trusted import incremental_of
 from kitchen_core.adapters.torch_local.weights import copy_of, swapped
 from tests.kitchen_core.adapters.torch_local.architectures import _GROUPED, PACKABLE, VOCAB
 
