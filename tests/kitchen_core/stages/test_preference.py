@@ -15,7 +15,7 @@ from kitchen_core.train.batches import BatchPlan
 from kitchen_core.workflow.context import Interrupted
 from kitchen_core.workflow.runner import Runner
 from kitchen_core.workflows import PreferenceConfig, preference
-from tests.kitchen_core.stages.support import Connector, resolver
+from tests.kitchen_core.stages.support import Connector, file_ref, resolver
 from tests.kitchen_core.stages.test_supervised import initial_adapter, values
 from tests.kitchen_core.store.support import fresh_store, next_attempt, start
 from tests.kitchen_core.workflow.support import context
@@ -181,6 +181,13 @@ async def test_every_loss_pulls_the_answers_apart(run, store, changes):
     assert after > before
     name = f"test/{changes['loss']}_loss"
     assert values(series, name)[-1] < values(series, name)[0]
+
+
+async def test_kto_needs_no_held_out_pairs(run, store, tmp_path):
+    ref = file_ref(tmp_path / "pairs.jsonl", builtin.dataset_rows("preferences", "train")[:24])
+    changes = {"dataset": ref, "test_fraction": 0.0, "eval_every": 0}
+    series = store.series(await run(MemoryTraining(), loss="kto", **changes))
+    assert len(series["kto_loss"]) == 3
 
 
 # The reference, and going on.
