@@ -214,7 +214,7 @@ async def test_a_prompt_that_wants_an_answer_is_refused_where_there_is_none(run)
 async def test_a_teacher_that_tokenizes_otherwise_is_refused(run, tmp_path):
     folder = make_llama(tmp_path / "other")
     with pytest.raises(
-        StageFailed, match=r"does not tokenize as the student does: it reads 'What is"
+        StageFailed, match=r"does not tokenize as the model in training does: it reads 'What is"
     ):
         await run(teacher=f"file:{folder}")
 

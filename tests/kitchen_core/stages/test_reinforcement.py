@@ -18,7 +18,7 @@ from kitchen_core.train.environments import register_environment
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows import ReinforcementConfig, reinforcement
 from tests.kitchen_core.stages.problems import Asking, Registered, over
-from tests.kitchen_core.stages.support import Connector, file_ref, resolver
+from tests.kitchen_core.stages.support import Connector, file_ref, resolver, with_other_tokens
 from tests.kitchen_core.store.support import fresh_store, start
 from tests.kitchen_core.workflow.support import context
 
@@ -279,7 +279,13 @@ async def test_another_model_can_be_the_reference(run):
     done = await run(kl_penalty_coef=0.1, kl_reference="builtin:tiny", max_steps=1)
     assert done.values("kl_policy_base")[0] > 0.01
     _, edges = done.store.graph(f"run:{done.run_id}")
-    assert "kl reference" in {edge.role for edge in edges}
+    assert "kl_reference" in {edge.role for edge in edges}
+
+
+async def test_a_reference_that_tokenizes_otherwise_is_refused(run, tmp_path):
+    other = with_other_tokens(tmp_path / "other")
+    with pytest.raises(StageFailed, match="the kl_reference file:.*other does not tokenize as"):
+        await run(kl_penalty_coef=0.1, kl_reference=other, max_steps=1)
 
 
 async def test_off_policy_batches_come_from_older_weights(run):
