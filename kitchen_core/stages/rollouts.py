@@ -16,6 +16,7 @@ from kitchen_core.stages.problems import ProblemBatch, ProblemBatches
 from kitchen_core.train import rng
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.environments import Env, EnvGroupBuilder
+from kitchen_core.train.ports.errors import NotFound
 from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.train.renderers import Parsed, Renderer
@@ -114,7 +115,8 @@ class Roller:
     """Plays episodes with one version of the weights.
 
     temperature: the config's where it is left out. What an environment raises ends its episode, is
-    recorded with it, and ends nothing else.
+    recorded with it, and ends nothing else; but what is not there for any episode, such as a verifier
+    that is not installed (NotFound), fails the run.
     """
 
     def __init__(
@@ -130,7 +132,7 @@ class Roller:
     ) -> list[TrajectoryGroup]:
         """`size` episodes of each problem. names: of the random stream; a turn's own adds its number.
 
-        Raises Interrupted between turns where the run was asked to stop.
+        Raises Interrupted between turns where the run was asked to stop, and NotFound.
         """
         groups = [[_Episode(env) for env in problem.make(size)] for problem in problems]
         episodes = [episode for group in groups for episode in group]
@@ -188,6 +190,8 @@ class Roller:
             turn = replace(turn, rewards=outcome.rewards, metrics=outcome.metrics, told=told)
             if outcome.messages:
                 self._tell(episode, _gone_on(episode.conversation, answer, outcome.messages))
+        except NotFound:  # no fault of this answer: whichever needs it would be left out
+            raise
         except Exception as error:
             episode.broke(error)
         episode.turns.append(turn)

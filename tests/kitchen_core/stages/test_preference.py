@@ -305,5 +305,5 @@ async def test_another_model_can_be_the_reference(run, store):
 
 async def test_a_reference_that_tokenizes_otherwise_is_refused(run, tmp_path):
     other = with_other_tokens(tmp_path / "other")
-    with pytest.raises(StageFailed, match="the reference_model file:.*other does not tokenize as"):
+    with pytest.raises(StageFailed, match=r"the reference_model file:.*other does not tokenize as"):
         await run(TorchLocal(), reference_model=other)

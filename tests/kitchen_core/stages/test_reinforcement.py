@@ -284,7 +284,7 @@ async def test_another_model_can_be_the_reference(run):
 
 async def test_a_reference_that_tokenizes_otherwise_is_refused(run, tmp_path):
     other = with_other_tokens(tmp_path / "other")
-    with pytest.raises(StageFailed, match="the kl_reference file:.*other does not tokenize as"):
+    with pytest.raises(StageFailed, match=r"the kl_reference file:.*other does not tokenize as"):
         await run(kl_penalty_coef=0.1, kl_reference=other, max_steps=1)
 
 

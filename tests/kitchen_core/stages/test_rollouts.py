@@ -10,6 +10,7 @@ from kitchen_core.builtin import model_folder
 from kitchen_core.stages.problems import ProblemBatch
 from kitchen_core.stages.rollouts import Roller, Rollout
 from kitchen_core.train import rng
+from kitchen_core.train.ports.errors import NotFound
 from kitchen_core.train.renderers import get_renderer
 from kitchen_core.train.types import ModelSource, SessionSpec
 from kitchen_core.workflow.context import Interrupted, StageContext
@@ -121,6 +122,16 @@ async def test_a_bad_step_breaks_its_episode_alone(staged):
     assert broken.error == "RuntimeError: the tool is gone"
     assert text_of(broken.turns[0].sample.tokens) == "bad<eos>"  # kept, for people
     assert (group.whole, group.rewards) == ((whole,), [1.0])
+
+
+async def test_a_verifier_that_is_not_there_is_no_bad_step(staged):
+    """Else the answers that need it would be left out, and the run would go on with the others."""
+
+    def fails(turn, text):
+        raise NotFound("there is no function 'math_verify.verify'")
+
+    with pytest.raises(NotFound):
+        await Roller(staged(), Saying("a", "b")).roll_out([Asking("x?", fails)], 2, NAMES)
 
 
 async def test_a_question_without_room_for_an_answer_breaks_its_episodes(staged):
