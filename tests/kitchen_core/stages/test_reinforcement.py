@@ -175,6 +175,7 @@ async def test_given_its_rollouts_the_steps_are_those_of_the_flat_script(run, tm
     ):
         assert done.values(name) == pytest.approx(expected, abs=1e-5)
     assert max(done.values("optim/kl_sample_train_v2")) > 1e-4  # the second substep has strayed
+    assert ("optim/clip_fraction" in done.series) == (loss != "importance_sampling")
 
 
 def plain(groups):
