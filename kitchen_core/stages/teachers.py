@@ -62,11 +62,9 @@ class Teachers(Sequence[Teacher]):
         return self.models[index]
 
     async def close(self) -> None:
-        """Give back memory and connections."""
+        """Give back the models' memory."""
         for teacher in self.models:
             await teacher.client.close()
-        if self.llm is not None:
-            await self.llm.close()
 
 
 class LoadTeacherSampler(Stage):
@@ -94,7 +92,7 @@ class LoadTeacherSampler(Stage):
         ctx.state["teachers"] = Teachers(tuple(models), sha256_of_json(hashes))
 
     async def rollback(self, ctx: StageContext, error: BaseException) -> None:
-        """Give back memory and connections."""
+        """Give back the models' memory."""
         teachers = ctx.state.get("teachers")
         if teachers is not None:
             await teachers.close()
@@ -134,7 +132,7 @@ class LoadTeacherSampler(Stage):
 
 
 class CloseTeachers(Stage):
-    """Give back the teachers' memory and connections: nothing more is learnt."""
+    """Give back the teachers' memory: nothing more is learnt."""
 
     name = "CloseTeachers"
     reads = ("teachers",)
