@@ -104,7 +104,10 @@ async def _run(
         cache=home.cache,
         stop_asked=stop.asked,
     )
-    await Runner(workflow, ctx).run(checkpoint)
+    try:
+        await Runner(workflow, ctx).run(checkpoint)
+    finally:
+        await wiring.close()
     return ctx.outcome
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 from kitchen_core.adapters.manifest import Manifest, find_adapters
 from kitchen_core.adapters.retry import retrying
 from kitchen_core.train.ports.adapter import Adapter, PortName
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,16 @@ class Wiring:
         if port not in self._connected:
             self._connected[port] = self._new(port)
         return self._connected[port]
+
+    async def close(self) -> None:
+        """Give back what the adapters hold: processes, connections."""
+        while self._connected:
+            port, adapter = self._connected.popitem()
+            try:
+                if hasattr(adapter, "close"):
+                    await adapter.close()
+            except Exception:  # must not hide how the run ended
+                logger.exception("the adapter of %s was not closed", port)
 
     def _new(self, port: PortName) -> Any:
         choice = self._manifest.ports[port]

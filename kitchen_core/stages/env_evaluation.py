@@ -10,7 +10,7 @@ import numpy as np
 
 from kitchen_core.stages.evaluation import Answer
 from kitchen_core.stages.problems import HeldOutProblems
-from kitchen_core.stages.rollouts import Roller
+from kitchen_core.stages.roller import Roller
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.environments import EnvGroupBuilder
 from kitchen_core.train.ports.training import TrainingSession

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from kitchen_core.train.hashing import sha256_of_json
+from kitchen_core.stages.other_models import COMPARED, find_model, load_beside, texts_of
 from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.workflow.context import StageContext
@@ -24,12 +24,13 @@ class LoadReference(Stage):
     """Make the model ready that the policy is held against, if it is held against one."""
 
     name = "LoadReference"
-    reads = ("session",)
+    reads = ("session", "batches")
     writes = MappingProxyType({"reference": Keeping.REBUILT})
+    ports = ("training_client",)
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `reference`: Reference. The session's own start, or the model that `kl_reference`
-        names.
+        names. Raises TokenizationDiffers where that reads other tokens.
         """
         session: TrainingSession = ctx.state["session"]
         config = ctx.config
@@ -38,7 +39,7 @@ class LoadReference(Stage):
         elif config.kl_reference is None:
             ctx.state["reference"] = Reference(session.reference(), session.fingerprint)
         else:
-            resolved = await ctx.wait(ctx.resolver.model(config.kl_reference, "kl reference"))
-            teacher = await ctx.wait(session.teacher(resolved.source))
-            weights = [node.sha256 for node in (resolved.node, resolved.base) if node]
-            ctx.state["reference"] = Reference(teacher, sha256_of_json(weights))
+            model = await find_model(ctx, config.kl_reference, "kl_reference")
+            texts = texts_of(ctx.state["batches"].probe(COMPARED), session.tokenizer)
+            teacher = await load_beside(ctx, model, texts)
+            ctx.state["reference"] = Reference(teacher, model.fingerprint)

@@ -86,7 +86,8 @@ class LogReinforcement(Stage):
 
 def trainer_metrics(steps: Sequence[Substep], results: Sequence[ForwardResult]) -> dict[str, float]:
     """How far the sampler's logprobs of the answers are from the trainer's, and the sampler's entropy
-    -mean(q) in nats a token; tinker-cookbook's `compute_kl_sample_train`.
+    -mean(q) in nats a token; tinker-cookbook's `compute_kl_sample_train`. Of a loss that clips also the
+    share of tokens whose ratio lies outside the bounds.
     """
     sampler: list[FloatArray] = []
     trainer: list[FloatArray] = []
@@ -100,7 +101,16 @@ def trainer_metrics(steps: Sequence[Substep], results: Sequence[ForwardResult]) 
         "optim/kl_sample_train_v1": kl.v1,
         "optim/kl_sample_train_v2": kl.v2,
         "optim/entropy": -float(np.concatenate(sampler).mean(dtype=np.float64)),
+        **_clipped(steps, results),
     }
+
+
+def _clipped(steps: Sequence[Substep], results: Sequence[ForwardResult]) -> dict[str, float]:
+    if not all("clip_fraction" in result.metrics for result in results):
+        return {}
+    tokens = [sum(datum.num_loss_tokens for datum in step.submitted.datums) for step in steps]
+    shares = [result.metrics["clip_fraction"] for result in results]
+    return {"optim/clip_fraction": float(np.average(shares, weights=tokens))}
 
 
 def sampling_speed(rollouts: Rollouts) -> dict[str, float]:

@@ -69,10 +69,11 @@ class ProblemBatches(Sequence[ProblemBatch]):
         return ProblemBatch(index, groups, self._plan.epoch(index))
 
     def further(self, index: int, start: int, count: int) -> list[EnvGroupBuilder]:
-        """`count` problems to try in place of some of batch `index`, none of which is in it: a stretch
-        from `start` on of an order of its own. Fewer where there are no more.
+        """`count` problems of its epoch to try in place of some of batch `index`, none of which is in
+        it: a stretch from `start` on of an order of its own. Fewer where there are no more.
         """
-        order = rng.stream(self._plan.seed, "further", index).permutation(self._starts[-1])
+        problems = self._plan.of_epoch(self._plan.epoch(index))
+        order = rng.stream(self._plan.seed, "further", index).permutation(np.unique(problems))
         others = order[~np.isin(order, self._plan[index])]
         return [self._find(int(number)).builder for number in others[start : start + count]]
 

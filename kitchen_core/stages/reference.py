@@ -13,9 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kitchen_core.content import sha256_of_tree
-from kitchen_core.resolver import ResolvedModel
 from kitchen_core.stages.comparisons import SIDES, HeldOutPairs
 from kitchen_core.stages.datums import DatumBatches
+from kitchen_core.stages.other_models import (
+    COMPARED,
+    OtherModel,
+    find_model,
+    load_beside,
+    texts_of,
+)
 from kitchen_core.stages.watching import Watch
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.hashing import sha256_of_json
@@ -75,13 +81,14 @@ class ReferenceLogprobs(Stage):
     name = "ReferenceLogprobs"
     reads = ("session", "batches", "held_out_pairs")
     writes = MappingProxyType({"reference": Keeping.REBUILT})
+    ports = ("training_client",)
 
     async def run(self, ctx: StageContext) -> None:
         """Writes `reference`: ReferenceScores, of the pairs that some batch has and of the held-out
         ones; zeros for a loss without a reference.
 
-        They are stored as the tree `reference`, so a run that goes on reads them. Raises as
-        `TrainingSession.teacher` does.
+        They are stored as the tree `reference`, so a run that goes on reads them. Raises
+        TokenizationDiffers, and as `TrainingSession.teacher` does.
         """
         batches: DatumBatches = ctx.state["batches"]
         held_out: HeldOutPairs = ctx.state["held_out_pairs"]
@@ -98,20 +105,21 @@ class ReferenceLogprobs(Stage):
             ctx.log.store_tree(folder, STORED, made=False)
         ctx.state["reference"] = found
 
-    async def _other_model(self, ctx: StageContext) -> ResolvedModel | None:
+    async def _other_model(self, ctx: StageContext) -> OtherModel | None:
         """The config's reference model; None where it is the model in training, as it started."""
         ref = ctx.config.reference_model
-        return None if ref is None else await ctx.wait(ctx.resolver.model(ref, "reference_model"))
+        return None if ref is None else await find_model(ctx, ref, "reference_model")
 
     async def _computed(
-        self, ctx: StageContext, other: ResolvedModel | None, key: str
+        self, ctx: StageContext, other: OtherModel | None, key: str
     ) -> ReferenceScores:
         session: TrainingSession = ctx.state["session"]
         batches: DatumBatches = ctx.state["batches"]
         held_out: HeldOutPairs = ctx.state["held_out_pairs"]
         reference = session.reference()
         if other is not None:
-            reference = await ctx.wait(session.teacher(other.source))
+            texts = texts_of(batches.probe(COMPARED), session.tokenizer)
+            reference = await load_beside(ctx, other, texts)
         try:
             numbers = batches.used()
             pairs = (datum for number in numbers for datum in batches.example(number))
@@ -139,11 +147,10 @@ class ReferenceLogprobs(Stage):
         return found
 
 
-def _key(ctx: StageContext, other: ResolvedModel | None) -> str:
+def _key(ctx: StageContext, other: OtherModel | None) -> str:
     """What the scores depend on, all of it."""
     session: TrainingSession = ctx.state["session"]
-    base = other.base.sha256 if other and other.base else None
-    model = [other.node.sha256, base] if other else session.fingerprint
+    model = other.fingerprint if other else session.fingerprint
     pairs = [ctx.state[key].fingerprint for key in ("batches", "held_out_pairs")]
     return sha256_of_json([model, *pairs, ctx.config.loss == "kto", ctx.config.max_length])
 

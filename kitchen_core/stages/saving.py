@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 from kitchen_core.telemetry.schema import EventKind
+from kitchen_core.train.best import Best
 from kitchen_core.train.ports.training import TrainingClient, TrainingSession
 from kitchen_core.train.types import (
     Datum,
@@ -61,15 +62,19 @@ class SaveFinal(Stage):
     """Export the trained model as the tree `final`."""
 
     name = "SaveFinal"
-    reads = ("session",)
+    reads = ("session", "best")
     writes = MappingProxyType({"final": Keeping.DURABLE})
 
     async def run(self, ctx: StageContext) -> None:
-        """Writes `final`: the tree's SHA-256."""
+        """Writes `final`: the tree's SHA-256. Its step is the run's, or the best one's where that was put
+        back.
+        """
         session: TrainingSession = ctx.state["session"]
         folder = ctx.scratch_folder("final")
         await ctx.wait(session.export(folder))
-        step = session.sampler("live").version  # fewer than the run's where the best was put back
+        best = Best(**ctx.state["best"])
+        put_back = best.step if ctx.config.keep_best else None
+        step = ctx.step if put_back is None else put_back
         ctx.state["final"] = ctx.log.store_tree(folder, FINAL, step=step).sha256
 
 

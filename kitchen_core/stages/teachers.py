@@ -9,22 +9,27 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from kitchen_core.stages.datums import warn
+from kitchen_core.stages.other_models import (
+    COMPARED,
+    OtherModel,
+    find_model,
+    load_beside,
+    tokenizer_of,
+)
 from kitchen_core.stages.prompts import PromptBatches
-from kitchen_core.telemetry.schema import EventKind
 from kitchen_core.train.conversations import Conversation
-from kitchen_core.train.distillation import check_tokenization
 from kitchen_core.train.distillation.prompts import Prompt
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.ports.llm import LlmClient
 from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.ports.tokenizer import Tokenizer
-from kitchen_core.train.ports.training import TrainingClient, TrainingSession
+from kitchen_core.train.ports.training import TrainingSession
 from kitchen_core.train.renderers import RenderError, get_renderer
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
 
-COMPARED = 200
-"""Prompts of the dataset whose tokens by teacher and by student are compared."""
+_OTHERWISE = ", or let its texts teach: mode=off_policy with llm_teacher"
 
 ITSELF = "the model as it started"
 
@@ -57,11 +62,9 @@ class Teachers(Sequence[Teacher]):
         return self.models[index]
 
     async def close(self) -> None:
-        """Give back memory and connections."""
+        """Give back the models' memory."""
         for teacher in self.models:
             await teacher.client.close()
-        if self.llm is not None:
-            await self.llm.close()
 
 
 class LoadTeacherSampler(Stage):
@@ -89,7 +92,7 @@ class LoadTeacherSampler(Stage):
         ctx.state["teachers"] = Teachers(tuple(models), sha256_of_json(hashes))
 
     async def rollback(self, ctx: StageContext, error: BaseException) -> None:
-        """Give back memory and connections."""
+        """Give back the models' memory."""
         teachers = ctx.state.get("teachers")
         if teachers is not None:
             await teachers.close()
@@ -99,36 +102,37 @@ class LoadTeacherSampler(Stage):
         session: TrainingSession = ctx.state["session"]
         if ref is None:
             return session.reference(), session.fingerprint
-        resolved = await ctx.wait(ctx.resolver.model(ref, role="teacher"))
-        client: TrainingClient = ctx.port("training_client")
-        tokenizer = await ctx.wait(client.tokenizer(resolved.source))
-        self._check(ctx, ref, tokenizer)
-        teacher = await ctx.wait(session.teacher(resolved.source))
-        return teacher, resolved.node.sha256 or resolved.node.id
-
-    def _check(self, ctx: StageContext, ref: str, teacher: Tokenizer) -> None:
-        """Refuse a teacher that reads other tokens; say where its template would spell otherwise."""
-        student = ctx.state["session"].tokenizer
+        model = await find_model(ctx, ref, "teacher")
         batches: PromptBatches = ctx.state["batches"]
         prompts = batches.first(COMPARED)
-        check_tokenization(ref, teacher, student, _texts(prompts, student))
+        texts = _texts(prompts, session.tokenizer)
+        teacher = await load_beside(ctx, model, texts, otherwise=_OTHERWISE)
+        await self._compare_spelling(ctx, model, prompts)
+        return teacher, model.fingerprint
+
+    async def _compare_spelling(
+        self, ctx: StageContext, model: OtherModel, prompts: Sequence[Prompt]
+    ) -> None:
+        """Say where the teacher's own template would spell a prompt otherwise."""
+        student = ctx.state["session"].tokenizer
+        teacher = await tokenizer_of(ctx, model)
         if student.fingerprint == teacher.fingerprint:
             return
         for prompt in prompts:
             theirs = _spelled(ctx.config.renderer, teacher, prompt.teacher_asked)
             if theirs != prompt.teacher_tokens:
                 own = "not at all" if theirs is None else f"{teacher.decode(theirs)!r}"
-                message = (
-                    f"the chat template of {ref} is not the student's: it reads "
+                warn(
+                    ctx,
+                    f"the chat template of {model.ref} is not the student's: it reads "
                     f"{student.decode(prompt.teacher_tokens)!r}, as the student does, where its own "
-                    f"would spell {own}; what it thinks of a foreign spelling may mislead"
+                    f"would spell {own}; what it thinks of a foreign spelling may mislead",
                 )
-                ctx.event(EventKind.LOG, level="warning", message=message)
                 return
 
 
 class CloseTeachers(Stage):
-    """Give back the teachers' memory and connections: nothing more is learnt."""
+    """Give back the teachers' memory: nothing more is learnt."""
 
     name = "CloseTeachers"
     reads = ("teachers",)

@@ -49,8 +49,11 @@ class BatchPlan:
             raise IndexError(index)
         epoch, batch = divmod(index, self.batches_per_epoch)
         size = min(self.batch_size, self.epoch_size)
-        order = _epoch_order(self.num_examples, self.mixed, self.seed, epoch)
-        return [int(i) for i in order[batch * size : (batch + 1) * size]]
+        return self.of_epoch(epoch)[batch * size : (batch + 1) * size].tolist()
+
+    def of_epoch(self, epoch: int) -> IntArray:
+        """All examples of an epoch in its order, as indices `[epoch_size]`."""
+        return _epoch_order(self.num_examples, self.mixed, self.seed, epoch)
 
     @property
     def epoch_size(self) -> int:

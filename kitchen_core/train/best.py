@@ -9,7 +9,10 @@ from typing import Literal
 Direction = Literal["lowest", "highest"]
 BestIs = Literal["auto", "lowest", "highest"]
 
-_LOW_IS_GOOD = ("nll", "loss", "kl", "perplexity", "bpb", "error", "malformed")
+_LOW_IS_GOOD = (
+    *("nll", "loss", "kl", "perplexity", "bpb"),
+    *("error", "errors", "malformed", "unparseable", "failed"),
+)
 
 
 def direction_of(metric: str, best_is: BestIs = "auto") -> Direction:

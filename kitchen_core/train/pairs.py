@@ -90,10 +90,10 @@ def mismatched(datums: Sequence[Datum], max_length: int) -> list[Datum]:
     `[2 * pairs]`: what kto measures how far the policy has moved by. The first pair's prompts get
     the last one's answers. Cut at `max_length` tokens.
     """
-    prompts, answers = zip(*(parted(datum) for datum in datums), strict=True)
+    sides = [parted(datum) for datum in datums]
     return [
-        _shortened(datum_of_completion(prompts[i], answers[i - 2]), max_length)
-        for i in range(len(datums))
+        _shortened(datum_of_completion(prompt, sides[i - 2][1]), max_length)
+        for i, (prompt, _) in enumerate(sides)
     ]
 
 

@@ -8,10 +8,7 @@ from typing import Literal, Self
 from pydantic import model_validator
 
 from kitchen_core.config import setting
-from kitchen_core.stages.best import (
-    BeginBest,
-    waited_long,
-)
+from kitchen_core.stages.best import BeginBest, waited_long
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.distillation import (
     AnswerPrompts,
@@ -84,11 +81,10 @@ class DistillationConfig(TrainingConfig):
     def _mode_uses_what_is_set(self) -> Self:
         for mode, names in _ONLY_IN.items():
             for name in names:
-                value = getattr(self, name)
-                if mode != self.mode and value != type(self).model_fields[name].default:
+                if mode != self.mode and self.is_changed(name):
                     raise ValueError(
-                        f"{name}={value} is for mode={mode}, but mode={self.mode} {_WHY[self.mode]}; "
-                        f"set mode={mode} or leave {name} out"
+                        f"{name}={getattr(self, name)} is for mode={mode}, but mode={self.mode} "
+                        f"{_WHY[self.mode]}; set mode={mode} or leave {name} out"
                     )
         if self.kl_discount_factor and self.kl != "sampled":
             raise ValueError(

@@ -7,10 +7,7 @@ from typing import Self
 from pydantic import model_validator
 
 from kitchen_core.config import setting
-from kitchen_core.stages.best import (
-    BeginBest,
-    waited_long,
-)
+from kitchen_core.stages.best import BeginBest, waited_long
 from kitchen_core.stages.comparisons import BuildComparisons
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.pair_evaluation import EvaluatePairs, LogPairs
@@ -67,11 +64,10 @@ class PreferenceConfig(TrainingConfig):
     @model_validator(mode="after")
     def _settings_are_used(self) -> Self:
         for name, losses in _USED_BY.items():
-            value = getattr(self, name)
-            if value != type(self).model_fields[name].default and self.loss not in losses:
+            if self.is_changed(name) and self.loss not in losses:
                 raise ValueError(
-                    f"{name}={value} is not looked at by loss={self.loss}; leave it out, or use one of "
-                    f"{', '.join(losses)}"
+                    f"{name}={getattr(self, name)} is not looked at by loss={self.loss}; leave it out, "
+                    f"or use one of {', '.join(losses)}"
                 )
         return self
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from kitchen_core.stages.advantages import AssembleBatch, ComputeAdvantages
-from kitchen_core.stages.best import (
-    BeginBest,
-    waited_long,
-)
+from kitchen_core.stages.best import BeginBest, waited_long
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.env_evaluation import EvaluateEnvs
 from kitchen_core.stages.kl_reference import LoadReference

@@ -160,8 +160,7 @@ class ReinforcementConfig(TrainingConfig):
     def _no_setting_is_idle(self) -> Self:
         """A setting that the others leave without effect is refused, rather than ignored."""
         for name, needs, used in self._depends():
-            default = type(self).model_fields[name].default
-            if getattr(self, name) != default and not used:
+            if self.is_changed(name) and not used:
                 raise ValueError(
                     f"{name}={getattr(self, name)} has no effect without {needs}; set that, or leave "
                     f"{name} out"

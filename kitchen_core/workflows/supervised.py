@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from kitchen_core.config import setting
-from kitchen_core.stages.best import (
-    BeginBest,
-    waited_long,
-)
+from kitchen_core.stages.best import BeginBest, waited_long
 from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.datums import BuildDatums
 from kitchen_core.stages.evaluation import Evaluate
@@ -15,11 +12,7 @@ from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import ForwardBackward, LogMetrics, OptimStep
 from kitchen_core.train.datums import Reduction
 from kitchen_core.train.renderers import TrainOnWhat
-from kitchen_core.workflow.graph import (
-    Workflow,
-    stage,
-    stream,
-)
+from kitchen_core.workflow.graph import Workflow, stage, stream
 from kitchen_core.workflows.parts import between_steps, ending, measuring
 from kitchen_core.workflows.training import TrainingConfig
 

@@ -84,6 +84,12 @@ class TrainingConfig(RunConfig):
         4, "Samples of each kind recorded at each measurement", unit="of each", ge=0
     )
 
+    def is_changed(self, name: str) -> bool:
+        """Whether a setting has another value than its default: one that would have no effect is then
+        refused.
+        """
+        return getattr(self, name) != type(self).model_fields[name].default
+
     @field_validator("renderer")
     @classmethod
     def _is_registered(cls, name: str) -> str:

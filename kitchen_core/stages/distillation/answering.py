@@ -119,8 +119,9 @@ class AnswerPrompts(Stage):
                         temperature=ctx.config.temperature,
                     )
                     return self._told(ctx, prompt, await ctx.wait(asked))
-                except InvalidRequest:
-                    return Lesson(prompt, [], None, None, left_out="refused")
+                except InvalidRequest as error:
+                    refusal = str(error)
+                    return Lesson(prompt, [], None, None, left_out="refused", refusal=refusal)
 
         each = [prompt for prompt in prompts for _ in range(ctx.config.group_size)]
         tasks = [asyncio.ensure_future(ask(prompt)) for prompt in each]

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from kitchen_core.stages.datums import warn
 from kitchen_core.stages.distillation.answering import Answered
 from kitchen_core.stages.distillation.learning import (
     DistillBatch,
@@ -128,11 +129,13 @@ def _mean(values: Sequence[FloatArray]) -> float:
 def _warn_of_nothing(ctx: StageContext, answered: Answered) -> None:
     reasons = [lesson.left_out for lesson in answered.lessons]
     told = ", ".join(f"{reasons.count(each)} {each}" for each in LEFT_OUT if each in reasons)
-    message = (
-        f"step {ctx.step}: every answer is left out ({told}), so nothing is learnt; "
-        "raise max_tokens where they are cut off"
+    cut = "; raise max_tokens to have whole ones" if "cut_off" in reasons else ""
+    refusal = next((lesson.refusal for lesson in answered.lessons if lesson.refusal), None)
+    why = f"; the first refusal: {refusal}" if refusal else ""
+    warn(
+        ctx,
+        f"step {ctx.step}: every answer is left out ({told}), so nothing is learnt{cut}{why}",
     )
-    ctx.event(EventKind.LOG, level="warning", message=message)
 
 
 class LogDistilled(Stage):

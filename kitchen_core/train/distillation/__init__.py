@@ -5,12 +5,9 @@ from kitchen_core.train.distillation.lessons import (
     soft_targets,
     token_mean,
 )
-from kitchen_core.train.distillation.tokenization import TokenizationDiffers, check_tokenization
 
 __all__ = [
-    "TokenizationDiffers",
     "advantages_from_teacher",
-    "check_tokenization",
     "soft_targets",
     "token_mean",
 ]

@@ -22,7 +22,7 @@ class Lesson:
     answer: its tokens `[answer]`, as the student reads them. logprobs: theirs `[answer]` under who
     gave it, where that is known. datum: prompt and answer, whose tokens weigh 1 each. teacher: which
     of the teachers gave it; None: the student, or a chat model. left_out: why nothing is learnt from
-    it.
+    it. refusal: what a chat model said that would not answer.
     """
 
     prompt: Prompt
@@ -31,6 +31,7 @@ class Lesson:
     datum: Datum | None
     teacher: int | None = None
     left_out: LeftOut | None = None
+    refusal: str | None = None
 
 
 def why_left_out(

@@ -43,17 +43,32 @@ class Env(Protocol):
 
 
 class EnvGroupBuilder(Protocol):
-    """One problem, of which several episodes are compared.
+    """One problem, of which several episodes are compared."""
 
-    tags: what metrics are told apart by. where: the problem's place in the data. question: for people.
-    expected: the right answer, for people. reward_weights: of the parts, by name; 1 where there is none.
-    """
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """What metrics are told apart by."""
+        ...
 
-    tags: tuple[str, ...]
-    where: str
-    question: str
-    expected: str
-    reward_weights: Mapping[str, float]
+    @property
+    def where(self) -> str:
+        """The problem's place in the data."""
+        ...
+
+    @property
+    def question(self) -> str:
+        """What is asked, for people."""
+        ...
+
+    @property
+    def expected(self) -> str:
+        """The right answer, for people."""
+        ...
+
+    @property
+    def reward_weights(self) -> Mapping[str, float]:
+        """Of the parts of the reward, by name; 1 where there is none."""
+        ...
 
     def make(self, count: int) -> Sequence[Env]:
         """`count` new episodes of the problem."""

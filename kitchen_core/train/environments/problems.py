@@ -42,7 +42,7 @@ class SingleTurn:
         return await self.judge(answer)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Implements EnvGroupBuilder. make_envs: new episodes, so many. compare: the group's own rewards."""
 

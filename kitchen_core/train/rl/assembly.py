@@ -54,14 +54,14 @@ def datums_of(episode: Trajectory, advantages: Float64Array) -> list[Datum]:
     """An episode's sequences. advantages: of each answer, `[turns]`.
 
     The answers' tokens weigh 1 and have the sampler's `logprobs` and the `advantages` of their turn as
-    extras; the prompts' tokens have 0 of each.
+    extras; the prompts' tokens have 0 of each. One without an answer's token is left out.
     """
     sequences: list[_Sequence] = []
     for turn, advantage in zip(episode.turns, advantages, strict=True):
         if not sequences or not sequences[-1].is_begun_by(turn.prompt):
             sequences.append(_Sequence())
         sequences[-1].add(turn, float(advantage))
-    return [sequence.datum() for sequence in sequences]
+    return [sequence.datum() for sequence in sequences if any(sequence.weights)]
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -121,6 +123,17 @@ def resolver(
         on_resolved=lambda ref, found, role: writer.add_edge(found, node, role),
         pin=writer.pin,
     )
+
+
+def with_other_tokens(folder: Path) -> str:
+    """The ref of a model like builtin:tiny, of as many tokens, which calls 1 what that calls 2."""
+    shutil.copytree(builtin.model_folder("tiny"), folder)
+    file = folder / "tokenizer.json"
+    tokenizer = json.loads(file.read_text(encoding="utf-8"))
+    vocab = tokenizer["model"]["vocab"]
+    vocab["1"], vocab["2"] = vocab["2"], vocab["1"]
+    file.write_text(json.dumps(tokenizer), encoding="utf-8")
+    return f"file:{folder}"
 
 
 def file_ref(path: Path, rows: Iterable[Any]) -> str:

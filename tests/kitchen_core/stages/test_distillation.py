@@ -214,7 +214,7 @@ async def test_a_prompt_that_wants_an_answer_is_refused_where_there_is_none(run)
 async def test_a_teacher_that_tokenizes_otherwise_is_refused(run, tmp_path):
     folder = make_llama(tmp_path / "other")
     with pytest.raises(
-        StageFailed, match=r"does not tokenize as the student does: it reads 'What is"
+        StageFailed, match=r"does not tokenize as the model in training does: it reads 'What is"
     ):
         await run(teacher=f"file:{folder}")
 
@@ -264,6 +264,17 @@ async def test_what_a_chat_model_refuses_or_leaves_empty_is_left_out(run):
     assert done.series["left_out/refused"] == [2]
     assert done.series["left_out/empty"][0] > 5
     assert done.series["num_sequences"][0] == 30 - done.series["left_out/empty"][0]
+
+
+async def test_where_a_chat_model_refuses_everything_what_it_said_is_told(run):
+    """It may be the settings that it refuses, and no conversation."""
+    llm = MemoryLlm({"shy": boxed})
+    llm.fail(*[InvalidRequest("it knows no temperature") for _ in range(4)])
+    done = await run(CHAT, llm=llm, llm_teacher="shy", max_steps=1, groups_per_batch=4)
+    (told,) = (message for message in done.warnings if message.startswith("step 0"))
+    assert "every answer is left out (4 refused), so nothing is learnt" in told
+    assert "it knows no temperature" in told
+    assert "max_tokens" not in told
 
 
 async def test_a_chat_model_that_fails_otherwise_fails_the_run(run):

@@ -13,9 +13,9 @@ from kitchen_core.stages.reference import ReferenceLogprobs
 from kitchen_core.telemetry.schema import EventKind, Intent
 from kitchen_core.train.batches import BatchPlan
 from kitchen_core.workflow.context import Interrupted
-from kitchen_core.workflow.runner import Runner
+from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows import PreferenceConfig, preference
-from tests.kitchen_core.stages.support import Connector, resolver
+from tests.kitchen_core.stages.support import Connector, file_ref, resolver, with_other_tokens
 from tests.kitchen_core.stages.test_supervised import initial_adapter, values
 from tests.kitchen_core.store.support import fresh_store, next_attempt, start
 from tests.kitchen_core.workflow.support import context
@@ -183,6 +183,13 @@ async def test_every_loss_pulls_the_answers_apart(run, store, changes):
     assert values(series, name)[-1] < values(series, name)[0]
 
 
+async def test_kto_needs_no_held_out_pairs(run, store, tmp_path):
+    ref = file_ref(tmp_path / "pairs.jsonl", builtin.dataset_rows("preferences", "train")[:24])
+    changes = {"dataset": ref, "test_fraction": 0.0, "eval_every": 0}
+    series = store.series(await run(MemoryTraining(), loss="kto", **changes))
+    assert len(series["kto_loss"]) == 3
+
+
 # The reference, and going on.
 
 
@@ -294,3 +301,9 @@ async def test_another_model_can_be_the_reference(run, store):
     same = store.series(await run(TorchLocal(), model=f"file:{trained}", **settings))
     assert values(series, "test/margin")[0] < -0.1
     assert values(same, "test/margin")[0] == pytest.approx(0, abs=1e-5)
+
+
+async def test_a_reference_that_tokenizes_otherwise_is_refused(run, tmp_path):
+    other = with_other_tokens(tmp_path / "other")
+    with pytest.raises(StageFailed, match=r"the reference_model file:.*other does not tokenize as"):
+        await run(TorchLocal(), reference_model=other)

@@ -18,7 +18,7 @@ from kitchen_core.train.environments import register_environment
 from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows import ReinforcementConfig, reinforcement
 from tests.kitchen_core.stages.problems import Asking, Registered, over
-from tests.kitchen_core.stages.support import Connector, file_ref, resolver
+from tests.kitchen_core.stages.support import Connector, file_ref, resolver, with_other_tokens
 from tests.kitchen_core.store.support import fresh_store, start
 from tests.kitchen_core.workflow.support import context
 
@@ -175,6 +175,7 @@ async def test_given_its_rollouts_the_steps_are_those_of_the_flat_script(run, tm
     ):
         assert done.values(name) == pytest.approx(expected, abs=1e-5)
     assert max(done.values("optim/kl_sample_train_v2")) > 1e-4  # the second substep has strayed
+    assert ("optim/clip_fraction" in done.series) == (loss != "importance_sampling")
 
 
 def plain(groups):
@@ -255,6 +256,11 @@ async def test_a_batch_in_which_everything_broke_takes_no_step_and_says_so(run):
     }
 
 
+async def test_the_final_model_is_of_the_last_step_however_many_updates_a_step_has(run):
+    done = await run(num_substeps=4, eval_every=0)
+    assert done.store.get_artifact(done.run_id, "final").step == 3
+
+
 async def test_where_all_groups_are_constant_the_first_is_kept(run):
     done = await run(env="all_are_winners", max_steps=1)
     assert done.values("groups/kept") == [1]
@@ -273,12 +279,14 @@ async def test_being_held_to_the_reference_shows(run):
 async def test_another_model_can_be_the_reference(run):
     done = await run(kl_penalty_coef=0.1, kl_reference="builtin:tiny", max_steps=1)
     assert done.values("kl_policy_base")[0] > 0.01
-    roles = (
-        [edge.role for edge in done.store.edges(done.run_id)]
-        if hasattr(done.store, "edges")
-        else []
-    )
-    assert not roles or "kl reference" in roles
+    _, edges = done.store.graph(f"run:{done.run_id}")
+    assert "kl_reference" in {edge.role for edge in edges}
+
+
+async def test_a_reference_that_tokenizes_otherwise_is_refused(run, tmp_path):
+    other = with_other_tokens(tmp_path / "other")
+    with pytest.raises(StageFailed, match=r"the kl_reference file:.*other does not tokenize as"):
+        await run(kl_penalty_coef=0.1, kl_reference=other, max_steps=1)
 
 
 async def test_off_policy_batches_come_from_older_weights(run):

@@ -1,16 +1,23 @@
 """Episodes as they are played: turn by turn, all together, whatever an environment does."""
 
 import asyncio
+import json
+import math
 
+import numpy as np
 import pytest
 
 from kitchen_core.adapters.memory import MemoryTraining
 from kitchen_core.adapters.memory.tokenizer import ByteTokenizer
 from kitchen_core.builtin import model_folder
 from kitchen_core.stages.problems import ProblemBatch
-from kitchen_core.stages.rollouts import Roller, Rollout
+from kitchen_core.stages.roller import Roller
+from kitchen_core.stages.rollouts import Rollout
 from kitchen_core.train import rng
+from kitchen_core.train.environments import Outcome
+from kitchen_core.train.ports.errors import NotFound
 from kitchen_core.train.renderers import get_renderer
+from kitchen_core.train.rl.records import group_to_plain
 from kitchen_core.train.types import ModelSource, SessionSpec
 from kitchen_core.workflow.context import Interrupted, StageContext
 from kitchen_core.workflow.stage import Keeping
@@ -121,6 +128,49 @@ async def test_a_bad_step_breaks_its_episode_alone(staged):
     assert broken.error == "RuntimeError: the tool is gone"
     assert text_of(broken.turns[0].sample.tokens) == "bad<eos>"  # kept, for people
     assert (group.whole, group.rewards) == ((whole,), [1.0])
+
+
+@pytest.mark.parametrize("worth", [float("nan"), float("inf"), "much"])
+async def test_a_reward_that_is_no_number_breaks_its_episode(staged, worth):
+    """Else the advantages of its group would be none either, and the weights after the step."""
+
+    def judged(turn, text):
+        return over(won=worth if text == "odd" else 1.0)
+
+    asking = Asking("x?", judged)
+    (group,) = await Roller(staged(), Saying("odd", "ok")).roll_out([asking], 2, NAMES)
+    broken, _ = group.trajectories
+    assert broken.error is not None
+    assert broken.error.startswith("ValueError: won is ")
+    assert group.rewards == [1.0]
+
+
+async def test_a_reward_of_the_groups_end_that_is_no_number_breaks_the_group(staged):
+    asking = Asking("x?", says, compare=lambda those: [{"share": math.nan} for _ in those])
+    (group,) = await Roller(staged(), Saying("a", "b")).roll_out([asking], 2, NAMES)
+    assert group.whole == ()
+
+
+async def test_numbers_of_other_kinds_are_kept_as_plain_ones(staged):
+    """A checkpoint of off-policy training has them as JSON."""
+
+    def judged(turn, text):
+        return Outcome({"won": np.float32(0.5), "right": True}, {"tries": np.int64(2)})
+
+    (group,) = await Roller(staged(), Saying("a", "b")).roll_out([Asking("x?", judged)], 2, NAMES)
+    assert group.rewards == [1.5, 1.5]
+    plain = json.loads(json.dumps(group_to_plain(group)))
+    assert plain["trajectories"][0]["turns"][0]["metrics"] == {"tries": 2.0}
+
+
+async def test_a_verifier_that_is_not_there_is_no_bad_step(staged):
+    """Else the answers that need it would be left out, and the run would go on with the others."""
+
+    def fails(turn, text):
+        raise NotFound("there is no function 'math_verify.verify'")
+
+    with pytest.raises(NotFound):
+        await Roller(staged(), Saying("a", "b")).roll_out([Asking("x?", fails)], 2, NAMES)
 
 
 async def test_a_question_without_room_for_an_answer_breaks_its_episodes(staged):

@@ -1,5 +1,7 @@
 """The stored model is read back: what differs from the trained one is refused."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -8,9 +10,11 @@ from kitchen_core import builtin
 from kitchen_core.adapters.torch_local import TorchLocal
 from kitchen_core.stages.saving import CheckFinal, ExportDiffers, SaveFinal, mean_gap
 from kitchen_core.telemetry.schema import EventKind
+from kitchen_core.train.best import Best
 from kitchen_core.train.types import AdamParams, LoraSpec, LossSpec, ModelSource, SessionSpec
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping
+from kitchen_core.workflows import TrainingConfig
 from tests.contracts.data import make_datum
 from tests.kitchen_core.stages.support import Connector
 from tests.kitchen_core.store.support import fresh_store, start
@@ -34,13 +38,14 @@ async def trained(request, tmp_path):
     """A run's context with a session that has taken a step, and its store."""
     store = fresh_store(tmp_path)
     writer = start(store)
-    ctx = context(writer, tmp_path)
+    ctx = context(writer, tmp_path, TrainingConfig())
     ctx.connector = Connector(TorchLocal())
     session = await TorchLocal().start_session(SessionSpec(TINY, request.param, seed=0))
     session.forward_backward(DATUMS, LossSpec())
     await session.optim_step(AdamParams(learning_rate=0.01))
     ctx.state.put("session", session, Keeping.REBUILT)
     ctx.state.put("batches", Batches(), Keeping.REBUILT)
+    ctx.state.put("best", asdict(Best()), Keeping.DURABLE)
     yield ctx, store, writer.run_id
     store.close()
 

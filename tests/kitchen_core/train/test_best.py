@@ -16,6 +16,9 @@ VALUES = st.lists(st.none() | st.floats(-10, 10).map(lambda x: round(x, 1)), max
         ("test/exact_match", "highest"),
         ("env/all/reward/total", "highest"),
         ("accuracy", "highest"),
+        ("test/env/all/unparseable", "lowest"),
+        ("test/env/all/failed", "lowest"),
+        ("test/env/all/tool_errors", "lowest"),
     ],
 )
 def test_a_metrics_good_end_is_told_by_its_name(metric, direction):

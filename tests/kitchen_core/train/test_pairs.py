@@ -104,3 +104,7 @@ def test_mismatched_answers_are_cut_too():
     datums = [datum_of_completion([1] * 5, [2]), datum_of_completion([1] * 5, [3])]
     longer = [datum_of_completion([1], [2] * 9), datum_of_completion([1], [3] * 9)]
     assert {len(datum) for datum in mismatched([*datums, *longer], max_length=8)} == {7, 1}
+
+
+def test_where_there_are_no_pairs_none_are_mismatched():
+    assert mismatched([], 64) == []

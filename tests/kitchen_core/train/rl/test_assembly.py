@@ -31,6 +31,15 @@ def test_a_shorter_prompt_goes_on_from_nothing():
     assert len(datums_of(Trajectory(turns, 0), np.ones(2))) == 2
 
 
+def test_an_answer_of_no_tokens_makes_no_sequence():
+    """It would count as an episode to take a mean over, and have nothing to train."""
+    turns = (turn(prompt=[1, 2], answer=[]),)
+    assert datums_of(Trajectory(turns, 0), np.array([1.0])) == []
+    and_then = (*turns, turn(prompt=[1, 2, 3], answer=[9]))
+    (datum,) = datums_of(Trajectory(and_then, 0), np.array([1.0, 1.0]))
+    assert whole_sequence(datum).tolist() == [1, 2, 3, 9]
+
+
 def test_broken_episodes_are_no_sequences():
     made = assemble(
         [group(episode(1.0), BROKEN, episode(0.0))], [[np.array([0.5]), np.array([-0.5])]]

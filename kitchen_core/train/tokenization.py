@@ -1,7 +1,7 @@
-"""Whether teacher and student read the same tokens in the same texts.
+"""Whether two models read the same tokens in the same texts.
 
-A teacher that tokenizes differently scores other tokens than the student chose, and nothing fails:
-the run learns noise. So it is looked for before anything is trained.
+A teacher or a reference that tokenizes differently scores other tokens than the model in training
+chose, and nothing fails: the run learns noise. So it is looked for before anything is trained.
 """
 
 from __future__ import annotations
@@ -25,42 +25,35 @@ HARD_TEXTS = (
 
 
 class TokenizationDiffers(ValueError):  # noqa: N818 - named by what was found
-    """Teacher and student read different tokens in one text."""
+    """Two models read different tokens in one text."""
 
 
 def check_tokenization(
-    name: str, teacher: Tokenizer, student: Tokenizer, texts: Iterable[str]
+    name: str, other: Tokenizer, own: Tokenizer, texts: Iterable[str], *, otherwise: str = ""
 ) -> None:
-    """Hold a teacher's tokens of the texts, and of texts at which tokenizers part, against the
-    student's. Equal fingerprints need no look.
+    """Hold another model's tokens of the texts, and of texts at which tokenizers part, against those
+    of the model in training. Equal fingerprints need no look.
 
-    Raises TokenizationDiffers with the first text that differs and what each makes of it.
+    name: what the other is, for people, such as `the teacher org/model`. otherwise: what else can be
+    done than to take another one. Raises TokenizationDiffers with the first text that differs and
+    what each makes of it.
     """
-    if teacher.fingerprint == student.fingerprint:
+    if other.fingerprint == own.fingerprint:
         return
     for text in (*texts, *HARD_TEXTS):
-        theirs, ours = teacher.encode(text), student.encode(text)
+        theirs, ours = other.encode(text), own.encode(text)
         if theirs != ours:
-            raise TokenizationDiffers(_told(name, teacher, student, text, theirs, ours))
+            first = _first_difference(theirs, ours)
+            raise TokenizationDiffers(
+                f"{name} does not tokenize as the model in training does: it reads "
+                f"{_shown_text(text)} as {_shown(other, theirs, first)}, the model in training as "
+                f"{_shown(own, ours, first)}; take one with the same tokenizer{otherwise}"
+            )
 
 
-def _told(
-    name: str,
-    teacher: Tokenizer,
-    student: Tokenizer,
-    text: str,
-    theirs: list[int],
-    ours: list[int],
-) -> str:
-    first = next(
-        (i for i, (a, b) in enumerate(zip(theirs, ours, strict=False)) if a != b),
-        min(len(theirs), len(ours)),
-    )
-    return (
-        f"the teacher {name} does not tokenize as the student does: it reads {_shown_text(text)} as "
-        f"{_shown(teacher, theirs, first)}, the student as {_shown(student, ours, first)}; take a "
-        "teacher with the student's tokenizer, or let its texts teach: mode=off_policy with llm_teacher"
-    )
+def _first_difference(theirs: list[int], ours: list[int]) -> int:
+    pairs = enumerate(zip(theirs, ours, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(theirs), len(ours)))
 
 
 _SHOWN_TOKENS, _SHOWN_TEXT = 4, 60

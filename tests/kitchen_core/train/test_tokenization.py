@@ -3,7 +3,7 @@ import pytest
 from kitchen_core.adapters.memory.tokenizer import ByteTokenizer
 from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.builtin import model_folder
-from kitchen_core.train.distillation import TokenizationDiffers, check_tokenization
+from kitchen_core.train.tokenization import TokenizationDiffers, check_tokenization
 from tests.contracts.models import PLAIN_TEMPLATE, make_byte_tokenizer
 
 TINY = HuggingFaceTokenizer(model_folder("tiny"))
@@ -35,11 +35,13 @@ def test_another_chat_template_alone_is_no_other_tokenization(tmp_path):
 
 def test_the_first_text_that_differs_is_told_with_both_tokenizations():
     with pytest.raises(TokenizationDiffers) as refused:
-        check_tokenization("org/teacher", ByteTokenizer(), TINY, ["7", "What is 7?"])
+        check_tokenization(
+            "the teacher org/t", ByteTokenizer(), TINY, ["7", "What is 7?"], otherwise=", or rest"
+        )
     told = str(refused.value)
-    assert told.startswith("the teacher org/teacher does not tokenize as the student does")
-    assert "reads '7' as ['7' 55], the student as [" in told
-    assert "llm_teacher" in told
+    assert told.startswith("the teacher org/t does not tokenize as the model in training does")
+    assert "reads '7' as ['7' 55], the model in training as [" in told
+    assert told.endswith("take one with the same tokenizer, or rest")
 
 
 def test_a_control_token_that_only_one_knows_is_found_without_data(tmp_path):
