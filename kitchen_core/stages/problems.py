@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from types import MappingProxyType
 
 import numpy as np
 
+from kitchen_core.config import ConfigError
 from kitchen_core.refs import RefError
 from kitchen_core.slices import drain
 from kitchen_core.stages.data import LoadedData
@@ -24,7 +25,9 @@ from kitchen_core.train.datums import datum_of_completion
 from kitchen_core.train.environments import EnvGroupBuilder, Environment, get_environment
 from kitchen_core.train.grading import Grader
 from kitchen_core.train.hashing import sha256_of_json
+from kitchen_core.train.naming import nearest
 from kitchen_core.train.renderers import Renderer
+from kitchen_core.train.schemas import RowError
 from kitchen_core.train.types import Datum
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
@@ -106,8 +109,8 @@ class BuildEnvGroups(Stage):
     async def run(self, ctx: StageContext) -> None:
         """Writes `batches`: ProblemBatches, and `held_out`: HeldOutProblems.
 
-        Raises ValueError for an example that poses no problem, InvalidRequest where the model can't read
-        as much as `max_length`.
+        Raises RowError for an example that poses no problem, ConfigError for a weight of a part that no
+        problem rewards, InvalidRequest where the model can't read as much as `max_length`.
         """
         data: LoadedData = ctx.state["dataset"]
         config = ctx.config
@@ -119,6 +122,7 @@ class BuildEnvGroups(Stage):
             await posing.problems(each.examples, name)
             for each, name in zip(data.mixed, names[1:], strict=True)
         ]
+        _check_weights(config.reward_weights, [train, *mixed])
         sizes = [len(each) for each in mixed]
         plan = plan_of(config, config.groups_per_batch, data, len(train), sizes)
         made_from = [data.fingerprint, ctx.state["renderer"].fingerprint, names, config.max_length]
@@ -134,6 +138,17 @@ class BuildEnvGroups(Stage):
             return HeldOutProblems([], fingerprint)
         found = await posing.problems(test, ctx.config.env, at_most=ctx.config.eval_samples)
         return HeldOutProblems([problem.builder for problem in found], fingerprint)
+
+
+def _check_weights(weights: Mapping[str, float], sets: Sequence[Sequence[Problem]]) -> None:
+    """Refuse a weight that would weigh nothing."""
+    parts = {name for problems in sets for each in problems for name in each.builder.reward_weights}
+    for name in weights:
+        if name not in parts:
+            raise ConfigError(
+                f"reward_weights: given '{name}', expected a part of the reward that the environment "
+                f"weighs: {', '.join(sorted(parts))}{nearest(name, parts)}"
+            )
 
 
 class Posing:
@@ -174,10 +189,10 @@ class Posing:
 
     def _posed(self, environment: Environment, example: Example) -> Problem:
         if not isinstance(example, Conversation):
-            raise ValueError(
-                f"{example.where}: a plain text, expected a question with an answer, as "
-                f"env={environment.name} asks"
+            problem = (
+                f"a plain text, expected a question with an answer, as env={environment.name} asks"
             )
+            raise RowError(example.where, "", problem)
         builder = environment.group(example, self._grader)
         (env,) = builder.make(1)
         return Problem(builder, self._renderer.prompt(env.begin()))

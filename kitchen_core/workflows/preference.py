@@ -59,6 +59,7 @@ class PreferenceConfig(TrainingConfig):
     sft_coef: float = setting(
         0.0, "Weight of the cross entropy of the chosen answers, added to the loss", ge=0, le=100
     )
+    eval_examples: int = setting(200, "Held-out pairs to measure on", unit="pairs", ge=1)
     best_metric: str = setting(
         "test/accuracy",
         "The metric that early_stopping_patience and keep_best go by, one that evaluations measure",

@@ -46,7 +46,8 @@ class EnvGroupBuilder(Protocol):
     """One problem, of which several episodes are compared.
 
     tags: what metrics are told apart by. where: the problem's place in the data. question: for people.
-    expected: the right answer, for people. reward_weights: of the parts, by name; 1 where there is none.
+    expected: the right answer, for people. reward_weights: of the parts, by name; a part that is not
+    among them weighs 1, and no setting weighs it otherwise.
     """
 
     tags: tuple[str, ...]
@@ -77,5 +78,5 @@ class Environment(Protocol):
         ...
 
     def group(self, example: Conversation, grader: Grader) -> EnvGroupBuilder:
-        """The problem that an example poses. Raises ValueError naming the row where it poses none."""
+        """The problem that an example poses. Raises RowError where it poses none."""
         ...
