@@ -54,7 +54,9 @@ class DistillationConfig(TrainingConfig):
         {}, "Other teachers: a ref and its weight, for each 1 of `teacher`", ref="model"
     )
     llm_teacher: str | None = setting(
-        None, "A model behind the llm port that answers the prompts in the teacher's place"
+        None,
+        "A model behind the llm port that answers the prompts in the teacher's place",
+        port="llm",
     )
     teacher_prompt: str | None = setting(
         None,

@@ -16,7 +16,7 @@ from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.pair_evaluation import EvaluatePairs, LogPairs
 from kitchen_core.stages.preference import ForwardBackwardCustom, LogPairMetrics
 from kitchen_core.stages.reference import ReferenceLogprobs
-from kitchen_core.stages.samples import LogRows
+from kitchen_core.stages.samples import LogPairRows
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import OptimStep
 from kitchen_core.train.preference import PreferenceLoss
@@ -91,7 +91,7 @@ class PreferenceConfig(TrainingConfig):
         return self
 
 
-_measure = measuring(EvaluatePairs, LogRows, LogPairs)
+_measure = measuring(EvaluatePairs, LogPairRows, LogPairs)
 
 preference = Workflow(
     name="preference",
