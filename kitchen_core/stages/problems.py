@@ -170,15 +170,14 @@ class Posing:
         numbered = islice(examples, at_most)
         watch = Watch(self._ctx, f"reading {examples.name}", examples.split.num_rows)
         count = await drain(
-            numbered, lambda each: posed.append(self._posed(environment, each[1])), watch
+            numbered,
+            lambda each: posed.append(pose(each[1], environment, self._grader, self._renderer)),
+            watch,
         )
         room = self._ctx.config.max_length
         fitting = [problem for problem in posed if len(problem.prompt) < room]
         if not fitting:
-            raise RefError(
-                f"{examples.name}: none of {count} problems has a prompt of less than "
-                f"max_length={room} tokens; raise max_length"
-            )
+            raise RefError(no_room(examples.name, str(count), room))
         if len(fitting) < count:
             warn(
                 self._ctx,
@@ -187,12 +186,22 @@ class Posing:
             )
         return fitting
 
-    def _posed(self, environment: Environment, example: Example) -> Problem:
-        if not isinstance(example, Conversation):
-            problem = (
-                f"a plain text, expected a question with an answer, as env={environment.name} asks"
-            )
-            raise RowError(example.where, "", problem)
-        builder = environment.group(example, self._grader)
-        (env,) = builder.make(1)
-        return Problem(builder, self._renderer.prompt(env.begin()))
+
+def pose(example: Example, environment: Environment, grader: Grader, renderer: Renderer) -> Problem:
+    """The problem that an example poses. Raises RowError where it poses none."""
+    if not isinstance(example, Conversation):
+        problem = (
+            f"a plain text, expected a question with an answer, as env={environment.name} asks"
+        )
+        raise RowError(example.where, "", problem)
+    builder = environment.group(example, grader)
+    (env,) = builder.make(1)
+    return Problem(builder, renderer.prompt(env.begin()))
+
+
+def no_room(name: str, count: str, max_length: int) -> str:
+    """Why data can't be asked: so many problems, and no prompt among them that leaves room."""
+    return (
+        f"{name}: none of {count} problems has a prompt of less than max_length={max_length} tokens; "
+        "raise max_length"
+    )
