@@ -56,7 +56,7 @@ def _log_rows(ctx: StageContext, batch: Batch, sides: Sequence[str]) -> None:
             kind="train",
             index=index,
             where=batch.where[index],
-            **({"side": sides[index % len(sides)]} if sides else {}),
+            side=sides[index % len(sides)] if sides else None,
             segments=[asdict(span) for span in datum_spans(datum, session.tokenizer.decode)],
             num_tokens=len(datum) + 1,
             num_loss_tokens=datum.num_loss_tokens,

@@ -18,7 +18,7 @@ def _legend(look: Look) -> Text:
 
 def _draw(samples: Sequence[Sample], look: Look) -> Iterator[RenderableType]:
     for sample in samples:
-        where = f"{sample['where']} {sample.get('side', '')}".rstrip()
+        where = f"{sample['where']} {sample.get('side') or ''}".rstrip()
         yield row_title(where, sample["num_tokens"], sample["num_loss_tokens"])
         spans = [(span["text"], span["trained"]) for span in sample["segments"]]
         yield indented(trained_text(spans, color=look.color))
