@@ -24,19 +24,27 @@ class ConfigError(ValueError):
 
 
 def setting(
-    default: Any, description: str, *, unit: str = "", ref: RefRole | None = None, **bounds: Any
+    default: Any,
+    description: str,
+    *,
+    unit: str = "",
+    ref: RefRole | None = None,
+    port: str | None = None,
+    **bounds: Any,
 ) -> Any:
     """A config field with what a launch form shows: description, unit and bounds (`ge`, `gt`, `le`,
     `lt`).
 
     ref: the field holds a ref of that role; what it resolves to becomes an edge of the run's
-    lineage.
+    lineage. port: what the run connects where the field is set, so that it is tried at submission.
     """
     extra: dict[str, Any] = {}
     if unit:
         extra["unit"] = unit
     if ref:
         extra["ref"] = ref
+    if port:
+        extra["port"] = port
     return Field(default, description=description, json_schema_extra=extra or None, **bounds)
 
 

@@ -48,6 +48,7 @@ from kitchen_daemon.models import (
 )
 from kitchen_daemon.rendering import RenderingFailed, Renderings
 from kitchen_daemon.resuming import check_resumable
+from kitchen_daemon.secrets import UnsafeSecrets
 from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.streams import BadCursor, ChangeFeed, Cursor, stream
 from kitchen_daemon.submission import Submissions
@@ -260,7 +261,15 @@ def _problems(app: FastAPI) -> None:
     handle(LookupError, 404, lambda error: Problem(message=_said(error)))
     for kind in (InvalidTransition, ResumeError):
         handle(kind, 409, lambda error: Problem(message=_said(error)))
-    for kind in (RecipeError, ConfigError, RefError, ManifestError, BadCursor, CantBeAsked):
+    for kind in (
+        RecipeError,
+        ConfigError,
+        RefError,
+        ManifestError,
+        UnsafeSecrets,
+        BadCursor,
+        CantBeAsked,
+    ):
         handle(kind, 422, lambda error: Problem(message=_said(error)))
     handle(PortError, 422, lambda error: Problem(message=error.message, hint=error.hint))
     handle(RenderingFailed, 422, lambda error: error.problem)

@@ -7,6 +7,7 @@ from kitchen_core.config import ConfigError
 from kitchen_core.recipe import RecipeError
 from kitchen_core.refs import RefError
 from kitchen_core.store.errors import StoreError
+from kitchen_core.train.distillation import TokenizationDiffers
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.renderers import RenderError
 from kitchen_core.train.schemas import RowError
@@ -22,4 +23,5 @@ EXPECTED = (
     ResumeError,
     RowError,
     StoreError,
+    TokenizationDiffers,
 )

@@ -77,6 +77,10 @@ class RenderedSequence(Model):
     side: of a pair, chosen or rejected; else empty. num_tokens: those that are read,
     num_loss_tokens: those that are trained, num_cut: those beyond max_length. A sequence with nothing
     to train is left out of the run, and the other side of its pair with it.
+
+    asked: it is a prompt: nothing of it is trained, but what is answered to it; side teacher: what the
+    teacher alone reads. expected: the right answer, as far as the data says. fits: whether the prompt
+    leaves room for an answer; else it is left out of the run.
     """
 
     where: str
@@ -85,6 +89,9 @@ class RenderedSequence(Model):
     num_tokens: int
     num_loss_tokens: int
     num_cut: int
+    asked: bool = False
+    expected: str = ""
+    fits: bool = True
 
 
 class RenderedRows(Model):

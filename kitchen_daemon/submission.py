@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kitchen_core.adapters.manifest import Manifest, resolve_manifest
+from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
 from kitchen_core.store.lineage import run_node
@@ -22,6 +23,7 @@ from kitchen_daemon.devices import has_gpu
 from kitchen_daemon.models import Launch, Plan
 from kitchen_daemon.pinning import Pinner, Pins
 from kitchen_daemon.revisions import keep_revision
+from kitchen_daemon.secrets import read_secrets
 from kitchen_daemon.shelf import Shelf
 
 TINY_PARAMETERS = 10_000_000
@@ -79,7 +81,8 @@ class Submissions:
     def submit(self, launch: Launch) -> RunRecord:
         """Queue the run.
 
-        Raises RecipeError, ConfigError, RefError, ManifestError, or the store's NotFound.
+        Raises RecipeError, ConfigError, RefError, ManifestError, UnsafeSecrets, a port's error, or the
+        store's NotFound.
         """
         prepared = self._prepare(launch)
         reading = prepared.reading
@@ -120,6 +123,7 @@ class Submissions:
         path = self._shelf.find(launch.recipe)
         reading = read_apart(path, launch.preset, launch.overrides)
         manifest = resolve_manifest(launch.manifest, launch.adapters, self._home.root)
+        self._try_ports(reading, manifest)
         pins = self._pinner.pin(refs_in(reading.resolved, reading.refs))
         named = [self._store.find_run(run).id for run in launch.after]
         return _Prepared(
@@ -129,6 +133,18 @@ class Submissions:
             manifest=manifest,
             after=list(dict.fromkeys([*named, *pins.unfinished])),
         )
+
+    def _try_ports(self, reading: RecipeReading, manifest: Manifest) -> None:
+        """Connect what the settings say that the run will need. Raises a port's error, such as for a
+        key that is missing.
+        """
+        settings = reading.config_schema["properties"]
+        used = [name for name in settings if reading.resolved[name] is not None]
+        ports = [settings[name]["port"] for name in used if "port" in settings[name]]
+        if ports:
+            wiring = Wiring(manifest, read_secrets(self._home))
+            for port in ports:
+                wiring.connect(port)
 
     def _frozen(self, config: dict[str, Any]) -> dict[str, Any]:
         """The config with all that depends on the machine or the model decided."""

@@ -10,7 +10,6 @@ from kitchen_core.stages.kl_reference import Reference
 from kitchen_core.train.rl.advantages import Float64Array, compute_advantages
 from kitchen_core.train.rl.assembly import Assembled, assemble
 from kitchen_core.train.rl.groups import Sorted, sort_groups
-from kitchen_core.train.rl.metrics import reward_parts
 from kitchen_core.train.rl.penalty import kl_penalty, whole_sequence
 from kitchen_core.train.rl.rollouts import Rollouts
 from kitchen_core.workflow.context import StageContext
@@ -57,8 +56,6 @@ class ComputeAdvantages(Stage):
         ]
         if not found.kept:
             warn(ctx, _nothing_left(rollouts))
-        if rollouts.index == 0:
-            _check_weights(ctx, rollouts)
         ctx.state["compared"] = Compared(found, advantages)
 
 
@@ -93,15 +90,3 @@ def _nothing_left(rollouts: Rollouts) -> str:
         f"batch {rollouts.index}: none of {len(rollouts.groups)} problems has two whole episodes to "
         f"compare, so no step is taken{why}"
     )
-
-
-def _check_weights(ctx: StageContext, rollouts: Rollouts) -> None:
-    """Warn of weights that weigh nothing. Which parts a reward has is known when there is one."""
-    episodes = [each for group in rollouts.groups for each in group.whole]
-    parts = {name for each in episodes for name in reward_parts(each)}
-    for name in sorted(ctx.config.reward_weights.keys() - parts) if parts else ():
-        warn(
-            ctx,
-            f"reward_weights: no episode of the first batch has a part '{name}'; "
-            f"there is {', '.join(sorted(parts))}",
-        )

@@ -128,8 +128,8 @@ def _measured(ctx: StageContext, metric: str) -> float | None:
     measured = ctx.telemetry.measured(ctx.step)
     if metric not in measured:
         raise ConfigError(
-            f"best_metric: given '{metric}', expected one that an evaluation measures: "
-            f"{', '.join(sorted(measured))}{nearest(metric, list(measured))}"
+            f"best_metric: given '{metric}', expected one that an evaluation measures"
+            f"{nearest(metric, list(measured))} (there are {', '.join(sorted(measured))})"
         )
     return measured[metric]
 

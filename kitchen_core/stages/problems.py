@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from types import MappingProxyType
 
 import numpy as np
 
+from kitchen_core.config import ConfigError
 from kitchen_core.refs import RefError
 from kitchen_core.slices import drain
 from kitchen_core.stages.data import LoadedData
@@ -24,7 +25,9 @@ from kitchen_core.train.datums import datum_of_completion
 from kitchen_core.train.environments import EnvGroupBuilder, Environment, get_environment
 from kitchen_core.train.grading import Grader
 from kitchen_core.train.hashing import sha256_of_json
+from kitchen_core.train.naming import nearest
 from kitchen_core.train.renderers import Renderer
+from kitchen_core.train.schemas import RowError
 from kitchen_core.train.types import Datum
 from kitchen_core.workflow.context import StageContext
 from kitchen_core.workflow.stage import Keeping, Stage
@@ -107,8 +110,8 @@ class BuildEnvGroups(Stage):
     async def run(self, ctx: StageContext) -> None:
         """Writes `batches`: ProblemBatches, and `held_out`: HeldOutProblems.
 
-        Raises ValueError for an example that poses no problem, InvalidRequest where the model can't read
-        as much as `max_length`.
+        Raises RowError for an example that poses no problem, ConfigError for a weight of a part that no
+        problem rewards, InvalidRequest where the model can't read as much as `max_length`.
         """
         data: LoadedData = ctx.state["dataset"]
         config = ctx.config
@@ -120,6 +123,7 @@ class BuildEnvGroups(Stage):
             await posing.problems(each.examples, name)
             for each, name in zip(data.mixed, names[1:], strict=True)
         ]
+        _check_weights(config.reward_weights, [train, *mixed])
         sizes = [len(each) for each in mixed]
         plan = plan_of(config, config.groups_per_batch, data, len(train), sizes)
         made_from = [data.fingerprint, ctx.state["renderer"].fingerprint, names, config.max_length]
@@ -135,6 +139,17 @@ class BuildEnvGroups(Stage):
             return HeldOutProblems([], fingerprint)
         found = await posing.problems(test, ctx.config.env, at_most=ctx.config.eval_samples)
         return HeldOutProblems([problem.builder for problem in found], fingerprint)
+
+
+def _check_weights(weights: Mapping[str, float], sets: Sequence[Sequence[Problem]]) -> None:
+    """Refuse a weight that would weigh nothing."""
+    parts = {name for problems in sets for each in problems for name in each.builder.reward_weights}
+    for name in weights:
+        if name not in parts:
+            raise ConfigError(
+                f"reward_weights: given '{name}', expected a part of the reward that the environment "
+                f"weighs: {', '.join(sorted(parts))}{nearest(name, parts)}"
+            )
 
 
 class Posing:
@@ -156,15 +171,14 @@ class Posing:
         numbered = islice(examples, at_most)
         watch = Watch(self._ctx, f"reading {examples.name}", examples.split.num_rows)
         count = await drain(
-            numbered, lambda each: posed.append(self._posed(environment, each[1])), watch
+            numbered,
+            lambda each: posed.append(pose(each[1], environment, self._grader, self._renderer)),
+            watch,
         )
         room = self._ctx.config.max_length
         fitting = [problem for problem in posed if len(problem.prompt) < room]
         if not fitting:
-            raise RefError(
-                f"{examples.name}: none of {count} problems has a prompt of less than "
-                f"max_length={room} tokens; raise max_length"
-            )
+            raise RefError(no_room(examples.name, str(count), room))
         if len(fitting) < count:
             warn(
                 self._ctx,
@@ -173,12 +187,22 @@ class Posing:
             )
         return fitting
 
-    def _posed(self, environment: Environment, example: Example) -> Problem:
-        if not isinstance(example, Conversation):
-            raise ValueError(
-                f"{example.where}: a plain text, expected a question with an answer, as "
-                f"env={environment.name} asks"
-            )
-        builder = environment.group(example, self._grader)
-        (env,) = builder.make(1)
-        return Problem(builder, self._renderer.prompt(env.begin()))
+
+def pose(example: Example, environment: Environment, grader: Grader, renderer: Renderer) -> Problem:
+    """The problem that an example poses. Raises RowError where it poses none."""
+    if not isinstance(example, Conversation):
+        problem = (
+            f"a plain text, expected a question with an answer, as env={environment.name} asks"
+        )
+        raise RowError(example.where, "", problem)
+    builder = environment.group(example, grader)
+    (env,) = builder.make(1)
+    return Problem(builder, renderer.prompt(env.begin()))
+
+
+def no_room(name: str, count: str, max_length: int) -> str:
+    """Why data can't be asked: so many problems, and no prompt among them that leaves room."""
+    return (
+        f"{name}: none of {count} problems has a prompt of less than max_length={max_length} tokens; "
+        "raise max_length"
+    )

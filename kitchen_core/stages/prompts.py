@@ -127,21 +127,29 @@ async def _prompts(ctx: StageContext, stream: ExampleStream, asking: Asking) -> 
             too_long.append(number)
 
     await drain(stream, take, Watch(ctx, f"reading {stream.name}", stream.split.num_rows))
-    limit = f"max_length={asking.max_length}" + (
-        f", or a teacher_prompt that leaves no room for max_tokens={asking.max_tokens} in the model's "
-        f"{asking.context_length}"
-        if asking.teacher_prompt
-        else ""
-    )
     if not kept:
-        raise RefError(f"{stream.name}: none of {len(too_long)} rows has a prompt within {limit}")
+        raise RefError(none_within(stream.name, str(len(too_long)), asking))
     if too_long:
         warn(
             ctx,
-            f"{stream.name}: {len(too_long):,} rows have a prompt beyond {limit} and are left out, "
+            f"{stream.name}: {len(too_long):,} rows have a prompt beyond {_limit(asking)} and are left out, "
             f"row {too_long[0]} first",
         )
     return kept
+
+
+def none_within(name: str, count: str, asking: Asking) -> str:
+    """Why data can't be asked: so many rows, and no prompt among them that fits."""
+    return f"{name}: none of {count} rows has a prompt within {_limit(asking)}; raise max_length"
+
+
+def _limit(asking: Asking) -> str:
+    if not asking.teacher_prompt:
+        return f"max_length={asking.max_length}"
+    return (
+        f"max_length={asking.max_length}, or a teacher_prompt that leaves no room for "
+        f"max_tokens={asking.max_tokens} in the model's {asking.context_length}"
+    )
 
 
 async def _held_out(ctx: StageContext, stream: ExampleStream | None) -> tuple[HeldOut, list[str]]:

@@ -19,6 +19,8 @@ class LogRows(Stage):
 
     name = "LogRows"
     reads = ("session", "batches")
+    sides: tuple[str, ...] = ()
+    """What the sequences of one row are called, where a row gives several to be told apart."""
 
     async def run(self, ctx: StageContext) -> None:
         """A `sample.logged` event for each of `log_samples` rows. At the end of the run no batch is left
@@ -26,7 +28,13 @@ class LogRows(Stage):
         """
         batches: Sequence[Batch] = ctx.state["batches"]
         if ctx.step < len(batches):
-            _log_rows(ctx, batches[ctx.step])
+            _log_rows(ctx, batches[ctx.step], self.sides)
+
+
+class LogPairRows(LogRows):
+    """Record both sides of the coming batch's first pairs."""
+
+    sides = ("chosen", "rejected")
 
 
 class LogAnswers(Stage):
@@ -40,7 +48,7 @@ class LogAnswers(Stage):
         _log_answers(ctx, ctx.state["answers"])
 
 
-def _log_rows(ctx: StageContext, batch: Batch) -> None:
+def _log_rows(ctx: StageContext, batch: Batch, sides: Sequence[str]) -> None:
     session: TrainingSession = ctx.state["session"]
     for index, datum in enumerate(batch.datums[: ctx.config.log_samples]):
         ctx.event(
@@ -48,6 +56,7 @@ def _log_rows(ctx: StageContext, batch: Batch) -> None:
             kind="train",
             index=index,
             where=batch.where[index],
+            side=sides[index % len(sides)] if sides else None,
             segments=[asdict(span) for span in datum_spans(datum, session.tokenizer.decode)],
             num_tokens=len(datum) + 1,
             num_loss_tokens=datum.num_loss_tokens,

@@ -44,14 +44,16 @@ class DistillationConfig(TrainingConfig):
     dataset: str = setting("builtin:prompts", "The prompts, as a ref", ref="dataset")
     teacher: str | None = setting(
         None,
-        "The model to learn from, as a ref; left out: the model itself as it starts",
+        "The model to learn from, as a ref; none: the model itself as it starts",
         ref="model",
     )
     mix_teachers: dict[str, float] = setting(
         {}, "Other teachers: a ref and its weight, for each 1 of `teacher`", ref="model"
     )
     llm_teacher: str | None = setting(
-        None, "A model behind the llm port that answers the prompts in the teacher's place"
+        None,
+        "A model behind the llm port that answers the prompts in the teacher's place",
+        port="llm",
     )
     teacher_prompt: str | None = setting(
         None,
@@ -76,6 +78,15 @@ class DistillationConfig(TrainingConfig):
     )
     groups_per_batch: int = setting(64, "Prompts in one step", unit="prompts", ge=1)
     group_size: int = setting(1, "Answers to each prompt", unit="answers", ge=1)
+    max_length: int = setting(
+        1024,
+        "An answer ends where prompt and answer are this long; longer prompts are left out",
+        unit="tokens",
+        ge=2,
+    )
+    eval_examples: int = setting(
+        200, "Held-out answers of the data to measure the loss on", unit="examples", ge=1
+    )
 
     @model_validator(mode="after")
     def _mode_uses_what_is_set(self) -> Self:

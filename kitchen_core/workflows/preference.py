@@ -13,7 +13,7 @@ from kitchen_core.stages.data import LoadDataset
 from kitchen_core.stages.pair_evaluation import EvaluatePairs, LogPairs
 from kitchen_core.stages.preference import ForwardBackwardCustom, LogPairMetrics
 from kitchen_core.stages.reference import ReferenceLogprobs
-from kitchen_core.stages.samples import LogRows
+from kitchen_core.stages.samples import LogPairRows
 from kitchen_core.stages.session import InitSession, InitTokenizer
 from kitchen_core.stages.training import OptimStep
 from kitchen_core.train.preference import PreferenceLoss
@@ -56,6 +56,7 @@ class PreferenceConfig(TrainingConfig):
     sft_coef: float = setting(
         0.0, "Weight of the cross entropy of the chosen answers, added to the loss", ge=0, le=100
     )
+    eval_examples: int = setting(200, "Held-out pairs to measure on", unit="pairs", ge=1)
     best_metric: str = setting(
         "test/accuracy",
         "The metric that early_stopping_patience and keep_best go by, one that evaluations measure",
@@ -86,7 +87,7 @@ class PreferenceConfig(TrainingConfig):
         return self
 
 
-_measure = measuring(EvaluatePairs, LogRows, LogPairs)
+_measure = measuring(EvaluatePairs, LogPairRows, LogPairs)
 
 preference = Workflow(
     name="preference",

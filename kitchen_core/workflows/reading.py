@@ -10,9 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from kitchen_core.config import ConfigError, RefRole, RunConfig, ref_fields
+from kitchen_core.explaining import explain
 from kitchen_core.recipe import Recipe, RecipeError, load_recipe
 from kitchen_core.workflow.checking import check
 from kitchen_core.workflow.drawing import draw
@@ -90,11 +91,19 @@ def _is_installed(distribution: str) -> bool:
 
 
 def load_for_run(path: Path, config: Mapping[str, Any]) -> tuple[Workflow, RunConfig]:
-    """The workflow and the frozen config of a run, from its pinned revision. Raises RecipeError.
+    """The workflow and the frozen config of a run, from its pinned revision. Raises RecipeError, and
+    ConfigError where the config was frozen by another version, whose settings were others.
 
     From here on the process imports from the revision first.
     """
     recipe = load_recipe(path).recipe
     if not isinstance(recipe.workflow, Workflow):
         raise RecipeError(f"{path}: workflow is no Workflow")
-    return recipe.workflow, type(recipe.config).model_validate(dict(config))
+    kind = type(recipe.config)
+    try:
+        return recipe.workflow, kind.model_validate(dict(config))
+    except ValidationError as error:
+        raise ConfigError(
+            f"queued by another version of the kitchen: {explain(error, kind)}; queue it again with: "
+            f"kitchen run {recipe.name}"
+        ) from None

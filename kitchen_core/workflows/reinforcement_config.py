@@ -110,6 +110,9 @@ class ReinforcementConfig(TrainingConfig):
         unit="tokens",
         ge=2,
     )
+    eval_samples: int = setting(
+        200, "Held-out problems to answer when measuring", unit="problems", ge=0
+    )
     best_metric: str = setting(
         "test/env/all/reward/total",
         "The metric that early_stopping_patience and keep_best go by, one that evaluations measure",
@@ -177,7 +180,6 @@ class ReinforcementConfig(TrainingConfig):
             ("kl_reference", "kl_penalty_coef", penalty),
             ("resample_rounds", "remove_constant_groups", self.remove_constant_groups),
             ("off_policy", "max_steps_off_policy", self.max_steps_off_policy > 0),
-            ("eval_examples", "a loss on demonstrations (eval_samples is what counts here)", False),
         )
 
     @model_validator(mode="after")

@@ -25,6 +25,9 @@ class SupervisedConfig(TrainingConfig):
     reduction: Reduction = setting(
         "token", "What counts the same in a batch: every trained token, or every example"
     )
+    eval_examples: int = setting(
+        200, "Held-out examples to measure the loss on", unit="examples", ge=1
+    )
 
 
 _measure = measuring(Evaluate, LogRows)

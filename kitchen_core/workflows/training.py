@@ -61,9 +61,6 @@ class TrainingConfig(RunConfig):
     eval_every: int = setting(
         50, "Measure every so many steps, at the start and at the end; 0: never", unit="steps", ge=0
     )
-    eval_examples: int = setting(
-        200, "Held-out examples to measure the loss on", unit="examples", ge=1
-    )
     eval_samples: int = setting(
         200, "Held-out questions to answer when measuring; 0: the loss alone", unit="answers", ge=0
     )

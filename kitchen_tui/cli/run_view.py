@@ -21,7 +21,7 @@ HEADLINES = (
 SPOKEN = ("answer", "rollout", "pair", "distilled")
 """The kinds of samples that show what a model does, the most telling first."""
 
-_SIDE_GROUPS = ("time/", "optim/", "test/", "memory/", "env/", "sampling_client/")
+_SIDE_GROUPS = ("time/", "optim/", "test/", "memory/", "env/", "sampling_client/", "left_out/")
 _SIDE_NAMES = frozenset({"learning_rate", "epoch", "progress"})
 _COUNTS = "num_"
 
@@ -38,6 +38,7 @@ class RunView:
     stage: str | None = None
     evaluation: Event | None = None
     note: Event | None = None
+    warnings: list[Event] = field(default_factory=list)
     samples: dict[str, dict[int, Event]] = field(default_factory=dict)
     away: bool = False
     lock: Lock = field(default_factory=Lock, repr=False)
@@ -77,6 +78,8 @@ class RunView:
                 self.evaluation = event
             case EventKind.LOG:
                 self.note = event
+                if is_warning(event):
+                    self.warnings.append(event)
             case EventKind.SAMPLE_LOGGED:
                 self._take_sample(event)
             case EventKind.RUN_RESUMED:
@@ -94,6 +97,11 @@ class RunView:
         """A resume writes again what lay beyond its checkpoint."""
         for name, values in self.series.items():
             self.series[name] = {at: value for at, value in values.items() if at <= step}
+
+
+def is_warning(event: Event) -> bool:
+    """Whether a run has something to say that its owner should know."""
+    return event.kind is EventKind.LOG and event.metadata.get("level") == "warning"
 
 
 def headline(names: Iterable[str]) -> str | None:

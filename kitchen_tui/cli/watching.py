@@ -17,7 +17,7 @@ from kitchen_tui.cli.errors import Exit
 from kitchen_tui.cli.follow import STATUS_KINDS, Follower
 from kitchen_tui.cli.output import emit, emit_json, say, screen
 from kitchen_tui.cli.run_view import RunView
-from kitchen_tui.cli.views.runs import failure, seconds_taken
+from kitchen_tui.cli.views.runs import failure, seconds_taken, warning_lines
 from kitchen_tui.cli.views.watching import progress_words, watch_page
 from kitchen_tui.format import duration
 
@@ -26,15 +26,19 @@ REFRESH_SECONDS = 0.5
 
 def stay(client: Client, run: RunInfo, *, watch: bool, as_json: bool) -> None:
     """Watch a run, or wait for it, until it rests; then print it and exit as it ended."""
-    ended = accompany(client, run, watching(as_json) if watch else waiting())
+    display = watching(as_json) if watch else waiting()
+    view = accompany(client, run, display)
     if as_json:
-        emit_json(ended)
+        emit_json(view.info)
     else:
-        print_end(ended)
-    raise typer.Exit(exit_code(ended))
+        if not isinstance(display, LineDisplay):  # which has said them already
+            for line in warning_lines(view.warnings, run.id):
+                say(line)
+        print_end(view.info)
+    raise typer.Exit(exit_code(view.info))
 
 
-def accompany(client: Client, run: RunInfo, display: Display) -> RunInfo:
+def accompany(client: Client, run: RunInfo, display: Display) -> RunView:
     """Follow a run on a display until it rests. Ctrl-C leaves the run alone and exits."""
     view = RunView(run)
     try:
@@ -43,7 +47,7 @@ def accompany(client: Client, run: RunInfo, display: Display) -> RunInfo:
         say(f"\nThe run goes on. Look again: kitchen watch {run.id}")
         say(f"Cancel it: kitchen cancel {run.id}")
         raise typer.Exit(Exit.INTERRUPTED) from None
-    return view.info
+    return view
 
 
 def watching(as_json: bool) -> Display:
@@ -68,10 +72,11 @@ def print_end(run: RunInfo) -> None:
     took = "" if seconds is None else f" after {duration(seconds)}"
     emit(f"{run.id}  {run.status.value}{took}")
     if run.error:
-        screen(stderr=True).print(failure(run.error))
+        console = screen(stderr=True)
+        console.print(failure(run.error), soft_wrap=not console.is_terminal)
     elif run.reason:
         say(run.reason)
-    if run.status is not RunStatus.COMPLETED and run.progress.step:
+    if run.status in (RunStatus.FAILED, RunStatus.CANCELLED) and run.progress.step:
         say(f"go on from its last checkpoint: kitchen resume {run.id}")
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from kitchen_daemon.client import Refused
 from kitchen_daemon.models import Launch
 
 
@@ -48,6 +49,20 @@ def test_modules_for_an_adapter_that_there_is_not_are_refused(daemon):
         planned(daemon, lora_targets="q_proj,v_proj")
     config = planned(daemon, lora_targets="q_proj, v_proj", lora_rank=4)
     assert config["lora_targets"] == ["q_proj", "v_proj"]
+
+
+def test_a_chat_model_without_a_key_is_refused_before_the_run_is_queued(daemon, tmp_path):
+    daemon.home.secrets.write_text("OPENAI_API_KEY=\n")  # whatever the environment has
+    daemon.home.secrets.chmod(0o600)
+    settings = {"teacher": "none", "llm_teacher": "gpt", "mode": "off_policy"}
+    with pytest.raises(Refused, match="there is no key for OpenAI") as refused:
+        daemon.client.plan(Launch(recipe="distillation", overrides=settings))
+    assert "OPENAI_API_KEY" in refused.value.hint
+    local = tmp_path / "local.toml"
+    local.write_text('[ports.llm]\nadapter = "openai"\nbase_url = "http://127.0.0.1:9/v1"\n')
+    launch = Launch(recipe="distillation", overrides=settings, manifest=str(local))
+    assert daemon.client.plan(launch).config["llm_teacher"] == "gpt"
+    assert daemon.client.plan(Launch(recipe="distillation")).config["llm_teacher"] is None
 
 
 def test_a_floor_without_a_schedule_is_refused(daemon):

@@ -79,6 +79,62 @@ def test_of_a_pair_both_sides_are_shown(daemon, tmp_path):
     assert not shown.refusal
 
 
+PROBLEMS = [
+    {"question": "1+1?", "answer": "2"},
+    {"question": "What is the sum of one and one?", "answer": "2"},
+]
+
+
+def asked_of(recipe, tmp_path, **overrides):
+    data = f"file:{write_jsonl(tmp_path / 'problems.jsonl', PROBLEMS)}"
+    settings = {"dataset": data, "max_length": 23, "test_fraction": 0, "eval_every": 0}
+    return RenderRequest(
+        launch=Launch(recipe=recipe, manifest="test", overrides=settings | overrides)
+    )
+
+
+def test_of_a_problem_what_a_run_asks_is_shown_and_what_is_right(daemon, tmp_path):
+    shown = daemon.client.render(asked_of("math_rl", tmp_path, env="arithmetic"))
+    assert [(marked(each), each.expected, each.fits) for each in shown.sequences] == [
+        ("<user>1+1?<eos><assistant>", "2", True),
+        ("<user>What is the sum of one and one?<eos><assistant>", "2", False),
+    ]
+    assert all(each.asked and not each.num_loss_tokens for each in shown.sequences)
+    assert "env=arithmetic" in shown.train_on
+    assert not shown.refusal
+
+
+def test_problems_without_room_bring_the_line_that_a_run_ends_with(daemon, tmp_path):
+    short = asked_of("math_rl", tmp_path, env="arithmetic", max_length=4)
+    refusal = daemon.client.render(short).refusal
+    run = daemon.settled(daemon.client.launch(short.launch).id)
+    assert run.error.message == refusal.replace("these 2", "2")
+
+
+def test_a_row_that_poses_no_problem_is_refused_as_a_run_would(daemon, tmp_path):
+    with pytest.raises(Refused, match=r"problems\.jsonl row 1: the right answer must stand behind"):
+        daemon.client.render(asked_of("math_rl", tmp_path, env="gsm8k"))
+
+
+def test_mixed_problems_are_those_of_their_own_environment(daemon, tmp_path):
+    other = write_jsonl(tmp_path / "other.jsonl", [{"question": "Two?", "answer": "It is 2."}])
+    mix = {f"file:{other}": {"share": 1, "env": "question_answer"}}
+    [mixed] = daemon.client.render(asked_of("math_rl", tmp_path, env="arithmetic", mix=mix)).mixed
+    assert [each.expected for each in mixed.sequences] == ["It is 2."]
+
+
+def test_a_teacher_prompt_is_shown_beside_the_students(daemon, tmp_path):
+    template = "{question} {answer}!"
+    shown = daemon.client.render(asked_of("distillation", tmp_path, teacher_prompt=template))
+    assert [(each.side, marked(each)) for each in shown.sequences[:2]] == [
+        ("", "<user>1+1?<eos><assistant>"),
+        ("teacher", "<user>1+1? 2!<eos><assistant>"),
+    ]
+    assert [each.fits for each in shown.sequences] == [True, True, False, False]
+    alone = daemon.client.render(asked_of("distillation", tmp_path))
+    assert [each.side for each in alone.sequences] == ["", ""]
+
+
 def test_it_is_what_a_run_trains_on_and_nothing_is_queued_for_it(daemon, data):
     before = len(daemon.client.runs())
     asked = request(data, batch_size=3, max_steps=1, log_samples=3, eval_samples=1, eval_examples=1)

@@ -165,6 +165,23 @@ def test_show_names_only_the_settings_that_differ(full, command):
     assert "learning_rate" not in out
 
 
+def test_show_says_what_the_run_has_warned_of(full, command):
+    told = {"level": "warning", "message": "131 rows are left out"}
+    full.answers[f"GET /runs/{RUN_ID}/events"] = [
+        event(1, EventKind.LOG, metadata={"level": "info", "message": "read back"}),
+        event(2, EventKind.LOG, metadata=told),
+    ]
+    out = command("show", RUN_ID).out
+    assert "warning: 131 rows are left out" in out
+    assert "read back" not in out
+
+
+def test_the_list_of_commands_cuts_no_description_short(command):
+    listed = command("--help").out.partition("Commands:")[2]
+    assert "demo" in listed
+    assert "..." not in listed
+
+
 def test_show_does_without_a_recipe_that_has_gone(full, command):
     full.answers["GET /recipe"] = Refusal(404, "unknown recipe 'sl_basic'")
     said = command("show", RUN_ID)

@@ -93,6 +93,30 @@ def test_each_sequence_has_its_counts_and_the_end_has_the_totals(cook, command):
     ]
 
 
+def test_a_prompt_has_its_right_answer_below_it_and_whether_there_is_room(cook, command):
+    prompt = sequence(ASKED).model_copy(update={"asked": True, "expected": "2"})
+    long = sequence(ASKED, where="mine.jsonl row 2")
+    long = long.model_copy(update={"asked": True, "fits": False})
+    shown = rendering(prompt, long).model_copy(update={"train_on": "what the model answers"})
+    cook.answers["POST /renderings"] = shown
+    lines = [line.rstrip() for line in command("render", "builtin:math").out.splitlines()]
+    assert lines[3:] == [
+        "train_on  what the model answers",
+        "",
+        "mine.jsonl row 1  6 tokens",
+        "  <|user|>1+1?↵",
+        "  <|assistant|>",
+        "  expected: 2",
+        "",
+        "mine.jsonl row 2  6 tokens",
+        "  <|user|>1+1?↵",
+        "  <|assistant|>",
+        "  left out of the run: no room for an answer within max_length=512",
+        "",
+        "2 of 1,200 rows: 12 tokens of prompts",
+    ]
+
+
 def test_rows_that_give_several_sequences_are_counted_once(cook, command):
     cook.answers["POST /renderings"] = rendering(*[sequence(ASKED, ANSWERED)] * 3, num_rows=1)
     last = command("render", "builtin:chat").out.splitlines()[-1]

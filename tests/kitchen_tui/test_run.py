@@ -6,7 +6,7 @@ import pytest
 
 from kitchen_core.telemetry.schema import EventKind, RunError, RunStatus
 from kitchen_daemon.models import Plan, ProgressInfo
-from tests.kitchen_tui.support import RUN_ID, Refusal, history, run_info
+from tests.kitchen_tui.support import RUN_ID, Refusal, event_item, history, run_info
 
 QUEUED = {"status": RunStatus.QUEUED, "started_at": None, "finished_at": None, "metrics": {}}
 SCHEMA = {
@@ -240,6 +240,47 @@ def test_a_failed_run_says_what_where_and_what_to_do(kitchen_stub, command):
         "hint: raise max_length",
         f"go on from its last checkpoint: kitchen resume {RUN_ID}",
     ]
+
+
+LONG = "mine.jsonl row 1: " + "the right answer must stand behind ####, " * 4
+
+
+def test_an_error_whose_message_says_all_is_one_line_however_long(kitchen_stub, command):
+    error = RunError(type="RowError", message=LONG, hint="", stage="LoadDataset", log_tail=[])
+    kitchen_stub.answers[f"GET /runs/{RUN_ID}"] = run_info(status=RunStatus.FAILED, error=error)
+    kitchen_stub.streams = [history(ends=EventKind.RUN_FAILED)]
+    said = command("run", "sl_basic", "--wait")
+    assert said.err.splitlines()[0] == f"error: {LONG} (in stage LoadDataset)"
+
+
+def warned(count):
+    told = [{"level": "warning", "message": f"row {n} is left out"} for n in range(count)]
+    return [event_item(10 + n, EventKind.LOG, step=0, metadata=each) for n, each in enumerate(told)]
+
+
+def test_what_a_run_warns_of_is_said_when_it_has_been_waited_for(kitchen_stub, command):
+    *before, end = history()
+    kitchen_stub.streams = [[*before, *warned(7), end]]
+    said = command("run", "sl_basic", "--wait")
+    assert said.err.splitlines() == [
+        *(f"warning: row {n} is left out" for n in range(5)),
+        f"2 more warnings: kitchen events {RUN_ID}",
+    ]
+
+
+def test_a_watcher_in_a_pipe_reads_a_warning_once(kitchen_stub, command):
+    *before, end = history()
+    kitchen_stub.streams = [[*before, *warned(1), end]]
+    said = command("run", "sl_basic", "--watch")
+    assert f"{said.out}{said.err}".count("warning: row 0 is left out") == 1
+
+
+def test_how_to_go_on_is_said_once(kitchen_stub, command):
+    reason = f"go on with: kitchen resume {RUN_ID}"
+    paused = run_info(status=RunStatus.PAUSED, reason=reason)
+    kitchen_stub.answers[f"GET /runs/{RUN_ID}"] = paused
+    kitchen_stub.streams = [history(ends=EventKind.RUN_PAUSED)]
+    assert command("run", "sl_basic", "--wait").err == f"{reason}\n"
 
 
 def test_a_dry_run_shows_the_plan_and_queues_nothing(kitchen_stub, command):

@@ -19,7 +19,8 @@ class OpenAIChat:
     """A server of chat completions.
 
     key: needed by OpenAI itself; a server at `base_url` may want none. concurrency: how many
-    conversations to ask about at the same time. It asks once: retrying is the policy's.
+    conversations to ask about at the same time. It asks once: retrying is the policy's. Raises AuthError
+    where there is neither a key nor another server.
     """
 
     def __init__(
@@ -32,6 +33,12 @@ class OpenAIChat:
         concurrency: int = 8,
         timeout_s: float = 120.0,
     ) -> None:
+        if key is None and base_url is None:
+            raise AuthError(
+                "there is no key for OpenAI",
+                hint="Put OPENAI_API_KEY=... into secrets.env in the kitchen's home, or give the llm port of "
+                "a manifest the base_url of a server that needs none.",
+            )
         self.concurrency = concurrency
         self._key = key
         self._base_url = base_url
@@ -49,10 +56,6 @@ class OpenAIChat:
 
         asked = f"an answer of {model}"
         with translated(asked):
-            if self._key is None and self._base_url is None:
-                raise AuthError(
-                    "there is no key", hint="Set OPENAI_API_KEY, or base_url of a server without."
-                )
             request: dict[str, Any] = {
                 "model": model,
                 "messages": [_spelled(message) for message in conversation.messages],

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from kitchen_core.train.conversations import Conversation
+from kitchen_core.train.schemas import RowError
 
 QUESTION, ANSWER = "{question}", "{answer}"
 _PLACES = re.compile(r"\{(question|answer)\}")
@@ -15,13 +16,12 @@ def filled_in(template: str, conversation: Conversation) -> Conversation:
     """The conversation up to its question, whose words are replaced by the template with the question
     and the data's answer filled in. Braces around anything else stay as they are.
 
-    Raises ValueError naming the row where the template wants an answer and the data has none.
+    Raises RowError naming the row where the template wants an answer and the data has none.
     """
     question, reply = conversation.question, conversation.reply
     if reply is None and ANSWER in template:
-        raise ValueError(
-            f"{conversation.where}: teacher_prompt fills in {ANSWER}, and this row has none"
-        )
+        problem = f"teacher_prompt fills in {ANSWER}, and this row has none"
+        raise RowError(conversation.where, "", problem)
     *before, asked = question.messages
     said = {"question": asked.content, "answer": reply.content if reply else ""}
     text = _PLACES.sub(lambda found: said[found[1]], template)

@@ -15,6 +15,7 @@ from kitchen_core.train.environments.problems import (
 )
 from kitchen_core.train.grading import Grader, last_integer
 from kitchen_core.train.renderers import Parsed
+from kitchen_core.train.schemas import RowError
 
 
 class Arithmetic:
@@ -23,15 +24,14 @@ class Arithmetic:
     name = "arithmetic"
 
     def group(self, example: Conversation, grader: Grader) -> EnvGroupBuilder:
-        """The problem that an example poses. Raises ValueError naming the row where its answer has no
+        """The problem that an example poses. Raises RowError naming the row where its answer has no
         whole number.
         """
         text = answer_of(example)
         right = last_integer(text)
         if right is None:
-            raise ValueError(
-                f"{example.where}: the right answer must hold a whole number, but is {shown(text)}"
-            )
+            problem = f"the right answer must hold a whole number, but is {shown(text)}"
+            raise RowError(example.where, "", problem)
         return single_turn(self.name, asked_of(example), str(right), partial(_judged, right=right))
 
 

@@ -67,7 +67,9 @@ class EnvGroupBuilder(Protocol):
 
     @property
     def reward_weights(self) -> Mapping[str, float]:
-        """Of the parts of the reward, by name; 1 where there is none."""
+        """Of the parts of the reward, by name; a part that is not among them weighs 1, and no setting
+        weighs it otherwise.
+        """
         ...
 
     def make(self, count: int) -> Sequence[Env]:
@@ -92,5 +94,5 @@ class Environment(Protocol):
         ...
 
     def group(self, example: Conversation, grader: Grader) -> EnvGroupBuilder:
-        """The problem that an example poses. Raises ValueError naming the row where it poses none."""
+        """The problem that an example poses. Raises RowError where it poses none."""
         ...

@@ -23,6 +23,7 @@ from kitchen_core.train.grading import (
     last_boxed,
 )
 from kitchen_core.train.renderers import Parsed
+from kitchen_core.train.schemas import RowError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,13 @@ class BoxedMath:
     suffix: str = ""
 
     def group(self, example: Conversation, grader: Grader) -> EnvGroupBuilder:
-        """The problem that an example poses. Raises ValueError naming the row where its answer can't be
+        """The problem that an example poses. Raises RowError naming the row where its answer can't be
         read.
         """
         text = answer_of(example)
         gold = self.read_gold(text)
         if gold is None or not is_readable(gold):
-            raise ValueError(f"{example.where}: {self.said}, but the answer is {shown(text)}")
+            raise RowError(example.where, "", f"{self.said}, but the answer is {shown(text)}")
         judge = partial(_judged, gold=gold.strip(), grader=grader, where=example.where)
         return single_turn(self.name, asked_of(example, self.suffix), gold.strip(), judge)
 

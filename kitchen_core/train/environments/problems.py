@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.environments.base import Env, EnvGroupBuilder, Outcome
 from kitchen_core.train.renderers import Parsed
+from kitchen_core.train.schemas import RowError
 from kitchen_core.train.trajectories import Trajectory
 
 CORRECT = "correct"
@@ -111,10 +112,10 @@ def asked_of(example: Conversation, suffix: str = "") -> Conversation:
 
 
 def answer_of(example: Conversation) -> str:
-    """The right answer's text. Raises ValueError naming the row where it brings none."""
+    """The right answer's text. Raises RowError naming the row where it brings none."""
     last = example.messages[-1]
     if last.role != "assistant" or not last.content.strip():
-        raise ValueError(f"{example.where}: there is no answer to hold the policy's against")
+        raise RowError(example.where, "", "there is no answer to hold the policy's against")
     return last.content
 
 

@@ -17,7 +17,7 @@ class QuestionAnswer:
     name = "question_answer"
 
     def group(self, example: Conversation, grader: Grader) -> EnvGroupBuilder:
-        """The problem that an example poses. Raises ValueError naming the row where it has no answer."""
+        """The problem that an example poses. Raises RowError naming the row where it has no answer."""
         right = answer_of(example).strip()
         return single_turn(self.name, asked_of(example), right, partial(_judged, right=right))
 

@@ -185,7 +185,7 @@ def _forms_with(fields: Mapping[str, str], where: str) -> list[Form]:
 def _unrecognised(row: Row, fields: Mapping[str, str], forms: list[Form]) -> str:
     best = max(forms, key=lambda form: _likeness(row, fields, form))
     lacking = [name for name in best.required if name not in fields and not has_column(row, name)]
-    guess = closest(lacking[0], row)
+    guess = closest(lacking[0], [column for column in row if column not in best.fields])
     said = [f"no known form has the columns {listed(row)}" if row else "the row has no columns"]
     if guess or len(lacking) < len(best.required):
         remedy = f'set fields={{"{lacking[0]}": "{guess or "COLUMN"}"}}'

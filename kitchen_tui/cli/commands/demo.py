@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 def demo() -> None:
-    """Train the embedded tiny model with every recipe, one from another, and show what it has learned.
+    """Train a tiny model with every recipe, in about a minute.
 
-    All runs are queued at once. Ctrl-C leaves them going; where one fails, those that do not need it
-    go on.
+    The model comes with the kitchen, and each recipe starts from what an earlier one has made. All runs
+    are queued at once. Ctrl-C leaves them going; where one fails, those that do not need it go on.
     """
     with connected() as client:
         queued = _submit(client)
@@ -62,7 +62,7 @@ def _watch(client: Client, name: str, queued: Mapping[str, RunInfo]) -> RunInfo:
 
     emit(f"\n{list(queued).index(name) + 1} of {len(queued)}  {_from(name)}")
     try:
-        run = accompany(client, client.run(queued[name].id), watching(as_json=False))
+        run = accompany(client, client.run(queued[name].id), watching(as_json=False)).info
     except typer.Exit:
         say("So do the demo's other runs: kitchen runs")
         raise
@@ -108,7 +108,7 @@ def _suggest(ended: Mapping[str, RunInfo], name: str) -> None:
             emit(f"\nThe model that {name} trained\n{made.path}")
     emit("\nWhat to try next")
     if not shutil.which("kitchen"):
-        emit(f"  export PATH={Path(sys.argv[0]).absolute().parent}:$PATH")
+        emit(f"  export PATH={_command().parent}:$PATH")
     home = os.environ.get("KITCHEN_HOME")
     if home:
         emit(f"  export KITCHEN_HOME={home}")
@@ -117,3 +117,9 @@ def _suggest(ended: Mapping[str, RunInfo], name: str) -> None:
     emit(f"  kitchen metrics {run.id}")
     emit(f"  kitchen run {name} {given}seed=1 --watch")
     emit(f"  kitchen recipes copy {name}")
+
+
+def _command() -> Path:
+    """Where this command lies; beside the interpreter, where that was asked for the module."""
+    called = Path(sys.argv[0]).absolute()
+    return called if called.name == "kitchen" else Path(sys.executable).with_name("kitchen")

@@ -89,7 +89,7 @@ def run(
 
 
 def retry(run: RunName, watch: Watch = False, wait: Wait = False, as_json: AsJson = False) -> None:
-    """Queue the same again: a new run with the same recipe revision, config and data."""
+    """Queue the same again: same recipe revision, config, data."""
     with connected() as client:
         _go_on_with(client, client.retry(run), watch=watch, wait=wait, as_json=as_json)
 

@@ -66,7 +66,7 @@ def metrics(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a run's metrics: a line each, or a chart of those that are named.
+    """Show a run's metrics: a line each, or charts of some.
 
     For example: kitchen metrics sl_basic train_mean_nll test/nll
     """
@@ -103,7 +103,7 @@ def artifacts(run: RunName, as_json: AsJson = False) -> None:
 
 
 def lineage(node: NodeName, as_json: AsJson = False) -> None:
-    """Show what a run or an artifact came out of, and what came out of it."""
+    """Show what a run or an artifact was made from, and became."""
     with connected() as client:
         graph = client.lineage(node)
         if as_json:

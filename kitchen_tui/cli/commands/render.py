@@ -24,6 +24,7 @@ RENDER_EXAMPLES = """\b
 Examples:
   kitchen render ./mine.jsonl
   kitchen render ./mine.jsonl model=ORG/NAME renderer=qwen3 train_on=last_assistant_turn
+  kitchen render ./problems.jsonl env=gsm8k --recipe math_rl
   kitchen render builtin:chat --rows 20 --json
 """
 
@@ -49,7 +50,7 @@ def render(
     rows: Annotated[int, typer.Option(min=1, max=1000, help="The first so many rows.")] = ROWS,
     as_json: AsJson = False,
 ) -> None:
-    """Show rows exactly as a run would train on them. Nothing is queued."""
+    """Show rows exactly as a run would train on them, or ask them. Nothing is queued."""
     recipe = recipe_argument(recipe)
     given = pairs(settings or [], "key=value")
     if "dataset" in given:

@@ -51,15 +51,18 @@ def runs(
 
 
 def show(run: RunName, as_json: AsJson = False) -> None:
-    """Show one run: status, config, metrics, artifacts, and why it failed."""
+    """Show one run: status, config, metrics, and why it failed."""
     with connected() as client:
         found = client.run(run)
         if as_json:
             emit_json(found)
             return
+        from kitchen_core.telemetry.schema import EventKind
+        from kitchen_tui.cli.run_view import is_warning
         from kitchen_tui.cli.views.runs import run_page
 
-        screen().print(run_page(found, _defaults(client, found)))
+        told = filter(is_warning, client.events(found.id, kinds=[EventKind.LOG]))
+        screen().print(run_page(found, _defaults(client, found), list(told)))
 
 
 def watch(run: RunName, as_json: AsJson = False) -> None:

@@ -25,9 +25,9 @@ def samples(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show rows as they are trained on and what the model does, the newest of each kind.
+    """Show what is trained on, and what the model does.
 
-    How likely each token was is marked where the run has logged it.
+    The newest samples of each kind are shown. How likely each token was is marked where the run has logged it.
     """
     if every_step and step is not None:
         raise Failure("--all shows every step, --step one of them; give one of the two")

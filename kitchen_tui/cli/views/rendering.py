@@ -10,7 +10,7 @@ from rich.text import Text
 from kitchen_daemon.models import RenderedRows, RenderedSequence, Rendering
 from kitchen_tui.cli.views.style import facts, heading
 from kitchen_tui.cli.views.tokens import indented, legend, row_title, trained_text
-from kitchen_tui.format import number, percent
+from kitchen_tui.format import number, one_line, percent
 
 
 def rendering_page(rendering: Rendering, *, color: bool) -> Group:
@@ -24,13 +24,18 @@ def _page(rendering: Rendering, color: bool) -> Iterator[RenderableType]:
             ("dataset", f"{rendering.dataset} ({rendering.schema_name})"),
             ("model", rendering.model),
             ("renderer", f"{rendering.renderer}, max_length {rendering.max_length}"),
-            ("train_on", f"{rendering.train_on}  ({legend(color=color)})"),
+            ("train_on", _train_on(rendering, color)),
         ]
     )
     yield from _rows(rendering, rendering.max_length, color)
     for mix in rendering.mixed:
         yield heading(f"mix  {mix.dataset} × {number(mix.share)} ({mix.schema_name})")
         yield from _rows(mix, rendering.max_length, color)
+
+
+def _train_on(rendering: Rendering, color: bool) -> str:
+    is_asked = any(sequence.asked for sequence in rendering.sequences)
+    return rendering.train_on + ("" if is_asked else f"  ({legend(color=color)})")
 
 
 def _rows(rows: RenderedRows, max_length: int, color: bool) -> Iterator[RenderableType]:
@@ -43,6 +48,9 @@ def _rows(rows: RenderedRows, max_length: int, color: bool) -> Iterator[Renderab
 
 def _sequence(sequence: RenderedSequence, max_length: int, color: bool) -> Iterator[RenderableType]:
     where = f"{sequence.where} {sequence.side}".rstrip()
+    if sequence.asked:
+        yield from _prompt(where, sequence, max_length, color)
+        return
     yield row_title(where, sequence.num_tokens, sequence.num_loss_tokens)
     spans = [(segment.text, segment.trained) for segment in sequence.segments]
     yield indented(trained_text(spans, color=color))
@@ -53,9 +61,26 @@ def _sequence(sequence: RenderedSequence, max_length: int, color: bool) -> Itera
         yield indented(Text("left out of the run: no token of it is trained", style="red"))
 
 
+def _prompt(
+    where: str, sequence: RenderedSequence, max_length: int, color: bool
+) -> Iterator[RenderableType]:
+    """What is asked, and what should be answered."""
+    yield Text.assemble((where, "cyan"), f"  {sequence.num_tokens} tokens")
+    spans = [(segment.text, segment.trained) for segment in sequence.segments]
+    yield indented(trained_text(spans, color=color))
+    if sequence.expected:
+        yield indented(Text(f"expected: {one_line(sequence.expected, 200)}", style="dim"))
+    if not sequence.fits:
+        words = f"left out of the run: no room for an answer within max_length={max_length}"
+        yield indented(Text(words, style="red"))
+
+
 def _total(rows: RenderedRows) -> Text:
     """The totals of what is shown."""
     tokens = sum(sequence.num_tokens for sequence in rows.sequences)
+    if any(sequence.asked for sequence in rows.sequences):
+        words = f"{rows.num_rows:,} of {rows.total_rows:,} rows: {tokens:,} tokens of prompts"
+        return Text(words, style="bold")
     trained = sum(sequence.num_loss_tokens for sequence in rows.sequences)
     share = percent(trained / tokens if tokens else None)
     many = len(rows.sequences) != rows.num_rows

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kitchen_core.telemetry.schema import RunError
+from kitchen_core.telemetry.schema import Event, RunError
 from kitchen_daemon.models import ArtifactInfo, ProgressInfo, RunInfo
 from kitchen_tui.cli.measures import own_measure
 from kitchen_tui.cli.run_view import headline
@@ -17,6 +17,7 @@ from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, sho
 from kitchen_tui.format import age, date, duration, number, size
 
 LOG_LINES = 10
+MOST_WARNINGS = 5
 _WIDE = 100
 _SHORT = {"train_mean_nll": "nll", "env/all/reward/total": "reward", "teacher_kl": "kl"}
 
@@ -69,12 +70,14 @@ def latest(metrics: Mapping[str, float | None]) -> Text:
     return Text(", ".join(parts))
 
 
-def run_page(run: RunInfo, defaults: Mapping[str, Any] | None) -> Group:
+def run_page(
+    run: RunInfo, defaults: Mapping[str, Any] | None, warnings: Sequence[Event] = ()
+) -> Group:
     """One run: where it stands, what differs from the recipe's defaults, what it measured and made.
 
-    defaults: the recipe's config, where it can still be read.
+    defaults: the recipe's config, where it can still be read. warnings: what the run has warned of.
     """
-    return Group(*_page(run, defaults))
+    return Group(*_page(run, defaults, warnings))
 
 
 def failure(error: RunError) -> Group:
@@ -86,9 +89,17 @@ def failure(error: RunError) -> Group:
     title = [Text("the worker's last lines:", style="dim")] if tail else []
     lines = [Text(f"  {line}", style="dim") for line in tail]
     where = f" (in stage {error.stage})" if error.stage else ""
-    what = Text.assemble(("error: ", "bold red"), f"{error.type}: {error.message}{where}")
+    kind = f"{error.type}: " if tail else ""  # a message that says all needs no name of its kind
+    what = Text.assemble(("error: ", "bold red"), f"{kind}{error.message}{where}")
     hint = [Text.assemble(("hint: ", "bold"), error.hint)] if error.hint else []
     return Group(*title, *lines, what, *hint)
+
+
+def warning_lines(warnings: Sequence[Event], run_id: str) -> list[str]:
+    """What a run's owner should know, the first of it where there is much."""
+    lines = [f"warning: {event.metadata.get('message', '')}" for event in warnings[:MOST_WARNINGS]]
+    more = len(warnings) - MOST_WARNINGS
+    return [*lines, f"{more} more warnings: kitchen events {run_id}"] if more > 0 else lines
 
 
 def artifact_lines(made: ArtifactInfo) -> list[str]:
@@ -97,13 +108,17 @@ def artifact_lines(made: ArtifactInfo) -> list[str]:
     return [f"{made.name}  {made.sha256[:12]}{step}  {size(made.size_bytes)}", f"  {made.path}"]
 
 
-def _page(run: RunInfo, defaults: Mapping[str, Any] | None) -> Iterator[RenderableType]:
+def _page(
+    run: RunInfo, defaults: Mapping[str, Any] | None, warnings: Sequence[Event]
+) -> Iterator[RenderableType]:
     title = Text.assemble((run.name or run.recipe, "bold"), f"  {run.id}  ")
     yield title.append_text(status_text(run.status))
     if run.error:
         yield failure(run.error)
     elif run.reason:
         yield Text(run.reason)
+    for line in warning_lines(warnings, run.id):
+        yield Text(line, style="yellow")
     yield facts(_facts(run))
     yield heading("Config" if defaults is None else "Config (what differs from the recipe's)")
     yield facts(_changed(run.config, defaults or {}))

@@ -317,11 +317,11 @@ async def test_a_prompt_without_room_is_left_out_with_a_warning(run, tmp_path):
         await run(dataset=ref, test_fraction=0, eval_every=0, max_length=4)
 
 
-async def test_a_weight_of_no_part_is_warned_of(run):
-    done = await run(max_steps=1, eval_every=0, reward_weights={"corect": 2.0})
-    assert done.warnings == [
-        "reward_weights: no episode of the first batch has a part 'corect'; there is correct, format"
-    ]
+async def test_a_weight_of_no_part_is_refused(run):
+    with pytest.raises(
+        StageFailed, match=r"'corect', .*: correct, format; did you mean 'correct'\?"
+    ):
+        await run(max_steps=1, eval_every=0, reward_weights={"corect": 2.0})
 
 
 async def test_a_weight_weighs(run):

@@ -49,7 +49,7 @@ REFUSED = {
     "max_steps_off_policy=2 off_policy=free deterministic=true": (
         "off_policy=free samples whenever there is time, which deterministic=true rules out; use exact"
     ),
-    "eval_examples=10": "eval_examples=10 has no effect",
+    "eval_examples=10": "unknown setting 'eval_examples'; did you mean 'eval_samples'?",
     "eval_samples=0": (
         "eval_every=10 measures by asking, but eval_samples=0 asks nothing; set eval_samples, or "
         "eval_every=0"

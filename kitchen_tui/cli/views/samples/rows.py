@@ -18,7 +18,8 @@ def _legend(look: Look) -> Text:
 
 def _draw(samples: Sequence[Sample], look: Look) -> Iterator[RenderableType]:
     for sample in samples:
-        yield row_title(sample["where"], sample["num_tokens"], sample["num_loss_tokens"])
+        where = f"{sample['where']} {sample.get('side') or ''}".rstrip()
+        yield row_title(where, sample["num_tokens"], sample["num_loss_tokens"])
         spans = [(span["text"], span["trained"]) for span in sample["segments"]]
         yield indented(trained_text(spans, color=look.color))
         yield Text()

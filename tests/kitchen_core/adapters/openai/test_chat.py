@@ -121,6 +121,6 @@ async def test_a_server_that_is_not_there_is_unavailable():
 def test_the_sdk_is_imported_when_it_is_used():
     code = (
         "import sys, kitchen_core.adapters.openai as a;"
-        "a.adapter.ports['llm'](secrets={}); sys.exit('openai' in sys.modules)"
+        "a.adapter.ports['llm'](secrets={'OPENAI_API_KEY': 'k'}); sys.exit('openai' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
