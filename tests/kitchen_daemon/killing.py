@@ -151,7 +151,8 @@ def killed_and_resumed(daemon: Daemon, store: Store, alone: Undisturbed, point: 
         second = random.choice(_left(alone.spans, first)) if point.kills == 2 else None
         return _survival(daemon, store, alone.short, first, second, random)
     assert alone.sampling
-    first, sampling = random.choice(_spans_for(alone.spans, "steps")), alone.sampling
+    *spans, _ = _spans_for(alone.spans, "steps")  # off policy, the last may have nothing to sample
+    first, sampling = random.choice(spans), alone.sampling
     for _ in range(TRIES):
         survival = _survival(daemon, store, alone.short, first, sampling, random)
         if survival.sampling:
