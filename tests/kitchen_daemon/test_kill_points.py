@@ -1,6 +1,6 @@
 """A run that is killed anywhere, and resumed, ends with the bytes of a run that was left alone.
 
-A few points, one in each part of a run and at least one in each kind of run, belong to every test run.
+A few points, one in each part of a run and at least one in each recipe, belong to every test run.
 All of them, with what they hit:
 
     pytest -m slow -s tests/kitchen_daemon/test_kill_points.py
@@ -26,17 +26,16 @@ from tests.kitchen_daemon.spans import Part
 from tests.kitchen_daemon.support import final_sha256, is_at_rest, reached_step
 
 ALL = [Point(name, number) for name in RUNS for number in range(len(aims_of(name)))]
+RECIPES = {run.recipe for run in RUNS.values()}
 FEW: dict[Point, list[Part]] = {
-    Point("sl_basic", 12): ["checkpoint", "steps"],
-    Point("chat_sl", 0): ["start", "steps"],
+    Point("chat_sl", 16): ["evaluation"],
     Point("chat_sl", 20): ["export"],
-    Point("dpo", 6): ["steps", "steps"],
-    Point("dpo", 16): ["evaluation"],
-    Point("math_rl", 25): ["steps", "steps"],
+    Point("dpo", 12): ["checkpoint", "steps"],
+    Point("math_rl off policy", 1): ["start"],
     Point("math_rl off policy", 25): ["steps", "steps"],
     Point("distillation", 25): ["steps", "steps"],
 }
-"""Points, and where the run stands each time that it is killed."""
+"""Points, and where the run stands each time that it is killed. sl_basic is killed in test_survival."""
 
 
 @pytest.fixture(scope="module")
@@ -83,34 +82,38 @@ def test_a_run_killed_at_a_random_point_ends_with_the_same_bytes(
     assert survival.sampling or point.aim != "sampling"
 
 
-def test_the_few_fall_into_every_part_of_a_run_and_into_every_run():
+def test_the_few_fall_into_every_part_of_a_run_and_into_every_recipe():
     assert {part for places in FEW.values() for part in places} == set(get_args(Part))
-    assert {point.name for point in FEW} == set(RUNS)
-    sampling = {point.name for point in FEW if point.aim == "sampling"}
-    assert sampling == {name for name, run in RUNS.items() if run.samples}
+    assert {RUNS[point.name].recipe for point in FEW} | {"sl_basic"} == RECIPES
+    sampling = {RUNS[point.name].recipe for point in FEW if point.aim == "sampling"}
+    assert sampling == {run.recipe for run in RUNS.values() if run.samples}
 
 
-@pytest.mark.parametrize("how", ["pause", "SIGTERM"])
-def test_a_run_off_policy_that_is_asked_to_stop_goes_on_to_the_same_bytes(daemon, alone, how):
+def test_a_run_off_policy_that_is_paused_and_then_told_to_end_goes_on_to_the_same_bytes(
+    daemon, alone
+):
     undisturbed = alone("math_rl off policy")
     short = undisturbed.short
     run = daemon.client.launch(Launch(recipe=short.recipe, overrides=short.overrides))
-    daemon.until(run.id, reached_step(4))
-    if how == "pause":
-        daemon.client.pause(run.id)
-    else:
-        (worker,) = daemon.worker_pids()
-        os.kill(worker, signal.SIGTERM)
+    daemon.until(run.id, reached_step(3))
+    daemon.client.pause(run.id)
     cursor = daemon.until(run.id, is_at_rest)[-1].cursor
-    stopped = daemon.client.run(run.id)
-    assert stopped.status == {"pause": "paused", "SIGTERM": "interrupted"}[how]
-    assert 4 < stopped.progress.step < short.max_steps
-    daemon.client.resume(run.id)
+    paused = daemon.client.resume(run.id)
+    daemon.until(run.id, reached_step(7), cursor=cursor)
+    (worker,) = daemon.worker_pids()
+    os.kill(worker, signal.SIGTERM)
+    cursor = daemon.until(run.id, is_at_rest, cursor=cursor)[-1].cursor
+    ended = daemon.client.resume(run.id)
     daemon.until(run.id, is_at_rest, cursor=cursor)
     done = daemon.client.run(run.id)
-    assert (done.status, final_sha256(done)) == ("completed", undisturbed.sha256)
-    resumed = next(e for e in daemon.client.events(run.id) if e.kind == "run.resumed")
-    assert resumed.step == stopped.progress.step
+    assert (done.status, done.attempt, final_sha256(done)) == ("completed", 3, undisturbed.sha256)
+    events = daemon.client.events(run.id)
+    assert [event.kind for event in events if event.kind in ("run.paused", "run.interrupted")] == [
+        "run.paused",
+        "run.interrupted",
+    ]
+    resumed = [event.step for event in events if event.kind == "run.resumed"]
+    assert resumed == [paused.progress.step, ended.progress.step]
 
 
 @pytest.mark.slow
