@@ -35,35 +35,46 @@ from tests.kitchen_daemon.support import Daemon, final_sha256, is_at_rest
 
 WAIT_S = 120.0
 TRIES = 8  # to hit a span that is over in milliseconds
-TWICE = 4  # among so many points of a run, one is killed twice
+TWICE = 3  # among so many points of a run, one is killed twice
 
-SUPERVISED = {"eval_examples": 40}
-SAMPLED: dict[str, Any] = {
+MEASURED = {"eval_examples": 40, "eval_samples": 40}
+FEW_STEPS = {"max_steps": 12, "save_every": 2, "eval_every": 4}
+ROLLOUTS: dict[str, Any] = {
     "prepared": "MakeBuffer",
     "measures": "EvaluateEnvs",
     "samples": "Rollout",
-    "max_steps": 12,
-    "save_every": 2,
-    "eval_every": 4,
+    **FEW_STEPS,
 }
+LAGGING = {"eval_samples": 40, "max_steps_off_policy": 2}
 RUNS = {
-    "sl_basic": ShortRun("sl_basic", others=SUPERVISED),
-    "chat_sl": ShortRun("chat_sl", others=SUPERVISED),
-    "math_rl": ShortRun("math_rl", others={"eval_samples": 40}, **SAMPLED),
-    "math_rl off policy": ShortRun(
-        "math_rl", others={"eval_samples": 40, "max_steps_off_policy": 2}, **SAMPLED
+    "sl_basic": ShortRun("sl_basic", others=MEASURED),
+    "chat_sl": ShortRun("chat_sl", others=MEASURED),
+    "dpo": ShortRun(
+        "dpo",
+        prepared="ReferenceLogprobs",
+        max_steps=40,
+        others={"batch_size": 64, "num_epochs": 2, **MEASURED},
+    ),
+    "math_rl": ShortRun("math_rl", others={"eval_samples": 40}, **ROLLOUTS),
+    "math_rl off policy": ShortRun("math_rl", others=LAGGING, **ROLLOUTS),
+    "distillation": ShortRun(
+        "distillation",
+        prepared="LoadTeacherSampler",
+        samples="AnswerPrompts",
+        others=MEASURED,
+        **FEW_STEPS,
     ),
 }
-"""The runs that are killed, by name."""
+"""The runs that are killed, by name. dpo has two epochs, and none of its checkpoints lies between them."""
 
 Aim = Part | Literal["early", "sampling"]
 POINTS: dict[Aim, int] = {
     "start": 2,
     "early": 2,
-    "steps": 7,
-    "checkpoint": 6,
+    "steps": 6,
+    "checkpoint": 5,
     "evaluation": 4,
-    "export": 4,
+    "export": 3,
 }
 """How many points of a run fall where. All but the first two lie after the first checkpoint; `early` is
 anything in between.
@@ -139,11 +150,14 @@ def killed_and_resumed(daemon: Daemon, store: Store, alone: Undisturbed, point: 
         first = random.choice(_spans_for(alone.spans, point.aim))
         second = random.choice(_left(alone.spans, first)) if point.kills == 2 else None
         return _survival(daemon, store, alone.short, first, second, random)
+    assert alone.sampling
+    *spans, _ = _spans_for(alone.spans, "steps")  # off policy, the last may have nothing to sample
+    first, sampling = random.choice(spans), alone.sampling
     for _ in range(TRIES):
-        first = random.choice(_spans_for(alone.spans, "steps"))
-        survival = _survival(daemon, store, alone.short, first, alone.sampling, random)
+        survival = _survival(daemon, store, alone.short, first, sampling, random)
         if survival.sampling:
             return survival
+        sampling = sampling.first_half
     raise AssertionError(f"{TRIES} runs were past sampling before they could be killed in it")
 
 
@@ -198,14 +212,16 @@ def _run_killed_in(
     daemon: Daemon, store: Store, short: ShortRun, span: Span, random: Random
 ) -> tuple[Attempt, str]:
     """A run's first attempt, killed in a span, and a cursor behind that. One that was past it
-    when the signal came is left, and another tried at another share of the span.
+    when the signal came is left, and another tried sooner.
     """
+    aim = span
     for _ in range(TRIES):
         attempt = Attempt(daemon.home, store, short, _launch(daemon, short).id, 1)
-        cursor = _killed_in(daemon, attempt, span, random)
+        cursor = _killed_in(daemon, attempt, aim, random)
         is_over = daemon.client.run(attempt.run_id).status is RunStatus.COMPLETED
         if attempt.place == span.part and not is_over:
             return attempt, cursor
+        aim = aim.first_half
     raise AssertionError(f"{TRIES} runs were past {span} before they could be killed in it")
 
 

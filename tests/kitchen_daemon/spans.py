@@ -5,7 +5,7 @@ evaluation, the export; and where in them a worker stands, as the home's files s
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
@@ -28,9 +28,9 @@ class ShortRun:
     prepared: str = "BuildDatums"
     measures: str = "Evaluate"
     samples: str | None = None
-    max_steps: int = 60
-    save_every: int = 10
-    eval_every: int = 20
+    max_steps: int = 30
+    save_every: int = 5
+    eval_every: int = 10
     others: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -149,6 +149,11 @@ class Span:
     step: int
     seconds: float
     has_begun: Callable[[Attempt], bool]
+
+    @property
+    def first_half(self) -> Span:
+        """What is left to aim at, once a run was found to be past it."""
+        return replace(self, seconds=self.seconds / 2)
 
 
 def sampling_of(store: Store, short: ShortRun, run_id: str) -> Span:

@@ -1,19 +1,12 @@
-"""Data through a real daemon and real workers: from the hub, mixed, prepared again."""
+"""Data through a real daemon and real workers: from the hub, and mixed."""
 
 import json
-import shutil
 
 import pytest
 
 from kitchen_daemon.models import Launch
 from tests.doubles.hub import HubDouble, Repo, serve
-from tests.kitchen_daemon.support import (
-    QUICK,
-    final_sha256,
-    happened,
-    is_at_rest,
-    reached_step,
-)
+from tests.kitchen_daemon.support import QUICK, final_sha256
 from tests.rows import chat, write_jsonl
 
 SHORT = QUICK | {"max_steps": 4, "save_every": 0}
@@ -90,16 +83,3 @@ def test_a_mixed_run_has_an_edge_and_an_event_for_every_set(daemon, hub, tmp_pat
     assert {f"artifact:{event.metadata['sha256']}" for event in events} == {
         source for _, source in edges
     }
-
-
-def test_a_resume_that_finds_the_cache_gone_ends_with_the_same_bytes(daemon, undisturbed):
-    run = daemon.launch()
-    daemon.until(run.id, reached_step(25))
-    daemon.client.pause(run.id)
-    daemon.settled(run.id)
-    shutil.rmtree(daemon.home.cache)
-    last = daemon.until(run.id, happened("run.paused"))[-1].cursor
-    daemon.client.resume(run.id)
-    daemon.until(run.id, is_at_rest, cursor=last)
-    done = daemon.client.run(run.id)
-    assert (done.status, final_sha256(done)) == ("completed", undisturbed[1])

@@ -1,6 +1,7 @@
 """Runs through a real daemon and real workers: what users do, and what they are told."""
 
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -133,8 +134,8 @@ def test_the_lineage_of_data_leads_to_every_run_that_used_it(daemon, undisturbed
     assert f"run:{run.id}" in {edge.target for edge in used.edges if edge.source == dataset.id}
 
 
-def test_a_retry_is_the_same_run_again(daemon):
-    run = daemon.settled(daemon.launch(max_steps=4).id)
+def test_a_retry_is_the_same_run_again(daemon, undisturbed):
+    run, sha256 = undisturbed
     again = daemon.client.retry(run.id)
     assert (again.retry_of, again.config_hash, again.pins, again.recipe_revision) == (
         run.id,
@@ -142,15 +143,16 @@ def test_a_retry_is_the_same_run_again(daemon):
         run.pins,
         run.recipe_revision,
     )
-    assert final_sha256(daemon.settled(again.id)) == final_sha256(run)
+    assert final_sha256(daemon.settled(again.id)) == sha256
 
 
-def test_a_paused_run_goes_on_where_it_was(daemon, undisturbed):
+def test_a_paused_run_goes_on_where_it_was_even_where_the_cache_is_gone(daemon, undisturbed):
     run = daemon.launch()
     daemon.until(run.id, reached_step(25))
     daemon.client.pause(run.id)
     paused = daemon.settled(run.id)
     assert paused.status == "paused"
+    shutil.rmtree(daemon.home.cache)
     last = daemon.until(run.id, happened("run.paused"))[-1].cursor
     daemon.client.resume(run.id)
     daemon.until(run.id, is_at_rest, cursor=last)

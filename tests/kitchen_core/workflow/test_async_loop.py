@@ -5,7 +5,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kitchen_core.telemetry.schema import EventKind, Intent
@@ -149,6 +149,7 @@ def at_random(yields):
 PACES = st.lists(st.integers(0, 12), max_size=12)
 
 
+@settings(max_examples=50)  # each is a run and a resume, with a store on disk
 @given(st.integers(0, 4), PACES, PACES, st.integers(1, 9), st.booleans())
 async def test_whatever_comes_first_nothing_is_too_old_lost_or_doubled(
     tmp_path_factory, lag, producing, training, stop_at, exact
