@@ -7,10 +7,10 @@ from kitchen_core.config import ConfigError
 from kitchen_core.recipe import RecipeError
 from kitchen_core.refs import RefError
 from kitchen_core.store.errors import StoreError
-from kitchen_core.train.distillation import TokenizationDiffers
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.renderers import RenderError
 from kitchen_core.train.schemas import RowError
+from kitchen_core.train.tokenization import TokenizationDiffers
 from kitchen_core.workflow.checkpoint import ResumeError
 
 EXPECTED = (
