@@ -64,6 +64,8 @@ class MemoryTraining:
 class MemorySession:
     """One table in training. `MemoryTraining.start_session` starts one."""
 
+    has_divergence = True
+
     def __init__(
         self, spec: SessionSpec, thread: ComputeThread, bigram: Bigram, identity: str
     ) -> None:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 class TorchSession:
     """A model, its optimizer and its samplers. `TorchLocal.start_session` starts one."""
 
+    has_divergence = True
+
     def __init__(
         self,
         spec: SessionSpec,

@@ -44,7 +44,7 @@ class BuildDistillDatums(Stage):
     """Ask the teachers what the loss wants to know of the answers, and weigh every token."""
 
     name = "BuildDistillDatums"
-    reads = ("teachers", "answered")
+    reads = ("session", "teachers", "answered")
     writes = MappingProxyType({"distill_batch": Keeping.REBUILT})
 
     async def run(self, ctx: StageContext) -> None:
@@ -66,7 +66,7 @@ class BuildDistillDatums(Stage):
             if config.top_k_targets:
                 datums = await self._soft(ctx, lessons, datums, teachers)
             return DistillBatch(lessons, datums)
-        if is_exact(config.kl):
+        if _is_exact(ctx):
             return DistillBatch(lessons, token_mean(datums, config.kl_penalty_coef))
         taught = await teacher_logprobs(ctx, teachers, lessons)
         sampled = [
@@ -189,9 +189,11 @@ async def _all(handles: Sequence[Awaitable[ForwardResult]]) -> list[ForwardResul
     return results
 
 
-def is_exact(kl: str) -> bool:
-    """Whether the distance is taken over the whole vocabulary: all teachers of a session are at hand."""
-    return kl != "sampled"
+def _is_exact(ctx: StageContext) -> bool:
+    """Whether the distance is taken over the whole vocabulary."""
+    if ctx.config.kl == "auto":
+        return ctx.state["session"].has_divergence
+    return ctx.config.kl == "exact"
 
 
 async def teacher_logprobs(

@@ -62,6 +62,11 @@ class TrainingSession(Protocol):
         """What the session computes on. `flops` over `peak_flops` and the time is the MFU."""
         ...
 
+    @property
+    def has_divergence(self) -> bool:
+        """Whether `forward_backward_divergence` can be had here."""
+        ...
+
     def forward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
         """Loss and target logprobs, without a gradient."""
         ...

@@ -289,6 +289,26 @@ async def test_it_runs_on_the_in_memory_model(run):
     assert len(done.series["teacher_kl"]) == 3
 
 
+class WithoutDivergence(MemoryTraining):
+    """A backend that gives numbers of tokens and no distributions."""
+
+    async def start_session(self, spec):
+        session = await super().start_session(spec)
+        session.has_divergence = False
+        session.forward_backward_divergence = None
+        return session
+
+
+async def test_by_itself_the_distance_is_exact_where_the_backend_can_and_sampled_elsewhere(run):
+    one = {"max_steps": 1, "teacher": "builtin:tiny-sl"}
+    exact, sampled = [
+        (await run(BASE | one, MemoryTraining(), kl=kl)).series["teacher_kl"]
+        for kl in ("exact", "sampled")
+    ]
+    assert (await run(BASE | one, MemoryTraining())).series["teacher_kl"] == exact
+    assert (await run(BASE | one, WithoutDivergence())).series["teacher_kl"] == sampled
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(5))
 async def test_the_recipe_brings_the_student_within_three_points_of_its_teacher(run, seed):
