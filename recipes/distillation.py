@@ -11,7 +11,7 @@ from kitchen_core.workflows import DistillationConfig, distillation
 
 recipe = Recipe(
     name="distillation",
-    description="Learn from a better model what it would have said in one's place",
+    description="Learn from a better model how it would answer in one's place",
     workflow=distillation,
     config=DistillationConfig(
         model="builtin:tiny-sl",

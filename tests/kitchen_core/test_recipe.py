@@ -121,6 +121,15 @@ async def test_a_run_imports_from_its_revision_when_it_runs(lazy, tmp_path):
     assert await late.run(None) == 7
 
 
+def test_a_run_whose_settings_another_version_froze_says_so_in_one_line(lazy):
+    with pytest.raises(ConfigError) as refused:
+        load_for_run(lazy, {"max_stepz": 3})
+    assert str(refused.value).startswith(
+        "queued by another version of the kitchen: unknown setting 'max_stepz'"
+    )
+    assert len(str(refused.value).splitlines()) == 1
+
+
 def test_a_recipe_says_what_must_be_installed_for_it(tmp_path):
     def requiring(*names):
         return written(tmp_path, GOOD.replace("presets=", f"requires={names!r}, presets="))

@@ -159,6 +159,18 @@ def test_the_limits_of_a_list_reach_the_daemon(full, command):
     assert (said.code, said.err.splitlines()[0]) == (2, "error: unknown status 'done'")
 
 
+def test_of_a_list_that_is_too_wide_the_latest_values_are_cut(full, command):
+    metrics = {"test/nll": 2.5, "test/exact_match": 0.25, "train_mean_nll": 0.0036812345}
+    of_many = run_info(
+        name="distillation", metrics=metrics, progress=ProgressInfo(step=300, total_steps=300)
+    )
+    full.answers["GET /runs"] = [of_many]
+    head, line = command("runs").out.splitlines()
+    assert line.split()[:4] == [RUN_ID, "distillation", "completed", "300/300"]
+    assert len(line.rstrip()) <= 80
+    assert line[head.index("latest") :].startswith("nll 0.003681")
+
+
 def test_show_names_only_the_settings_that_differ(full, command):
     out = command("show", RUN_ID).out
     assert "max_steps  2  (default 300)" in out

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def demo() -> None:
-    """Train a tiny model with every recipe, in about a minute.
+    """Train a tiny model with every recipe, in a minute or two.
 
     The model comes with the kitchen, and each recipe starts from what an earlier one has made. All runs
     are queued at once. Ctrl-C leaves them going; where one fails, those that do not need it go on.

@@ -14,9 +14,13 @@ from kitchen_daemon.models import ArtifactInfo, ProgressInfo, RunInfo
 from kitchen_tui.cli.measures import own_measure
 from kitchen_tui.cli.run_view import headline
 from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown, status_text
-from kitchen_tui.format import age, date, duration, number, size
+from kitchen_tui.format import age, date, duration, number, one_line, size
 
 LOG_LINES = 10
+LATEST = 5
+"""The column of the latest values."""
+
+MOST_OF_A_NAME = 20
 MOST_WARNINGS = 5
 _WIDE = 100
 _SHORT = {"train_mean_nll": "nll", "env/all/reward/total": "reward", "teacher_kl": "kl"}
@@ -29,14 +33,27 @@ def runs_table(runs: list[RunInfo], width: int) -> Table:
         for run in runs:
             table.add_row(run.id, status_text(run.status), run.name)
         return table
-    table = plain_table("run", "name", "status", "step", "left", "latest")
-    if width >= _WIDE:
-        table.add_column("created", no_wrap=True)
-    for run in runs:
-        cells: list[RenderableType] = [run.id, run.name or run.recipe, status_text(run.status)]
-        cells += [steps(run.progress), time_left(run), latest(run.metrics)]
-        table.add_row(*cells, *([age(run.created_at)] if width >= _WIDE else []))
+    headers = ["run", "name", "status", "step", "left", "latest"]
+    table = plain_table(*headers, *(["created"] if width >= _WIDE else []))
+    rows = [_cells(run, width)[: len(table.columns)] for run in runs]
+    for row in rows:
+        table.add_row(*row)
+    table.columns[LATEST].max_width = _room_for_latest(table, rows, width)
     return table
+
+
+def _cells(run: RunInfo, width: int) -> list[str | Text]:
+    where = [steps(run.progress), time_left(run), latest(run.metrics), age(run.created_at)]
+    name = one_line(run.name or run.recipe, max(MOST_OF_A_NAME, width // 4))
+    return [run.id, name, status_text(run.status), *where]
+
+
+def _room_for_latest(table: Table, rows: Sequence[Sequence[str | Text]], width: int) -> int:
+    """What the other columns leave: where not all has room, the latest values are what is cut."""
+    others = [each for each in range(len(table.columns)) if each != LATEST]
+    headers = [str(column.header) for column in table.columns]
+    taken = sum(max(len(row[each]) for row in [headers, *rows]) for each in others)
+    return max(len(headers[LATEST]), width - taken - len(others))
 
 
 def steps(progress: ProgressInfo) -> str:

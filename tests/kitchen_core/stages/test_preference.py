@@ -124,6 +124,8 @@ def check_against(flat, series):
 
 async def test_pairs_are_logged_with_the_logprob_of_every_answers_token(run, store):
     run_id = await run(TorchLocal())
+    rows = samples(store, run_id, "train")
+    assert [row.metadata["side"] for row in rows[:2]] == ["chosen", "rejected"]
     logged = samples(store, run_id, "pair")
     assert [(event.step, event.metadata["index"]) for event in logged] == [
         (step, index) for step in (0, 2, 3) for index in (0, 1)

@@ -72,6 +72,11 @@ COLUMNS = {
         says="row 1: no known form has the columns mesages; nearest is messages, which needs "
         f'messages: set fields={{"messages": "mesages"}}; forms: {FORMS}',
     ),
+    "a column that is a field already is not guessed to be another": rows(
+        {"prompt": "a"},
+        says="row 1: no known form has the columns prompt; nearest is prompt_completion, which needs "
+        f'completion: set fields={{"completion": "COLUMN"}}; forms: {FORMS}',
+    ),
     "an object without columns": rows(
         {},
         says="row 1: the row has no columns; "
