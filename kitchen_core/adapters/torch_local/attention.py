@@ -130,14 +130,18 @@ def _attend(
     documents, window = note.documents, note.window
     if documents is None:
         return _in_rows(query, key, value, window, scale, softcap).transpose(1, 2)
-    if varlen.fits(query, value, softcap):
+    if not documents.branched and varlen.fits(query, value, softcap):
         return varlen.attend(
             query, key, value, documents, window=window, scale=scale, softcap=softcap
         )
     attended = []
     for group in documents.groups:
         q, k, v = (_to_rows(x, group) for x in (query, key, value))
-        attended.append(_from_rows(_in_rows(q, k, v, window, scale, softcap), group))
+        if group.branches is None:
+            rows = _in_rows(q, k, v, window, scale, softcap)
+        else:
+            rows = _masked(q, k, v, group.branches.within(window), scale, softcap)
+        attended.append(_from_rows(rows, group))
     return (attended[0] if len(attended) == 1 else torch.cat(attended))[None]
 
 
@@ -200,8 +204,6 @@ def _in_rows(
         return scaled_dot_product_attention(
             query, key, value, is_causal=True, scale=scale, enable_gqa=grouped
         )
-    heads_each = query.shape[1] // key.shape[1]
-    key, value = (x.repeat_interleave(heads_each, dim=1) for x in (key, value))
     blocks = []
     for start in range(0, seq, _BLOCK):
         end = min(start + _BLOCK, seq)
@@ -227,8 +229,14 @@ def _band(start: int, end: int, first: int, window: int | None, device: torch.de
 def _masked(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float, softcap: float | None
 ) -> Tensor:
+    """Attention `[rows, heads, seq, d]` where the mask `[..., seq, keys]` is true."""
     if softcap is None:
-        return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
+        grouped = query.shape[1] != key.shape[1]
+        return scaled_dot_product_attention(
+            query, key, value, attn_mask=mask, scale=scale, enable_gqa=grouped
+        )
+    heads_each = query.shape[1] // key.shape[1]
+    key, value = (x.repeat_interleave(heads_each, dim=1) for x in (key, value))
     scores = query @ key.transpose(-1, -2) * scale
     capped = softcap * torch.tanh(scores / softcap)
     wide = torch.promote_types(capped.dtype, torch.float32)

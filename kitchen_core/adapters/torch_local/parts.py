@@ -35,8 +35,8 @@ Head = Callable[[Tensor], Tensor]
 class Parts:
     """body: a micro-batch to hidden states `[rows, seq, hidden]`. head: `[n, hidden]` to `[n, vocab]`.
 
-    isolates: whether the model attends through `attention`, which packing needs. pads: whether rows
-    may be padded on the right.
+    isolates: whether the model attends through `attention`, which packing needs. shares: whether
+    packed documents may share their first tokens. pads: whether rows may be padded on the right.
     """
 
     body: Body
@@ -44,6 +44,7 @@ class Parts:
     vocab_size: int
     device: torch.device
     isolates: bool = False
+    shares: bool = False
     pads: bool = True
 
     def hidden(self, batch: MicroBatch) -> Tensor:
@@ -78,7 +79,7 @@ def take_apart(model: nn.Module, device: torch.device) -> Parts:
             return parts
         isolating = replace(parts, isolates=True)
         if _isolates(isolating, expected):
-            return isolating
+            return replace(isolating, shares=_shares(isolating, expected))
     attention.uninstall(causal)
     how = "padded side by side" if parts.pads else "computed one by one"
     log.info("this model's documents can't be packed; they are %s", how)
@@ -118,18 +119,33 @@ def _isolates(parts: Parts, expected: list[Tensor]) -> bool:
     return untouched and alike(packed, torch.cat(expected[:2]))
 
 
+def _shares(parts: Parts, expected: list[Tensor]) -> bool:
+    """Whether a document gets its own logits where it begins with another's tokens, beside a third."""
+    whole, _, other = _TRIALS
+    branch = (*whole[:3], *other[:2])
+    plan = MicroBatchPlan((0, 1, 2), packed=True, shared=(0, 3, 0))
+    try:
+        batch = _batch(parts, [branch, whole, other], plan)
+        found = parts.logits(parts.hidden(batch))[torch.from_numpy(batch.places)]
+    except Exception:
+        return False
+    return alike(found[len(branch) :], torch.cat([expected[0], expected[2]]))
+
+
 _TRIALS = ((1, 2, 3, 4, 5, 6, 7), (3, 1, 2, 1), (7, 5, 5, 2, 1, 4, 3))
 """Token ids that every vocabulary has; the first and the last are of one length."""
 
 
 def _trial(parts: Parts, documents: list[tuple[int, ...]], *, packed: bool = False) -> Tensor:
     """The logits of documents in one micro-batch, padding included: `[tokens, vocab]`."""
-    lengths = [len(tokens) for tokens in documents]
+    plan = MicroBatchPlan.of(range(len(documents)), packed=packed)
+    return parts.logits(parts.hidden(_batch(parts, documents, plan)))
+
+
+def _batch(parts: Parts, documents: list[tuple[int, ...]], plan: MicroBatchPlan) -> MicroBatch:
     arrays = [np.array(tokens) for tokens in documents]
     datums = [Datum(a, a, np.ones(len(a), np.float32)) for a in arrays]
-    plan = MicroBatchPlan(tuple(range(len(documents))), packed=packed)
-    batch = MicroBatch.of(plan, lengths, datums, parts.device)
-    return parts.logits(parts.hidden(batch))
+    return MicroBatch.of(plan, [len(a) for a in arrays], datums, parts.device)
 
 
 def alike(found: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:
