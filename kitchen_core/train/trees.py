@@ -1,14 +1,16 @@
-"""Which documents are read as one tree, each of their common beginnings once.
+"""Which documents are read as one tree, what they begin with alike only once.
 
-Completions of one prompt begin alike, and often go on alike: what is computed for a token depends on
-the tokens up to it alone, so it is the same for all that have these in common. As with every layout
-the gradient is that of single documents.
+Completions of one prompt begin alike, and often go on alike. What is computed for a token depends on
+the tokens up to it alone, so it is the same for all documents that have these in common. As with
+every layout, the gradient is that of single documents.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from kitchen_core.train.types import IntArray
 
@@ -17,8 +19,8 @@ from kitchen_core.train.types import IntArray
 class Tree:
     """Documents in the order of their tokens.
 
-    shared: with how many first tokens each begins as the one before it does, which are not read
-    again; 0 for the first. size: how many tokens are read.
+    shared: with how many tokens each begins as the one before it does, which are not read again; 0
+    for the first. size: how many tokens are read.
     """
 
     indices: tuple[int, ...]
@@ -27,44 +29,48 @@ class Tree:
 
     @property
     def branched(self) -> bool:
-        """Whether it is more than one document."""
+        """Whether it is of several documents."""
         return len(self.indices) > 1
 
-    def with_branch(self, index: int, length: int, shared: int) -> Tree:
-        """This tree and the next document."""
-        return Tree((*self.indices, index), (*self.shared, shared), self.size + length - shared)
+    def joined(self, other: Tree, shared: int) -> Tree:
+        """This tree and a document, which follows."""
+        size = self.size + other.size - shared
+        return Tree(self.indices + other.indices, (*self.shared, shared), size)
 
 
-def lone(index: int, length: int) -> Tree:
-    """A document by itself."""
-    return Tree((index,), (0,), length)
+def lone_trees(documents: Sequence[IntArray]) -> list[Tree]:
+    """Every document by itself."""
+    return [Tree((index,), (0,), len(document)) for index, document in enumerate(documents)]
 
 
 def grow_trees(documents: Sequence[IntArray], *, pairs_a_token: float, largest: int) -> list[Tree]:
-    """Every document in one tree; the next, in the order of their tokens, joins where that pays.
+    """Every document in one tree. In the order of their tokens, the next joins where that pays.
 
-    In a tree attention goes over all pairs of its tokens, most of which do not see each other.
-    pairs_a_token: so many pairs cost as much as the rest of reading a token. largest: no tree of
+    In a tree attention goes over all pairs of its tokens, of which most don't see each other.
+    pairs_a_token: so many pairs take as long as the rest of reading a token. largest: no tree of
     several documents has more tokens.
     """
+    lone = lone_trees(documents)
+    order = sorted(range(len(lone)), key=lambda i: documents[i].astype(">i8").tobytes())
     trees: list[Tree] = []
-    order = sorted(range(len(documents)), key=lambda i: documents[i].astype(">i8").tobytes())
-    for before, index in zip([None, *order], order, strict=False):
-        length = len(documents[index])
-        if before is not None:
-            tree = trees[-1]
-            shared = _common(documents[before], documents[index])
-            size = tree.size + length - shared
-            pairs = size**2 - tree.size**2 - length**2
-            if shared * pairs_a_token > pairs and shared and size <= largest:
-                trees[-1] = tree.with_branch(index, length, shared)
+    for index, shared in zip(order, _shared([documents[i][:largest] for i in order]), strict=True):
+        if shared:
+            joined = trees[-1].joined(lone[index], shared)
+            pairs = joined.size**2 - trees[-1].size ** 2 - lone[index].size ** 2
+            if pairs < shared * pairs_a_token and joined.size <= largest:
+                trees[-1] = joined
                 continue
-        trees.append(lone(index, length))
+        trees.append(lone[index])
     return trees
 
 
-def _common(one: IntArray, other: IntArray) -> int:
-    """With how many equal tokens both begin."""
-    length = min(len(one), len(other))
-    apart = one[:length] != other[:length]
-    return int(apart.argmax()) if apart.any() else length
+def _shared(documents: Sequence[IntArray]) -> list[int]:
+    """With how many tokens each begins as the one before it does: `[documents]`."""
+    if len(documents) < 2:
+        return [0] * len(documents)
+    lengths = np.array([len(document) for document in documents])
+    rows = np.full((len(documents), lengths.max() + 1), -1)
+    rows[np.arange(rows.shape[1]) < lengths[:, None]] = np.concatenate(documents)
+    apart = rows[1:] != rows[:-1]
+    apart[:, -1] = True
+    return [0, *np.minimum(apart.argmax(1), lengths[1:]).tolist()]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from kitchen_core.adapters.torch_local.branches import Branches, positions_of
+from kitchen_core.adapters.torch_local.branches import Branches, Forest
 from kitchen_core.train.packing import similar_runs
 
 _SHORT = 32
@@ -48,27 +48,22 @@ class Documents:
     groups: tuple[Group, ...]
 
     @classmethod
-    def of(cls, lengths: Sequence[int], shared: Sequence[int], device: torch.device) -> Documents:
-        """The documents of these lengths; `shared` as in a `MicroBatchPlan`."""
-        roots = [index for index, first in enumerate(shared) if not first]
-        trees = [slice(*ends) for ends in pairwise([*roots, len(shared)])]
-        sizes = [sum(lengths[tree]) - sum(shared[tree]) for tree in trees]
-        bounds = [0, *accumulate(sizes)]
-        branched = sum(tree.stop > tree.start + 1 for tree in trees)
-        groups = []
-        for run in _runs(sizes, branched):
-            own = slice(trees[run[0]].start, trees[run[-1]].stop)
-            own_shared = shared[own] if run[0] < branched else None
-            run_sizes = sizes[run.start : run.stop]
-            groups.append(_group(bounds[run[0]], run_sizes, lengths[own], own_shared, device))
+    def of(cls, forest: Forest, device: torch.device) -> Documents:
+        """The documents of a forest."""
+        bounds = [0, *accumulate(forest.sizes)]
+        groups = [
+            _group(forest, run, slice(bounds[run.start], bounds[run.stop]), device)
+            for run in _runs(forest.sizes, forest.branched)
+        ]
         begins = torch.tensor(bounds, dtype=torch.int32, device=device)
-        return cls(begins, max(sizes), branched > 0, tuple(groups))
+        return cls(begins, max(forest.sizes), forest.branched > 0, tuple(groups))
 
 
 def places_in_rows(lengths: Sequence[int], width: int) -> np.ndarray:
     """Where each token lies when every document has a row of `width`: `[total]`, from the start."""
-    starts = np.repeat(np.arange(len(lengths)) * width, lengths)
-    return starts + positions_of(lengths, [0] * len(lengths))
+    starts = [index * width for index in range(len(lengths))]
+    ends = zip(starts, lengths, strict=True)
+    return np.concatenate([np.arange(start, start + length) for start, length in ends])
 
 
 def _runs(sizes: Sequence[int], branched: int) -> list[range]:
@@ -80,18 +75,18 @@ def _runs(sizes: Sequence[int], branched: int) -> list[range]:
     return found
 
 
-def _group(
-    start: int,
-    sizes: Sequence[int],
-    lengths: Sequence[int],
-    shared: Sequence[int] | None,
-    device: torch.device,
-) -> Group:
-    """Trees or documents of these sizes. lengths, shared: of their documents; None: not in trees."""
-    total, count, longest = sum(sizes), len(sizes), sizes[0]
+def _group(forest: Forest, run: range, span: slice, device: torch.device) -> Group:
+    sizes = forest.sizes[run.start : run.stop]
+    count, longest = len(sizes), sizes[0]
     places = places_in_rows(sizes, longest)
     branches = None
-    if shared is not None:
-        branches = Branches.of(places, (count, longest), lengths, shared).to(device)
-    padded = torch.from_numpy(places).to(device) if total < count * longest else None
-    return Group(slice(start, start + total), count, longest, padded, branches)
+    if forest.ends is not None and run.start < forest.branched:
+        ends = np.tile(np.arange(1, longest + 1), count)  # padding sees itself alone
+        starts = np.repeat(span.start + np.cumsum([0, *sizes[:-1]]), sizes)
+        ends[places] = forest.ends[span] - starts
+        positions = np.zeros_like(ends)
+        positions[places] = forest.positions[span]
+        shape = (count, longest)
+        branches = Branches.of(ends.reshape(shape), positions.reshape(shape), device)
+    padded = torch.from_numpy(places).to(device) if len(places) < count * longest else None
+    return Group(span, count, longest, padded, branches)

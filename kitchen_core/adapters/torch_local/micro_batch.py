@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kitchen_core.adapters.torch_local.branches import paths, positions_of
+from kitchen_core.adapters.torch_local.branches import Forest
 from kitchen_core.adapters.torch_local.documents import Documents, places_in_rows
 from kitchen_core.train.packing import MicroBatchPlan
 from kitchen_core.train.types import BoolArray, Datum, FloatArray
@@ -64,14 +64,15 @@ class MicroBatch:
         ends = zip(plan.indices, shared, own, strict=True)
         laid = np.concatenate([datums[i].tokens[start:stop] for i, start, stop in ends])
         if plan.packed:
+            forest = Forest.of(own, shared)
             return cls(
                 plan.indices,
                 own,
                 shared,
                 tokens=torch.from_numpy(laid).to(device)[None],
-                places=np.concatenate(paths(own, shared)) if any(shared) else None,
-                positions=torch.from_numpy(positions_of(own, shared)).to(device)[None],
-                documents=Documents.of(own, shared, device),
+                places=forest.places,
+                positions=torch.from_numpy(forest.positions).to(device)[None],
+                documents=Documents.of(forest, device),
             )
         rows = np.zeros((len(own), own[0]), np.int64)
         places = places_in_rows(own, own[0])

@@ -16,7 +16,7 @@ from kitchen_core.adapters.torch_local.parts import Parts
 from kitchen_core.adapters.torch_local.results import Results, put_back
 from kitchen_core.train.losses import target_logprobs
 from kitchen_core.train.packing import MicroBatchPlan, packed_micro_batches, padded_micro_batches
-from kitchen_core.train.trees import grow_trees, lone
+from kitchen_core.train.trees import grow_trees, lone_trees
 from kitchen_core.train.types import (
     BoolArray,
     Datum,
@@ -31,7 +31,7 @@ LOGITS_AT_A_TIME = {"cpu": 2**23, "cuda": 2**27}
 CPU's cache; a GPU wants a thousand tokens even of a vocabulary of 150,000.
 """
 
-_MASKED = 2.0
+_MASKED = 3.0
 """How much longer a pair takes where a mask says which are seen."""
 _LARGEST_TREE = 2048
 """The most tokens of a tree: its mask stays at 4 MB."""
@@ -52,7 +52,8 @@ class Reader:
         self.parts = parts
         self.flops = flops
         self._packing = packing and parts.isolates
-        self._sharing = packing and parts.shares
+        # A GPU's fused kernels know no trees, and are worth more than what these would save.
+        self._sharing = packing and parts.shares and parts.device.type == "cpu"
         alone = not (self._packing or parts.pads)
         self._micro_batch_tokens = 1 if alone else micro_batch_tokens
         at_a_time = logits_at_a_time or LOGITS_AT_A_TIME[parts.device.type]
@@ -69,17 +70,16 @@ class Reader:
 
     def _plans(self, documents: Sequence[IntArray]) -> list[MicroBatchPlan]:
         """Packed where the model can be, and what several begin with read once where that pays."""
-        lengths, budget = [len(document) for document in documents], self._micro_batch_tokens
+        budget = self._micro_batch_tokens
         if not self._packing:
-            return padded_micro_batches(lengths, budget)
+            return padded_micro_batches([len(document) for document in documents], budget)
         if not self._sharing:
-            return packed_micro_batches(list(map(lone, range(len(lengths)), lengths)), budget)
-        trees = grow_trees(
-            documents,
-            pairs_a_token=self.flops.pairs_a_token / _MASKED,
-            largest=min(budget, _LARGEST_TREE),
+            return packed_micro_batches(lone_trees(documents), budget)
+        pairs_a_token = self.flops.pairs_a_token / _MASKED
+        largest = min(budget, _LARGEST_TREE)
+        return packed_micro_batches(
+            grow_trees(documents, pairs_a_token=pairs_a_token, largest=largest), budget
         )
-        return packed_micro_batches(trees, budget)
 
     def score(self, hidden: Tensor, predictions: Predictions) -> Tensor:
         """The logprobs of the predictions' targets, shaped as these, a chunk at a time."""
