@@ -66,8 +66,11 @@ class Flops:
 
     @property
     def pairs_a_token(self) -> float:
-        """So many pairs of a query and a key take as much as a token does in the rest of the body."""
-        return self.body.forward / sum(4 * width for width, _ in self.attention)
+        """So many pairs of a query and a key take as much as a token does in the rest of the body; 0
+        where attention is not counted.
+        """
+        pair = sum(4 * width for width, _ in self.attention)
+        return self.body.forward / pair if pair else 0.0
 
     def _attended(self, lengths: Sequence[int], shared: Sequence[int]) -> float:
         shared = shared or (0,) * len(lengths)
