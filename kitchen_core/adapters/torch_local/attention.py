@@ -204,6 +204,7 @@ def _in_rows(
         return scaled_dot_product_attention(
             query, key, value, is_causal=True, scale=scale, enable_gqa=grouped
         )
+    key, value = _all_heads(key, query), _all_heads(value, query)
     blocks = []
     for start in range(0, seq, _BLOCK):
         end = min(start + _BLOCK, seq)
@@ -216,6 +217,12 @@ def _in_rows(
             )
         )
     return torch.cat(blocks, dim=2)
+
+
+def _all_heads(shared: Tensor, query: Tensor) -> Tensor:
+    """Keys or values with a head for each of the query's."""
+    each = query.shape[1] // shared.shape[1]
+    return shared if each == 1 else shared.repeat_interleave(each, dim=1)
 
 
 def _band(start: int, end: int, first: int, window: int | None, device: torch.device) -> Tensor:
@@ -235,8 +242,7 @@ def _masked(
         return scaled_dot_product_attention(
             query, key, value, attn_mask=mask, scale=scale, enable_gqa=grouped
         )
-    heads_each = query.shape[1] // key.shape[1]
-    key, value = (x.repeat_interleave(heads_each, dim=1) for x in (key, value))
+    key, value = _all_heads(key, query), _all_heads(value, query)
     scores = query @ key.transpose(-1, -2) * scale
     capped = softcap * torch.tanh(scores / softcap)
     wide = torch.promote_types(capped.dtype, torch.float32)
