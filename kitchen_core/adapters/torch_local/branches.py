@@ -7,7 +7,7 @@ behind it: a query sees a key that comes before it and has not ended.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
@@ -61,22 +61,38 @@ def _paths(lengths: Sequence[int], shared: Sequence[int]) -> tuple[np.ndarray, n
 class Branches:
     """Who sees whom in rows that are trees, padded on the right.
 
-    seen: [rows, 1, seq, seq] whether a query's documents go through the key. back: as seen, how many
-    tokens before the query it is.
+    seen: [rows, 1, seq, seq] whether a query's documents go through the key. positions: [rows, seq]
+    in each document.
     """
 
     seen: Tensor
-    back: Tensor
+    positions: Tensor
+    _biases: dict[tuple[int | None, torch.dtype], Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, ends: np.ndarray, positions: np.ndarray, device: torch.device) -> Branches:
         """ends, positions: [rows, seq] as those of a forest, the ends counted from each row's start."""
         order = np.arange(ends.shape[1])
         seen = (order[:, None] >= order) & (order[:, None] < ends[:, None])
-        back = positions[:, :, None] - positions[:, None]
-        seen, back = (torch.from_numpy(each[:, None]).to(device) for each in (seen, back))
-        return cls(seen, back)
+        return cls(
+            torch.from_numpy(seen[:, None]).to(device), torch.from_numpy(positions).to(device)
+        )
 
-    def within(self, window: int | None) -> Tensor:
-        """What is seen by queries that look back over `window` tokens, themselves included."""
-        return self.seen if window is None else self.seen & (self.back < window)
+    def bias(self, window: int | None, dtype: torch.dtype) -> Tensor:
+        """What to add to the scores, shaped as `seen`, where queries look back over `window` tokens,
+        themselves included: made once for all layers.
+        """
+        if (window, dtype) not in self._biases:
+            self._biases[window, dtype] = bias_of(self._within(window), dtype)
+        return self._biases[window, dtype]
+
+    def _within(self, window: int | None) -> Tensor:
+        if window is None:
+            return self.seen
+        back = self.positions[:, :, None] - self.positions[:, None]
+        return self.seen & (back < window)[:, None]
+
+
+def bias_of(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """0 where a key is seen, and -inf where it is not."""
+    return torch.zeros_like(seen, dtype=dtype).masked_fill_(~seen, -torch.inf)

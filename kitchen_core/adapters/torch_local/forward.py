@@ -11,8 +11,8 @@ from torch import Tensor
 
 from kitchen_core.adapters.custom_loss import turned_gradients
 from kitchen_core.adapters.torch_local.divergence import FromTeacher
-from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions
-from kitchen_core.adapters.torch_local.reading import Reader, picked, reach
+from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions, picked
+from kitchen_core.adapters.torch_local.reading import Reader, reach
 from kitchen_core.adapters.torch_local.results import Results
 from kitchen_core.train.losses import CROSS_ENTROPY, Loss, cross_entropy, target_logprobs
 from kitchen_core.train.types import BoolArray, Datum, Divergence, ForwardResult

@@ -94,8 +94,9 @@ class MicroBatch:
         """
         kept = None if counted is None else self._laid(counted)
         kept = None if kept is None or kept.all() else kept.nonzero()[0]
-        places = self.places if kept is None or self.places is None else self.places[kept]
-        places = kept if self.places is None else places
+        places = self.places
+        if kept is not None:
+            places = kept if places is None else places[kept]
 
         def sent(arrays: Sequence[np.ndarray]) -> Tensor:
             laid = self._laid(arrays)
@@ -114,3 +115,8 @@ class MicroBatch:
         """
         parts = zip(self.indices, self.lengths, strict=True)
         return np.concatenate([arrays[index][:length] for index, length in parts])
+
+
+def picked(hidden: Tensor, predictions: Predictions) -> Tensor:
+    """The states `[n, hidden]` that the predictions are made from."""
+    return hidden if predictions.places is None else hidden[predictions.places]

@@ -20,8 +20,7 @@ from transformers import PreTrainedModel
 
 from kitchen_core.adapters.torch_local import attention
 from kitchen_core.adapters.torch_local.device import autocast
-from kitchen_core.adapters.torch_local.documents import places_in_rows
-from kitchen_core.adapters.torch_local.micro_batch import MicroBatch
+from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, picked
 from kitchen_core.train.packing import MicroBatchPlan
 from kitchen_core.train.types import Datum
 
@@ -98,13 +97,11 @@ def _own_parts(causal: PreTrainedModel, whole: Parts, expected: list[Tensor]) ->
 
 def _is_same_padded(parts: Parts, expected: list[Tensor]) -> bool:
     """Whether a short document gets the same logits beside a longer one, with padding behind it."""
-    lengths = [len(tokens) for tokens in _TRIALS[:2]]
     try:
         rows = _trial(parts, list(_TRIALS[:2]), packed=False)
     except Exception:
         return False
-    places = torch.from_numpy(places_in_rows(lengths, max(lengths))).to(rows.device)
-    return alike(rows[places], torch.cat(expected[:2]))
+    return alike(rows, torch.cat(expected[:2]))
 
 
 def _isolates(parts: Parts, expected: list[Tensor]) -> bool:
@@ -125,8 +122,7 @@ def _shares(parts: Parts, expected: list[Tensor]) -> bool:
     branch = (*whole[:3], *other[:2])
     plan = MicroBatchPlan((0, 1, 2), packed=True, shared=(0, 3, 0))
     try:
-        batch = _batch(parts, [branch, whole, other], plan)
-        found = parts.logits(parts.hidden(batch))[torch.from_numpy(batch.places)]
+        found = _tried(parts, [branch, whole, other], plan)
     except Exception:
         return False
     return alike(found[len(branch) :], torch.cat([expected[0], expected[2]]))
@@ -137,15 +133,16 @@ _TRIALS = ((1, 2, 3, 4, 5, 6, 7), (3, 1, 2, 1), (7, 5, 5, 2, 1, 4, 3))
 
 
 def _trial(parts: Parts, documents: list[tuple[int, ...]], *, packed: bool = False) -> Tensor:
-    """The logits of documents in one micro-batch, padding included: `[tokens, vocab]`."""
-    plan = MicroBatchPlan.of(range(len(documents)), packed=packed)
-    return parts.logits(parts.hidden(_batch(parts, documents, plan)))
+    """As `_tried`, of documents that share nothing."""
+    return _tried(parts, documents, MicroBatchPlan.of(range(len(documents)), packed=packed))
 
 
-def _batch(parts: Parts, documents: list[tuple[int, ...]], plan: MicroBatchPlan) -> MicroBatch:
+def _tried(parts: Parts, documents: list[tuple[int, ...]], plan: MicroBatchPlan) -> Tensor:
+    """The logits of documents in one micro-batch, document after document: `[tokens, vocab]`."""
     arrays = [np.array(tokens) for tokens in documents]
     datums = [Datum(a, a, np.ones(len(a), np.float32)) for a in arrays]
-    return MicroBatch.of(plan, [len(a) for a in arrays], datums, parts.device)
+    batch = MicroBatch.of(plan, [len(a) for a in arrays], datums, parts.device)
+    return parts.logits(picked(parts.hidden(batch), batch.predictions(datums)))
 
 
 def alike(found: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:

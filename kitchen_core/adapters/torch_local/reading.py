@@ -11,7 +11,7 @@ from torch import Tensor
 
 from kitchen_core.adapters.torch_local.choosing import highest
 from kitchen_core.adapters.torch_local.flops import Flops
-from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions
+from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions, picked
 from kitchen_core.adapters.torch_local.parts import Parts
 from kitchen_core.adapters.torch_local.results import Results, put_back
 from kitchen_core.train.losses import target_logprobs
@@ -153,11 +153,6 @@ class Reader:
             sizes = [int(counted[index].sum()) for index in batch.indices]
             found |= zip(batch.indices, states.split(sizes), strict=True)
         return torch.cat([found[index] for index in sorted(found)]), flops
-
-
-def picked(hidden: Tensor, predictions: Predictions) -> Tensor:
-    """The states `[n, hidden]` that the predictions are made from."""
-    return hidden if predictions.places is None else hidden[predictions.places]
 
 
 def reach(counted: BoolArray) -> int:
