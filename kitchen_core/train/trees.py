@@ -14,6 +14,11 @@ import numpy as np
 
 from kitchen_core.train.types import IntArray
 
+NEGLIGIBLE_SHARING = 0.1
+"""Documents that would save less than this share of their tokens are left by themselves: masks would
+cost what that saves.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:
@@ -48,7 +53,7 @@ def grow_trees(documents: Sequence[IntArray], *, pairs_a_token: float, largest: 
 
     In a tree attention goes over all pairs of its tokens, of which most don't see each other.
     pairs_a_token: so many pairs take as long as the rest of reading a token. largest: no tree of
-    several documents has more tokens.
+    several documents has more tokens. Where nearly all is read all the same, there are no trees.
     """
     lone = lone_trees(documents)
     order = sorted(range(len(lone)), key=lambda i: documents[i].astype(">i8").tobytes())
@@ -61,7 +66,8 @@ def grow_trees(documents: Sequence[IntArray], *, pairs_a_token: float, largest: 
                 trees[-1] = joined
                 continue
         trees.append(lone[index])
-    return trees
+    read, of = sum(tree.size for tree in trees), sum(tree.size for tree in lone)
+    return trees if of - read > NEGLIGIBLE_SHARING * of else lone
 
 
 def _shared(documents: Sequence[IntArray]) -> list[int]:

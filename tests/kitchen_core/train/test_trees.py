@@ -36,7 +36,13 @@ def test_a_document_joins_where_what_it_shares_is_worth_more_than_the_pairs_it_a
 
 
 def test_token_ids_are_ordered_as_numbers():
-    assert [tree.indices for tree in grown([[70_000], [256], [3]])] == [(2,), (1,), (0,)]
+    assert grown([[1, 70_000], [1, 256], [1, 3]]) == [Tree((2, 1, 0), (0, 1, 1), 4)]
+
+
+def test_a_tenth_of_the_tokens_is_not_worth_a_tree():
+    """Two documents of 5 tokens share one, of 4 and 5 as well."""
+    assert len(grown([[1, 2, 3, 4, 5], [1, 6, 7, 8, 9]])) == 2
+    assert len(grown([[1, 2, 3, 4, 5], [1, 6, 7, 8]])) == 1
 
 
 @given(DOCUMENTS, PAIRS_A_TOKEN, LARGEST)
