@@ -1,6 +1,6 @@
 """Which datums share a micro-batch, and how they lie in it.
 
-The plan follows from the lengths alone, so that the same batch is computed in the same way every
+The plan follows from the datums alone, so that the same batch is computed in the same way every
 time. It changes no gradient: losses are sums.
 """
 
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from kitchen_core.train.trees import Tree
+
 NEGLIGIBLE_PADDING = 0.05
 """Rows that are padded by less than this share are left as rows: laying them end to end for the linear
 layers and apart again for attention would cost what it saves.
@@ -19,27 +21,44 @@ layers and apart again for attention would cost what it saves.
 
 @dataclass(frozen=True, slots=True)
 class MicroBatchPlan:
-    """One backward pass: the datums in it, the longest first.
+    """One backward pass: the datums in it, the longest first; before them those that share tokens,
+    tree after tree.
 
     packed: they lie end to end in one row; else each has a row of its own, padded on the right.
+    shared: how many first tokens of each are those of the one before it, and are not read again.
     """
 
     indices: tuple[int, ...]
     packed: bool
+    shared: tuple[int, ...]
+
+    @classmethod
+    def of(cls, indices: Sequence[int], *, packed: bool) -> MicroBatchPlan:
+        """Datums that share nothing."""
+        return cls(tuple(indices), packed, (0,) * len(indices))
 
 
-def plan_micro_batches(
-    lengths: Sequence[int], budget: int, *, packing: bool
-) -> list[MicroBatchPlan]:
-    """Every datum once, in micro-batches of at most `budget` tokens, padding included where they
-    are padded. A datum that is longer than that has one of its own.
+def padded_micro_batches(lengths: Sequence[int], budget: int) -> list[MicroBatchPlan]:
+    """Every datum once, in rows of at most `budget` tokens, padding included. A datum that is longer
+    than that has a micro-batch of its own.
     """
-    if not packing:
-        return [MicroBatchPlan(row, packed=False) for row in padded_rows(lengths, budget)]
-    return [
-        MicroBatchPlan(bin_, packed=padding_share([lengths[i] for i in bin_]) > NEGLIGIBLE_PADDING)
-        for bin_ in best_fit(lengths, budget)
-    ]
+    return [MicroBatchPlan.of(rows, packed=False) for rows in padded_rows(lengths, budget)]
+
+
+def packed_micro_batches(trees: Sequence[Tree], budget: int) -> list[MicroBatchPlan]:
+    """Every tree once, in micro-batches of at most `budget` tokens; a larger one has one of its own."""
+    bins = best_fit([tree.size for tree in trees], budget)
+    return [_packed([trees[index] for index in bin_]) for bin_ in bins]
+
+
+def _packed(trees: Sequence[Tree]) -> MicroBatchPlan:
+    """One micro-batch of trees, the largest first."""
+    trees = sorted(trees, key=lambda tree: not tree.branched)
+    return MicroBatchPlan(
+        tuple(index for tree in trees for index in tree.indices),
+        trees[0].branched or padding_share([tree.size for tree in trees]) > NEGLIGIBLE_PADDING,
+        tuple(shared for tree in trees for shared in tree.shared),
+    )
 
 
 def best_fit(lengths: Sequence[int], budget: int) -> list[tuple[int, ...]]:

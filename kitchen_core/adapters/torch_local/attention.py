@@ -23,6 +23,7 @@ from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from kitchen_core.adapters.torch_local import varlen
+from kitchen_core.adapters.torch_local.branches import bias_of
 from kitchen_core.adapters.torch_local.documents import Documents, Group
 from kitchen_core.train.ports.errors import Unsupported
 
@@ -130,14 +131,18 @@ def _attend(
     documents, window = note.documents, note.window
     if documents is None:
         return _in_rows(query, key, value, window, scale, softcap).transpose(1, 2)
-    if varlen.fits(query, value, softcap):
+    if not documents.branched and varlen.fits(query, value, softcap):
         return varlen.attend(
             query, key, value, documents, window=window, scale=scale, softcap=softcap
         )
     attended = []
     for group in documents.groups:
         q, k, v = (_to_rows(x, group) for x in (query, key, value))
-        attended.append(_from_rows(_in_rows(q, k, v, window, scale, softcap), group))
+        if group.branches is None:
+            rows = _in_rows(q, k, v, window, scale, softcap)
+        else:
+            rows = _biased(q, k, v, group.branches.bias(window, q.dtype), scale, softcap)
+        attended.append(_from_rows(rows, group))
     return (attended[0] if len(attended) == 1 else torch.cat(attended))[None]
 
 
@@ -200,20 +205,25 @@ def _in_rows(
         return scaled_dot_product_attention(
             query, key, value, is_causal=True, scale=scale, enable_gqa=grouped
         )
-    heads_each = query.shape[1] // key.shape[1]
-    key, value = (x.repeat_interleave(heads_each, dim=1) for x in (key, value))
+    key, value = _all_heads(key, query), _all_heads(value, query)
     blocks = []
     for start in range(0, seq, _BLOCK):
         end = min(start + _BLOCK, seq)
         first = 0 if window is None else max(0, start - window + 1)
         seen = slice(first, end)
-        mask = _band(start, end, first, window, query.device)
+        bias = bias_of(_band(start, end, first, window, query.device), query.dtype)
         blocks.append(
-            _masked(
-                query[:, :, start:end], key[:, :, seen], value[:, :, seen], mask, scale, softcap
+            _biased(
+                query[:, :, start:end], key[:, :, seen], value[:, :, seen], bias, scale, softcap
             )
         )
     return torch.cat(blocks, dim=2)
+
+
+def _all_heads(shared: Tensor, query: Tensor) -> Tensor:
+    """Keys or values with a head for each of the query's."""
+    each = query.shape[1] // shared.shape[1]
+    return shared if each == 1 else shared.repeat_interleave(each, dim=1)
 
 
 def _band(start: int, end: int, first: int, window: int | None, device: torch.device) -> Tensor:
@@ -224,13 +234,18 @@ def _band(start: int, end: int, first: int, window: int | None, device: torch.de
     return (back >= 0) if window is None else (back >= 0) & (back < window)
 
 
-def _masked(
-    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, scale: float, softcap: float | None
+def _biased(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor, scale: float, softcap: float | None
 ) -> Tensor:
+    """Attention `[rows, heads, seq, d]` with a bias `[..., seq, keys]` on the scores."""
     if softcap is None:
-        return scaled_dot_product_attention(query, key, value, attn_mask=mask, scale=scale)
+        grouped = query.shape[1] != key.shape[1]
+        return scaled_dot_product_attention(
+            query, key, value, attn_mask=bias, scale=scale, enable_gqa=grouped
+        )
+    key, value = _all_heads(key, query), _all_heads(value, query)
     scores = query @ key.transpose(-1, -2) * scale
     capped = softcap * torch.tanh(scores / softcap)
     wide = torch.promote_types(capped.dtype, torch.float32)
-    shares = capped.masked_fill(~mask, -torch.inf).softmax(-1, dtype=wide)
+    shares = (capped + bias).softmax(-1, dtype=wide)
     return shares.to(value.dtype) @ value

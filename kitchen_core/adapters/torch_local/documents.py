@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from kitchen_core.adapters.torch_local.branches import Branches, Forest
 from kitchen_core.train.packing import similar_runs
 
 _SHORT = 32
@@ -18,54 +19,74 @@ _SHORT = 32
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Neighbouring documents of similar length, for backends that know only rows of one length.
+    """Neighbours of similar length, for backends that know only rows of one length: documents, or
+    trees of several.
 
     span: their tokens in the packed row. places: where each of them lies in `[count * longest]`,
-    None where all are of one length.
+    None where all are of one length. branches: who sees whom in trees.
     """
 
     span: slice
     count: int
     longest: int
     places: Tensor | None
+    branches: Branches | None
 
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """The documents of a packed row `[1, total]`, the longest first.
+    """The documents of a packed row `[1, total]`: the trees of several before the others, both the
+    longest first.
 
-    bounds: [documents + 1] int32, where each begins, and the end. longest: the length of the first.
+    bounds: [n + 1] int32, where each tree or document begins, and the end. longest: the most tokens
+    of one. branched: whether there are trees.
     """
 
     bounds: Tensor
     longest: int
+    branched: bool
     groups: tuple[Group, ...]
 
     @classmethod
-    def of(cls, lengths: Sequence[int], device: torch.device) -> Documents:
-        """The documents of these lengths, which fall."""
-        bounds = [0, *accumulate(lengths)]
-        groups = tuple(
-            _group(bounds[run.start], lengths[run.start : run.stop], device)
-            for run in similar_runs(lengths, _SHORT)
-        )
-        return cls(torch.tensor(bounds, dtype=torch.int32, device=device), lengths[0], groups)
-
-
-def positions_of(lengths: Sequence[int]) -> np.ndarray:
-    """0, 1, 2, ... in each document, laid end to end: `[total]`."""
-    return np.concatenate([np.arange(length) for length in lengths])
+    def of(cls, forest: Forest, device: torch.device) -> Documents:
+        """The documents of a forest."""
+        bounds = [0, *accumulate(forest.sizes)]
+        groups = [
+            _group(forest, run, slice(bounds[run.start], bounds[run.stop]), device)
+            for run in _runs(forest.sizes, forest.branched)
+        ]
+        begins = torch.tensor(bounds, dtype=torch.int32, device=device)
+        return cls(begins, max(forest.sizes), forest.branched > 0, tuple(groups))
 
 
 def places_in_rows(lengths: Sequence[int], width: int) -> np.ndarray:
     """Where each token lies when every document has a row of `width`: `[total]`, from the start."""
-    starts = np.repeat(np.arange(len(lengths)) * width, lengths)
-    return starts + positions_of(lengths)
+    starts = [index * width for index in range(len(lengths))]
+    ends = zip(starts, lengths, strict=True)
+    return np.concatenate([np.arange(start, start + length) for start, length in ends])
 
 
-def _group(start: int, lengths: Sequence[int], device: torch.device) -> Group:
-    total, count, longest = sum(lengths), len(lengths), lengths[0]
-    places = None
-    if total < count * longest:
-        places = torch.from_numpy(places_in_rows(lengths, longest)).to(device)
-    return Group(slice(start, start + total), count, longest, places)
+def _runs(sizes: Sequence[int], branched: int) -> list[range]:
+    """Neighbours of similar size, the trees (the first `branched`) apart from the others."""
+    found = []
+    for start, stop in ((0, branched), (branched, len(sizes))):
+        runs = similar_runs(sizes[start:stop], _SHORT)
+        found += [range(start + run.start, start + run.stop) for run in runs]
+    return found
+
+
+def _group(forest: Forest, run: range, span: slice, device: torch.device) -> Group:
+    sizes = forest.sizes[run.start : run.stop]
+    count, longest = len(sizes), sizes[0]
+    places = places_in_rows(sizes, longest)
+    branches = None
+    if forest.ends is not None and run.start < forest.branched:
+        ends = np.tile(np.arange(1, longest + 1), count)  # padding sees itself alone
+        starts = np.repeat(span.start + np.cumsum([0, *sizes[:-1]]), sizes)
+        ends[places] = forest.ends[span] - starts
+        positions = np.zeros_like(ends)
+        positions[places] = forest.positions[span]
+        shape = (count, longest)
+        branches = Branches.of(ends.reshape(shape), positions.reshape(shape), device)
+    padded = torch.from_numpy(places).to(device) if len(places) < count * longest else None
+    return Group(span, count, longest, padded, branches)

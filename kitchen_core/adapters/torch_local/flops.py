@@ -2,7 +2,7 @@
 
 PaLM's count (Chowdhery et al. 2022, appendix B): 6 N + 12 L h d T a trained token, of which a third
 is the forward pass. T is the length of the token's own document, or a layer's window where that
-is shorter; nothing is taken off for causality. Two refinements, so that no work is counted that
+is shorter; nothing is taken off for causality. Refinements, so that no work is counted that
 is not done: the output layer counts once a prediction, and an embedding table not at all; and a
 frozen weight has no gradient of its own, so it takes 4 N instead of 6 N (LoRA). What gradient
 checkpointing computes twice counts once.
@@ -47,21 +47,37 @@ class Flops:
             of_head.add(p)
         return cls(body, of_head, _attention(causal))
 
-    def training(self, lengths: Sequence[int], predictions: int) -> float:
-        """Forward and backward over documents of `lengths` tokens, `predictions` of them scored."""
-        scored = self.body.training * sum(lengths) + self.head.training * predictions
-        return scored + 3 * self._attended(lengths)
+    def training(
+        self, lengths: Sequence[int], predictions: int, shared: Sequence[int] = ()
+    ) -> float:
+        """Forward and backward over documents of `lengths` tokens, `predictions` of them scored.
 
-    def forward(self, lengths: Sequence[int], predictions: int) -> float:
+        shared: how many first tokens of each were read with another; none where it is left out.
+        """
+        read = self.body.training * (sum(lengths) - sum(shared))
+        return read + self.head.training * predictions + 3 * self._attended(lengths, shared)
+
+    def forward(
+        self, lengths: Sequence[int], predictions: int, shared: Sequence[int] = ()
+    ) -> float:
         """Without the backward pass."""
-        scored = self.body.forward * sum(lengths) + self.head.forward * predictions
-        return scored + self._attended(lengths)
+        read = self.body.forward * (sum(lengths) - sum(shared))
+        return read + self.head.forward * predictions + self._attended(lengths, shared)
 
-    def _attended(self, lengths: Sequence[int]) -> float:
+    @property
+    def pairs_a_token(self) -> float:
+        """So many pairs of a query and a key take as much as a token does in the rest of the body; 0
+        where attention is not counted.
+        """
+        pair = sum(4 * width for width, _ in self.attention)
+        return self.body.forward / pair if pair else 0.0
+
+    def _attended(self, lengths: Sequence[int], shared: Sequence[int]) -> float:
+        shared = shared or (0,) * len(lengths)
         return sum(
-            4 * width * length * min(length, window or length)
+            4 * width * (length - first) * min(length, window or length)
             for width, window in self.attention
-            for length in lengths
+            for length, first in zip(lengths, shared, strict=True)
         )
 
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from kitchen_core.adapters.custom_loss import turned_gradients
 from kitchen_core.adapters.torch_local.divergence import FromTeacher
-from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions
-from kitchen_core.adapters.torch_local.reading import Reader, picked, reach
+from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions, picked
+from kitchen_core.adapters.torch_local.reading import Reader, reach
 from kitchen_core.adapters.torch_local.results import Results
 from kitchen_core.train.losses import CROSS_ENTROPY, Loss, cross_entropy, target_logprobs
 from kitchen_core.train.types import BoolArray, Datum, Divergence, ForwardResult
@@ -100,7 +100,7 @@ class Passes:
             half = max(1, self._reader.chunk // 2)  # two models' logits are held
             hidden = self._parts.hidden(batch)
             found, value = self._backward(hidden, predictions, score, half)
-            flops = self._reader.flops.training(batch.lengths, len(predictions))
+            flops = self._reader.flops.training(batch.lengths, len(predictions), batch.shared)
             results.add(batch, predictions, found, flops + read, value)
         return results.result(self._parts.device)
 
@@ -117,7 +117,7 @@ class Passes:
             predictions = batch.predictions(datums, inputs, counted)
             score = _scored_by(loss, predictions)
             found, value = self._backward(self._parts.hidden(batch), predictions, score)
-            flops = self._reader.flops.training(batch.lengths, len(predictions))
+            flops = self._reader.flops.training(batch.lengths, len(predictions), batch.shared)
             results.add(batch, predictions, found, flops, value)
         return results.result(self._parts.device)
 
@@ -135,7 +135,7 @@ class Passes:
         with torch.set_grad_enabled(keep):
             logprobs = self._reader.score(hidden, predictions)
         results = Results(datums)
-        flops = self._reader.flops.training(batch.lengths, len(predictions))
+        flops = self._reader.flops.training(batch.lengths, len(predictions), batch.shared)
         results.add(batch, predictions, logprobs, flops)
         scored = results.result(self._parts.device)
         metrics, weights = turned_gradients(loss_fn, datums, scored.logprobs)

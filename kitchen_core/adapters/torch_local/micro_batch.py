@@ -9,11 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kitchen_core.adapters.torch_local.documents import (
-    Documents,
-    places_in_rows,
-    positions_of,
-)
+from kitchen_core.adapters.torch_local.branches import Forest
+from kitchen_core.adapters.torch_local.documents import Documents, places_in_rows
 from kitchen_core.train.packing import MicroBatchPlan
 from kitchen_core.train.types import BoolArray, Datum, FloatArray
 
@@ -40,13 +37,17 @@ class Predictions:
 class MicroBatch:
     """Documents of one pass, `tokens` `[rows, seq]`.
 
-    indices: which datums they are. lengths: how many tokens of each are read. positions: [1, total],
-    from 0 in each document, and documents: where they begin; both only where they are packed.
+    indices: which datums they are. lengths: how many tokens each has. shared: how many of these are
+    read with the document before it. places: where the tokens of each document stand in the flattened
+    rows, document after document; None where that is in order. positions: [1, seq] in the documents,
+    and documents: where they begin; both only where they are packed.
     """
 
     indices: tuple[int, ...]
     lengths: tuple[int, ...]
+    shared: tuple[int, ...]
     tokens: Tensor
+    places: np.ndarray | None
     positions: Tensor | None
     documents: Documents | None
 
@@ -59,19 +60,26 @@ class MicroBatch:
         device: torch.device,
     ) -> MicroBatch:
         """The first `lengths[i]` tokens of each datum of the plan, laid out as it says."""
-        read = tuple(lengths[i] for i in plan.indices)
-        laid = np.concatenate([datums[i].tokens[: lengths[i]] for i in plan.indices])
+        own, shared = tuple(lengths[i] for i in plan.indices), plan.shared
+        ends = zip(plan.indices, shared, own, strict=True)
+        laid = np.concatenate([datums[i].tokens[start:stop] for i, start, stop in ends])
         if plan.packed:
+            forest = Forest.of(own, shared)
             return cls(
                 plan.indices,
-                read,
+                own,
+                shared,
                 tokens=torch.from_numpy(laid).to(device)[None],
-                positions=torch.from_numpy(positions_of(read)).to(device)[None],
-                documents=Documents.of(read, device),
+                places=forest.places,
+                positions=torch.from_numpy(forest.positions).to(device)[None],
+                documents=Documents.of(forest, device),
             )
-        rows = np.zeros((len(read), read[0]), np.int64)
-        rows.ravel()[places_in_rows(read, read[0])] = laid
-        return cls(plan.indices, read, torch.from_numpy(rows).to(device), None, None)
+        rows = np.zeros((len(own), own[0]), np.int64)
+        places = places_in_rows(own, own[0])
+        rows.ravel()[places] = laid
+        in_order = len(places) == rows.size
+        tokens = torch.from_numpy(rows).to(device)
+        return cls(plan.indices, own, shared, tokens, None if in_order else places, None, None)
 
     def predictions(
         self,
@@ -86,10 +94,9 @@ class MicroBatch:
         """
         kept = None if counted is None else self._laid(counted)
         kept = None if kept is None or kept.all() else kept.nonzero()[0]
-        places = kept
-        if self.documents is None and sum(self.lengths) < self.tokens.numel():
-            in_rows = places_in_rows(self.lengths, self.lengths[0])
-            places = in_rows if kept is None else in_rows[kept]
+        places = self.places
+        if kept is not None:
+            places = kept if places is None else places[kept]
 
         def sent(arrays: Sequence[np.ndarray]) -> Tensor:
             laid = self._laid(arrays)
@@ -103,6 +110,13 @@ class MicroBatch:
         )
 
     def _laid(self, arrays: Sequence[np.ndarray]) -> np.ndarray:
-        """What is read of each document's array, end to end: `[total]`. arrays: the whole batch's."""
-        read = zip(self.indices, self.lengths, strict=True)
-        return np.concatenate([arrays[index][:length] for index, length in read])
+        """The part of each document's array that is looked at, end to end: `[total]`. arrays: the
+        whole batch's.
+        """
+        parts = zip(self.indices, self.lengths, strict=True)
+        return np.concatenate([arrays[index][:length] for index, length in parts])
+
+
+def picked(hidden: Tensor, predictions: Predictions) -> Tensor:
+    """The states `[n, hidden]` that the predictions are made from."""
+    return hidden if predictions.places is None else hidden[predictions.places]

@@ -20,8 +20,7 @@ from transformers import PreTrainedModel
 
 from kitchen_core.adapters.torch_local import attention
 from kitchen_core.adapters.torch_local.device import autocast
-from kitchen_core.adapters.torch_local.documents import places_in_rows
-from kitchen_core.adapters.torch_local.micro_batch import MicroBatch
+from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, picked
 from kitchen_core.train.packing import MicroBatchPlan
 from kitchen_core.train.types import Datum
 
@@ -35,8 +34,8 @@ Head = Callable[[Tensor], Tensor]
 class Parts:
     """body: a micro-batch to hidden states `[rows, seq, hidden]`. head: `[n, hidden]` to `[n, vocab]`.
 
-    isolates: whether the model attends through `attention`, which packing needs. pads: whether rows
-    may be padded on the right.
+    isolates: whether the model attends through `attention`, which packing needs. shares: whether
+    packed documents may share their first tokens. pads: whether rows may be padded on the right.
     """
 
     body: Body
@@ -44,6 +43,7 @@ class Parts:
     vocab_size: int
     device: torch.device
     isolates: bool = False
+    shares: bool = False
     pads: bool = True
 
     def hidden(self, batch: MicroBatch) -> Tensor:
@@ -78,7 +78,7 @@ def take_apart(model: nn.Module, device: torch.device) -> Parts:
             return parts
         isolating = replace(parts, isolates=True)
         if _isolates(isolating, expected):
-            return isolating
+            return replace(isolating, shares=_shares(isolating, expected))
     attention.uninstall(causal)
     how = "padded side by side" if parts.pads else "computed one by one"
     log.info("this model's documents can't be packed; they are %s", how)
@@ -97,13 +97,11 @@ def _own_parts(causal: PreTrainedModel, whole: Parts, expected: list[Tensor]) ->
 
 def _is_same_padded(parts: Parts, expected: list[Tensor]) -> bool:
     """Whether a short document gets the same logits beside a longer one, with padding behind it."""
-    lengths = [len(tokens) for tokens in _TRIALS[:2]]
     try:
         rows = _trial(parts, list(_TRIALS[:2]), packed=False)
     except Exception:
         return False
-    places = torch.from_numpy(places_in_rows(lengths, max(lengths))).to(rows.device)
-    return alike(rows[places], torch.cat(expected[:2]))
+    return alike(rows, torch.cat(expected[:2]))
 
 
 def _isolates(parts: Parts, expected: list[Tensor]) -> bool:
@@ -118,18 +116,33 @@ def _isolates(parts: Parts, expected: list[Tensor]) -> bool:
     return untouched and alike(packed, torch.cat(expected[:2]))
 
 
+def _shares(parts: Parts, expected: list[Tensor]) -> bool:
+    """Whether a document gets its own logits where it begins with another's tokens, beside a third."""
+    whole, _, other = _TRIALS
+    branch = (*whole[:3], *other[:2])
+    plan = MicroBatchPlan((0, 1, 2), packed=True, shared=(0, 3, 0))
+    try:
+        found = _tried(parts, [branch, whole, other], plan)
+    except Exception:
+        return False
+    return alike(found[len(branch) :], torch.cat([expected[0], expected[2]]))
+
+
 _TRIALS = ((1, 2, 3, 4, 5, 6, 7), (3, 1, 2, 1), (7, 5, 5, 2, 1, 4, 3))
 """Token ids that every vocabulary has; the first and the last are of one length."""
 
 
 def _trial(parts: Parts, documents: list[tuple[int, ...]], *, packed: bool = False) -> Tensor:
-    """The logits of documents in one micro-batch, padding included: `[tokens, vocab]`."""
-    lengths = [len(tokens) for tokens in documents]
+    """As `_tried`, of documents that share nothing."""
+    return _tried(parts, documents, MicroBatchPlan.of(range(len(documents)), packed=packed))
+
+
+def _tried(parts: Parts, documents: list[tuple[int, ...]], plan: MicroBatchPlan) -> Tensor:
+    """The logits of documents in one micro-batch, document after document: `[tokens, vocab]`."""
     arrays = [np.array(tokens) for tokens in documents]
     datums = [Datum(a, a, np.ones(len(a), np.float32)) for a in arrays]
-    plan = MicroBatchPlan(tuple(range(len(documents))), packed=packed)
-    batch = MicroBatch.of(plan, lengths, datums, parts.device)
-    return parts.logits(parts.hidden(batch))
+    batch = MicroBatch.of(plan, [len(a) for a in arrays], datums, parts.device)
+    return parts.logits(picked(parts.hidden(batch), batch.predictions(datums)))
 
 
 def alike(found: Tensor, expected: Tensor, tolerance: float = 1e-4) -> bool:

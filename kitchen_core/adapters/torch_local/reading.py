@@ -11,11 +11,12 @@ from torch import Tensor
 
 from kitchen_core.adapters.torch_local.choosing import highest
 from kitchen_core.adapters.torch_local.flops import Flops
-from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions
+from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions, picked
 from kitchen_core.adapters.torch_local.parts import Parts
 from kitchen_core.adapters.torch_local.results import Results, put_back
 from kitchen_core.train.losses import target_logprobs
-from kitchen_core.train.packing import plan_micro_batches
+from kitchen_core.train.packing import MicroBatchPlan, packed_micro_batches, padded_micro_batches
+from kitchen_core.train.trees import grow_trees, lone_trees
 from kitchen_core.train.types import (
     BoolArray,
     Datum,
@@ -29,6 +30,11 @@ LOGITS_AT_A_TIME = {"cpu": 2**23, "cuda": 2**27}
 """How many logits are held at once: with their gradient 64 MB and 1.5 GB. Small chunks stay in a
 CPU's cache; a GPU wants a thousand tokens even of a vocabulary of 150,000.
 """
+
+_MASKED = 3.0
+"""How much longer a pair takes where a mask says which are seen."""
+_LARGEST_TREE = 2048
+"""The most tokens of a tree: its mask stays at 4 MB."""
 
 
 class Reader:
@@ -46,6 +52,8 @@ class Reader:
         self.parts = parts
         self.flops = flops
         self._packing = packing and parts.isolates
+        # A GPU's fused kernels know no trees, and are worth more than what these would save.
+        self._sharing = packing and parts.shares and parts.device.type == "cpu"
         alone = not (self._packing or parts.pads)
         self._micro_batch_tokens = 1 if alone else micro_batch_tokens
         at_a_time = logits_at_a_time or LOGITS_AT_A_TIME[parts.device.type]
@@ -56,12 +64,22 @@ class Reader:
     ) -> Iterator[MicroBatch]:
         """The first `lengths[i]` tokens of each datum, where that is any."""
         read = [index for index, length in enumerate(lengths) if length]
-        plans = plan_micro_batches(
-            [lengths[index] for index in read], self._micro_batch_tokens, packing=self._packing
-        )
-        for plan in plans:
+        for plan in self._plans([datums[index].tokens[: lengths[index]] for index in read]):
             own = replace(plan, indices=tuple(read[i] for i in plan.indices))
             yield MicroBatch.of(own, lengths, datums, self.parts.device)
+
+    def _plans(self, documents: Sequence[IntArray]) -> list[MicroBatchPlan]:
+        """Packed where the model can be, and what several begin with read once where that pays."""
+        budget = self._micro_batch_tokens
+        if not self._packing:
+            return padded_micro_batches([len(document) for document in documents], budget)
+        if not self._sharing:
+            return packed_micro_batches(lone_trees(documents), budget)
+        pairs_a_token = self.flops.pairs_a_token / _MASKED
+        largest = min(budget, _LARGEST_TREE)
+        return packed_micro_batches(
+            grow_trees(documents, pairs_a_token=pairs_a_token, largest=largest), budget
+        )
 
     def score(self, hidden: Tensor, predictions: Predictions) -> Tensor:
         """The logprobs of the predictions' targets, shaped as these, a chunk at a time."""
@@ -84,7 +102,7 @@ class Reader:
         for batch in batches:
             predictions = batch.predictions(datums, counted=counted)
             logprobs = self.score(self.parts.hidden(batch), predictions)
-            flops = self.flops.forward(batch.lengths, len(predictions))
+            flops = self.flops.forward(batch.lengths, len(predictions), batch.shared)
             results.add(batch, predictions, logprobs, flops)
         return results.result(self.parts.device)
 
@@ -130,16 +148,11 @@ class Reader:
         flops = 0.0
         for batch in self.micro_batches(datums, [reach(row) for row in counted]):
             predictions = batch.predictions(datums, counted=counted)
-            flops += self.flops.forward(batch.lengths, len(predictions))
+            flops += self.flops.forward(batch.lengths, len(predictions), batch.shared)
             states = picked(self.parts.hidden(batch), predictions)
             sizes = [int(counted[index].sum()) for index in batch.indices]
             found |= zip(batch.indices, states.split(sizes), strict=True)
         return torch.cat([found[index] for index in sorted(found)]), flops
-
-
-def picked(hidden: Tensor, predictions: Predictions) -> Tensor:
-    """The states `[n, hidden]` that the predictions are made from."""
-    return hidden if predictions.places is None else hidden[predictions.places]
 
 
 def reach(counted: BoolArray) -> int:

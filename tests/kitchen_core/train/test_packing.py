@@ -9,15 +9,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitchen_core.train.packing import (
+    MicroBatchPlan,
     best_fit,
+    packed_micro_batches,
+    padded_micro_batches,
     padded_rows,
     padding_share,
-    plan_micro_batches,
     similar_runs,
 )
+from kitchen_core.train.trees import Tree
 
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=40)
 BUDGETS = st.integers(1, 100)
+
+
+def plan_micro_batches(lengths: list[int], budget: int, *, packing: bool) -> list[MicroBatchPlan]:
+    """Of documents that share nothing."""
+    if not packing:
+        return padded_micro_batches(lengths, budget)
+    return packed_micro_batches([Tree((i,), (0,), n) for i, n in enumerate(lengths)], budget)
 
 
 def first_fit_decreasing(lengths: list[int], budget: int) -> int:
@@ -102,4 +112,13 @@ def test_runs_are_of_similar_length():
         range(0, 3),
         range(3, 5),
         range(5, 8),
+    ]
+
+
+def test_trees_come_before_documents_and_take_the_room_of_what_they_read():
+    """A tree of 6 tokens, of documents of 4 and 5 that share 3, fits beside 8 in 14."""
+    trees = [Tree((0,), (0,), 8), Tree((2, 1), (0, 3), 6), Tree((3,), (0,), 9)]
+    assert packed_micro_batches(trees, 14) == [
+        MicroBatchPlan((3,), packed=False, shared=(0,)),
+        MicroBatchPlan((2, 1, 0), packed=True, shared=(0, 3, 0)),
     ]

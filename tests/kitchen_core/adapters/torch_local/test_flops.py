@@ -26,6 +26,21 @@ def test_a_trained_token_takes_six_operations_a_weight_and_attention_its_documen
     assert flops.training([10, 4], 5) == 6 * (LINEAR + NORMS) * 14 + 6 * HEAD * 5 + attention
 
 
+def test_tokens_that_are_read_with_another_document_are_not_counted_again(llama):
+    """Of ten and of eight, six shared: 12 tokens, two of which look at eight."""
+    flops = Flops.of(AutoModelForCausalLM.from_pretrained(llama))
+    attention = 12 * 2 * 32 * (10 * 10 + 2 * 8)
+    expected = 6 * (LINEAR + NORMS) * 12 + 6 * HEAD * 5 + attention
+    assert flops.training([10, 8], 5, shared=[0, 6]) == expected
+    assert flops.forward([10, 8], 5, shared=[0, 6]) == pytest.approx(expected / 3)
+
+
+def test_so_many_pairs_take_what_a_token_takes(llama):
+    flops = Flops.of(AutoModelForCausalLM.from_pretrained(llama))
+    pair = 4 * 32 * 2  # in two layers
+    assert flops.pairs_a_token * pair == 2 * (LINEAR + NORMS)
+
+
 def test_the_forward_pass_is_a_third(llama):
     flops = Flops.of(AutoModelForCausalLM.from_pretrained(llama))
     assert flops.forward([10, 4], 5) == pytest.approx(flops.training([10, 4], 5) / 3)

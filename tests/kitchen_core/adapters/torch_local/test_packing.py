@@ -136,7 +136,7 @@ def gradients_of_second(parts: Parts, model: PreTrainedModel, first: Datum) -> G
     """Of the loss of the second of two packed documents alone."""
     second = DATUMS[0]
     lengths = [len(first), len(second)]
-    batch = MicroBatch.of(MicroBatchPlan((0, 1), packed=True), lengths, [first, second], CPU)
+    batch = MicroBatch.of(MicroBatchPlan.of((0, 1), packed=True), lengths, [first, second], CPU)
     logits = parts.logits(parts.hidden(batch))[len(first) :]
     torch.nn.functional.cross_entropy(logits, torch.from_numpy(second.targets)).backward()
     return collected(model)
