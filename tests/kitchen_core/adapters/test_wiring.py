@@ -16,7 +16,7 @@ async def test_closing_ends_the_processes_of_the_bridge(tmp_path):
 
 
 async def test_adapters_that_hold_nothing_and_remote_ones_are_closed_too(tmp_path):
-    wiring = Wiring(resolve_manifest("dev", {}, tmp_path), secrets={})
+    wiring = Wiring(resolve_manifest("dev", {}, tmp_path), secrets={"OPENAI_API_KEY": "none"})
     wiring.connect("training_client")
     wiring.connect("llm")
     await wiring.close()

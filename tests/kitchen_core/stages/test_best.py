@@ -157,7 +157,8 @@ async def test_a_paused_run_goes_on_counting_where_it_was(store, tmp_path):
 
 async def test_a_metric_that_nothing_measures_is_refused_with_those_that_are(store, tmp_path):
     config = configured(best_metric="test/nnl", keep_best=True)
-    with pytest.raises(StageFailed, match=r"given 'test/nnl'.*: test/nll; did you mean 'test/nll'"):
+    expected = r"given 'test/nnl'.*; did you mean 'test/nll'\? \(there are test/nll\)"
+    with pytest.raises(StageFailed, match=expected):
         await run(store, tmp_path, [1.0] * 9, config)
 
 
