@@ -29,7 +29,7 @@ from benchmarks.contestants.jobs import Pair, PreferenceJob
 from benchmarks.figures import KITCHEN, Row, figures, show
 from benchmarks.race import race
 from kitchen_core import builtin
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.renderers import get_renderer
 from kitchen_core.train.types import Message, Role

@@ -25,7 +25,7 @@ from transformers import AutoTokenizer
 from benchmarks.reference import sft
 from kitchen_core import builtin
 from kitchen_core.adapters.local_files.reader import open_rows
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.prepared import PreparedStore
 from kitchen_core.train.ports.tokenizer import Tokenizer
 from kitchen_core.train.preparing import Preparation

@@ -68,11 +68,13 @@ class Resolver:
         self._on_resolved = on_resolved
         self._pin = pin
 
-    async def model(self, text: str, role: str = "model") -> ResolvedModel:
-        """The model that a ref names. Raises RefError or a port's error."""
+    async def model(self, text: str, role: str = "model", *, weights: bool = True) -> ResolvedModel:
+        """The model that a ref names. weights: whether those of a base model on the hub are fetched,
+        or only what tells how it reads. Raises RefError or a port's error.
+        """
         ref, sha256 = self._pinned(text)
         check_role(ref, "model")
-        resolved = await self._model(ref)
+        resolved = await self._model(ref, weights)
         check_pin(text, sha256, resolved.node.sha256)
         if resolved.pin is not None and text not in self._pins:
             self._pin(text, resolved.pin)
@@ -120,7 +122,7 @@ class Resolver:
             return parse_ref(pin), None
         return parse_ref(text), pin
 
-    async def _model(self, ref: Ref) -> ResolvedModel:
+    async def _model(self, ref: Ref, weights: bool) -> ResolvedModel:
         match ref.kind:
             case "builtin":
                 try:
@@ -133,25 +135,32 @@ class Resolver:
                 inspect_model_folder(folder)
                 return await asyncio.to_thread(_base_model, folder, folder.name, None)
             case "hf":
-                fetched = await self._model_hub().fetch_model(ref.name, ref.selector)
-                name = f"{ref.name}@{fetched.commit}"
-                found = await asyncio.to_thread(_base_model, fetched.folder, name, ref.name)
-                return replace(found, pin=f"hf:{name}")
+                return await self._from_hub(ref, weights)
             case "run":
-                return await self._from_store(self._stored.of_run(ref.name))
+                return await self._from_store(self._stored.of_run(ref.name), weights)
             case "artifact":
-                return await self._from_store(self._stored.of_artifact(ref.name))
+                return await self._from_store(self._stored.of_artifact(ref.name), weights)
             case "model":
-                return await self._from_store(
-                    self._stored.of_registry(ref.name, ref.selector or "latest")
-                )
+                version = ref.selector or "latest"
+                return await self._from_store(self._stored.of_registry(ref.name, version), weights)
 
-    async def _from_store(self, stored: StoredModel) -> ResolvedModel:
+    async def _from_hub(self, ref: Ref, weights: bool) -> ResolvedModel:
+        hub = self._model_hub()
+        fetched = await hub.fetch_model(ref.name, ref.selector, weights=weights)
+        name = f"{ref.name}@{fetched.commit}"
+        if weights:
+            found = await asyncio.to_thread(_base_model, fetched.folder, name, ref.name)
+            return replace(found, pin=f"hf:{name}")
+        # Without its weights the folder's hash would name no model, so the commit has to.
+        node = Node(f"hf:{name}", "model", name)
+        return ResolvedModel(ModelSource(ref.name, fetched.folder), node, pin=f"hf:{name}")
+
+    async def _from_store(self, stored: StoredModel, weights: bool) -> ResolvedModel:
         node = Node(f"artifact:{stored.sha256}", "model", stored.name, stored.sha256)
         if stored.base is None:
             return ResolvedModel(ModelSource(f"artifact:{stored.sha256}", stored.path), node)
         # An adapter that continued another one contains it, so only the first base is left to find.
-        base = await self._model(parse_ref(stored.base))
+        base = await self._model(parse_ref(stored.base), weights)
         check_pin(stored.base, stored.base_sha256, base.node.sha256)
         source = ModelSource(base.source.name, base.source.folder, stored.path)
         return ResolvedModel(source, node, base=base.node)

@@ -28,6 +28,7 @@ from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows.reading import load_for_run
 from kitchen_daemon.expected import EXPECTED
 from kitchen_daemon.logs import last_lines
+from kitchen_daemon.noticing import noticed_by
 from kitchen_daemon.reserve import release_reserve
 from kitchen_daemon.resolving import make_resolver
 from kitchen_daemon.resuming import (
@@ -92,11 +93,12 @@ async def _run(
     check_installed(run)
     workflow, config = load_for_run(recipe_file(store, run), run.config)
     checkpoint = _rewind(store, writer) if writer.attempt > 1 else None
-    wiring = Wiring(Manifest.model_validate(run.wiring), read_secrets(home))
+    telemetry = Telemetry(writer)
+    wiring = Wiring(Manifest.model_validate(run.wiring), read_secrets(home), noticed_by(telemetry))
     ctx = RunContext(
         config=config,
         log=writer,
-        telemetry=Telemetry(writer),
+        telemetry=telemetry,
         connector=wiring,
         resolver=_resolver(store, writer, run, wiring),
         registry=writer,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -149,7 +150,7 @@ class Submissions:
     def _frozen(self, config: dict[str, Any]) -> dict[str, Any]:
         """The config with all that depends on the machine or the model decided."""
         facts = self._pinner.model_facts(config["model"])
-        tiny = facts is not None and facts.num_parameters < TINY_PARAMETERS
+        tiny = facts is not None and (facts.num_parameters or math.inf) < TINY_PARAMETERS
         frozen = dict(config)
         if config["threads"] is None:
             frozen["threads"] = 1 if tiny else len(os.sched_getaffinity(0))

@@ -6,6 +6,7 @@ named manifest (shipped, in `$KITCHEN_HOME/manifests`, or a path), and the run's
 
 from __future__ import annotations
 
+import logging
 import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from kitchen_core.adapters.retry import RetryPolicy
 from kitchen_core.train.naming import closest
 from kitchen_core.train.ports.adapter import PORTS, Adapter
+
+logger = logging.getLogger(__name__)
 
 _GROUP = "crucible_kitchen.adapters"
 _SHIPPED = Path(__file__).parent / "manifests"
@@ -59,8 +62,14 @@ class Manifest(BaseModel):
 
 @cache
 def find_adapters() -> Mapping[str, Adapter]:
-    """Every installed adapter by name, found by entry point."""
-    return {entry.name: entry.load() for entry in entry_points(group=_GROUP)}
+    """Every installed adapter by name, found by entry point; one that can't be loaded is left out."""
+    found: dict[str, Adapter] = {}
+    for entry in entry_points(group=_GROUP):
+        try:
+            found[entry.name] = entry.load()
+        except Exception:  # another package's code: the rest must work all the same
+            logger.exception("the adapter %s can't be loaded", entry.name)
+    return found
 
 
 def manifest_names(home: Path) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from kitchen_core.adapters.manifest import Manifest, find_adapters
 from kitchen_core.adapters.retry import retrying
 from kitchen_core.train.ports.adapter import Adapter, PortName
+from kitchen_core.train.ports.notices import Notify, nobody
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +25,17 @@ class MissingSecret:
 
 
 class Wiring:
-    """Connects the ports of one manifest. `secrets` maps environment names to their values."""
+    """Connects the ports of one manifest.
 
-    def __init__(self, manifest: Manifest, secrets: Mapping[str, str]) -> None:
+    secrets: environment names to their values. notify: told what adapters have to say while they work.
+    """
+
+    def __init__(
+        self, manifest: Manifest, secrets: Mapping[str, str], notify: Notify = nobody
+    ) -> None:
         self._manifest = manifest
         self._secrets = secrets
+        self._notify = notify
         self._connected: dict[PortName, Any] = {}
 
     def connect(self, port: PortName) -> Any:
@@ -52,11 +59,19 @@ class Wiring:
     def _new(self, port: PortName) -> Any:
         choice = self._manifest.ports[port]
         adapter = find_adapters()[choice.adapter]
-        client = adapter.ports[port](**choice.options, **self._secrets_of(adapter))
-        return client if adapter.offline else retrying(client, self._manifest.retry)
+        client = adapter.ports[port](**choice.options, **self._given(adapter))
+        if adapter.offline or adapter.own_retries:
+            return client
+        return retrying(client, self._manifest.retry)
 
-    def _secrets_of(self, adapter: Adapter) -> dict[str, Mapping[str, str]]:
-        return {"secrets": self._secrets} if adapter.secrets or adapter.optional_secrets else {}
+    def _given(self, adapter: Adapter) -> dict[str, Any]:
+        """What an adapter gets beside its options, as far as it asks for it."""
+        given: dict[str, Any] = {}
+        if adapter.secrets or adapter.optional_secrets:
+            given["secrets"] = self._secrets
+        if adapter.notifies:
+            given["notify"] = self._notify
+        return given
 
 
 def missing_secrets(manifest: Manifest, environ: Mapping[str, str]) -> list[MissingSecret]:

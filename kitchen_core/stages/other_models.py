@@ -20,7 +20,8 @@ COMPARED = 200
 @dataclass(frozen=True)
 class OtherModel:
     """A model that was found. role: what it is here, the setting that named it. fingerprint: SHA-256
-    over its weights, those of an adapter's base included.
+    over its weights, those of an adapter's base included; over its name and commit where a service has
+    the weights.
     """
 
     ref: str
@@ -33,8 +34,9 @@ class OtherModel:
 
 
 async def find_model(ctx: StageContext, ref: str, role: str) -> OtherModel:
-    """The model that a ref names. Raises as the resolver does."""
-    resolved = await ctx.wait(ctx.resolver.model(ref, role))
+    """The model that a ref names; the stage has the port `training_client`. Raises as the resolver does."""
+    client: TrainingClient = ctx.port("training_client")
+    resolved = await ctx.wait(ctx.resolver.model(ref, role, weights=client.reads_weights))
     weights = [node.sha256 or node.id for node in (resolved.node, resolved.base) if node]
     return OtherModel(ref, role, resolved.source, sha256_of_json(weights))
 

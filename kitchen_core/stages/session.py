@@ -31,8 +31,8 @@ class InitSession(Stage):
         suggested one.
         """
         config = ctx.config
-        resolved = await ctx.wait(ctx.resolver.model(config.model))
         client: TrainingClient = ctx.port("training_client")
+        resolved = await ctx.wait(ctx.resolver.model(config.model, weights=client.reads_weights))
         spec = SessionSpec(
             model=resolved.source,
             lora=_lora(config),
@@ -69,7 +69,7 @@ def _peak_lr(ctx: StageContext, base: Path) -> float:
     config: RunConfig = ctx.config
     if config.learning_rate is not None:
         return config.learning_rate
-    facts = inspect_model_folder(base)
+    facts = inspect_model_folder(base, weights=False)
     suggested = suggested_learning_rate(facts, lora=bool(config.lora_rank))
     if suggested is None:
         raise ConfigError(why_no_suggestion(facts))

@@ -43,7 +43,7 @@ class Substeps(Stage):
         data: TrainingData = ctx.state["training_data"]
         config = ctx.config
         session: TrainingSession = ctx.state["session"]
-        loss = policy_loss(config.loss, config.clip_low, config.clip_high)
+        loss = policy_loss(config.loss, config.clip_low, config.clip_high, config.dro_beta)
         adam = scheduled_adam(ctx)
         pairs = list(zip(data.assembled.datums, data.assembled.origins, strict=True))
         substeps: list[Substep] = []

@@ -39,6 +39,8 @@ class EventKind(StrEnum):
     RECIPE_REVISED = "recipe.revised"
     RECIPE_BROKEN = "recipe.broken"
     SCHEDULE_FIRED = "schedule.fired"
+    PORT_RETRIED = "port.retried"
+    PORT_WAITING = "port.waiting"
     DAEMON_STARTED = "daemon.started"
     LOG = "log"
 

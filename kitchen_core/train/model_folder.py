@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound, Unsupported
+from kitchen_core.train.remote_weights import read_remote_weights
 
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "spiece.model", "vocab.json", "vocab.txt")
 _MAX_HEADER_BYTES = 100_000_000
@@ -21,14 +22,14 @@ _MAX_HEADER_BYTES = 100_000_000
 class ModelFacts:
     """A model folder at a glance.
 
-    num_parameters: weights stored (tied ones once). bytes: size of the weight files. adapter_of:
-    the base that a PEFT adapter folder names, None for a whole model. model_type: the family, as
-    transformers names it. hidden_size: the width of the residual stream. An adapter says neither
-    of its base.
+    num_parameters: weights stored (tied ones once). bytes: size of the weight files. Both are None
+    where the weights lie elsewhere. adapter_of: the base that a PEFT adapter folder names, None for a
+    whole model. model_type: the family, as transformers names it. hidden_size: the width of the
+    residual stream. An adapter says neither of its base.
     """
 
-    num_parameters: int
-    bytes: int
+    num_parameters: int | None
+    bytes: int | None
     architecture: str
     has_chat_template: bool
     adapter_of: str | None
@@ -36,11 +37,12 @@ class ModelFacts:
     hidden_size: int | None = None
 
 
-def inspect_model_folder(folder: Path) -> ModelFacts:
+def inspect_model_folder(folder: Path, *, weights: bool = True) -> ModelFacts:
     """Check that a folder holds a model, or a PEFT adapter, that can be loaded, and say what it is.
 
-    Raises NotFound (a part is missing), InvalidRequest (a file is damaged) or Unsupported (it needs
-    its own code).
+    weights: they must be there too; else config and tokenizer are enough. Raises NotFound (a part is
+    missing), InvalidRequest (a file is damaged) or Unsupported (it needs its own code, or its weights
+    lie elsewhere).
     """
     if not folder.is_dir():
         raise NotFound(
@@ -48,11 +50,11 @@ def inspect_model_folder(folder: Path) -> ModelFacts:
             hint="Give the path of a model folder, or a hub name such as ORG/NAME.",
         )
     if (folder / "adapter_config.json").is_file():
-        return _inspect_adapter(folder)
-    return _inspect_model(folder)
+        return _inspect_adapter(folder, weights)
+    return _inspect_model(folder, weights)
 
 
-def _inspect_model(folder: Path) -> ModelFacts:
+def _inspect_model(folder: Path, weights: bool) -> ModelFacts:
     config = _read_json(_require(folder, "config.json", "A Hugging Face model folder has one."))
     if "auto_map" in config:
         raise Unsupported(
@@ -60,11 +62,11 @@ def _inspect_model(folder: Path) -> ModelFacts:
             hint="Use a model whose architecture transformers knows.",
         )
     _require_tokenizer(folder)
-    files = _weight_files(folder)
+    files = _weight_files(folder) if weights else []
     architectures = config.get("architectures") or [config.get("model_type", "unknown")]
     return ModelFacts(
-        num_parameters=sum(_count_parameters(file) for file in files),
-        bytes=sum(file.stat().st_size for file in files),
+        num_parameters=sum(_count_parameters(file) for file in files) if files else None,
+        bytes=sum(file.stat().st_size for file in files) if files else None,
         architecture=str(architectures[0]),
         has_chat_template=_has_chat_template(folder),
         adapter_of=None,
@@ -73,19 +75,29 @@ def _inspect_model(folder: Path) -> ModelFacts:
     )
 
 
-def _inspect_adapter(folder: Path) -> ModelFacts:
+def _inspect_adapter(folder: Path, weights: bool) -> ModelFacts:
     config = _read_json(folder / "adapter_config.json")
-    weights = _require(
-        folder,
-        "adapter_model.safetensors",
-        "Save the adapter again as safetensors, without pickles.",
-    )
+    file = _adapter_weights(folder) if weights else None
     return ModelFacts(
-        num_parameters=_count_parameters(weights),
-        bytes=weights.stat().st_size,
+        num_parameters=_count_parameters(file) if file else None,
+        bytes=file.stat().st_size if file else None,
         architecture=str(config.get("peft_type", "LORA")),
         has_chat_template=_has_chat_template(folder),
         adapter_of=str(config.get("base_model_name_or_path") or "unknown"),
+    )
+
+
+def _adapter_weights(folder: Path) -> Path:
+    remote = read_remote_weights(folder)
+    if remote and not (folder / "adapter_model.safetensors").is_file():
+        raise Unsupported(
+            f"{folder} holds no weights: {remote.kept_by} keeps them, as {remote.training}",
+            hint=f"Use it with --adapter training_client={remote.kept_by}.",
+        )
+    return _require(
+        folder,
+        "adapter_model.safetensors",
+        "Save the adapter again as safetensors, without pickles.",
     )
 
 

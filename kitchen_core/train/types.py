@@ -21,7 +21,16 @@ BoolArray = NDArray[np.bool_]
 
 Role = Literal["system", "user", "assistant", "tool"]
 StopReason = Literal["stop", "length"]
-LossName = Literal["cross_entropy", "importance_sampling", "ppo", "cispo", "gspo", "reinforce"]
+LossName = Literal[
+    "cross_entropy",
+    "importance_sampling",
+    "ppo",
+    "cispo",
+    "dro",
+    "gspo",
+    "stable_reinforce",
+    "reinforce",
+]
 Divergence = Literal["reverse_kl", "forward_kl"]
 
 
@@ -106,7 +115,8 @@ class LossSpec:
 
     Losses are sums over tokens and datums. The policy losses read `logprobs` and `advantages` of each
     datum's extra; their formulae are in `train.losses`. Options: `clip_low` and `clip_high`, the bounds
-    of the ratio, which ppo, cispo and gspo need.
+    of the ratio, which ppo, cispo, gspo and stable_reinforce need; `beta` of dro. stable_reinforce is
+    Tinker's own: its formula is not public, so no other backend has it.
     """
 
     name: LossName = "cross_entropy"
@@ -254,12 +264,13 @@ class SessionSpec:
 @dataclass(frozen=True, slots=True)
 class DeviceFacts:
     """What a session computes on. peak_flops: floating-point operations a second at best, in the
-    precision of training; None where it is not known. memory_bytes: all that there is.
+    precision of training; memory_bytes: all that there is; each None where it is not known, as of a
+    service.
     """
 
     name: str
     peak_flops: float | None
-    memory_bytes: int
+    memory_bytes: int | None
 
 
 Row = dict[str, Any]

@@ -11,7 +11,7 @@ from kitchen_core.train.environments import environment_names
 from kitchen_core.train.naming import nearest
 from kitchen_core.train.rl.advantages import Advantage
 from kitchen_core.train.rl.normalization import Normalization
-from kitchen_core.train.rl.policy_loss import CLIPS, PolicyLoss, clip_bounds
+from kitchen_core.train.rl.policy_loss import CLIPPING, CLIPS, PolicyLoss, clip_bounds
 from kitchen_core.workflows.training import TrainingConfig, with_renderers
 
 
@@ -58,7 +58,10 @@ class ReinforcementConfig(TrainingConfig):
     group_size: int = setting(8, "Episodes of each problem", unit="episodes", ge=1)
     num_substeps: int = setting(1, "Optimizer steps that a batch is split into", ge=1)
     max_turns: int = setting(8, "Answers in one episode at most", unit="answers", ge=1)
-    loss: PolicyLoss = setting("importance_sampling", "How a step follows the advantages")
+    loss: PolicyLoss = setting(
+        "importance_sampling",
+        "How a step follows the advantages; stable_reinforce is the Tinker service's own",
+    )
     clip_low: float | None = setting(
         None,
         "Lower bound of the ratio; left out: the loss's own (ppo 0.8, cispo 0, gspo 0.9997)",
@@ -68,6 +71,9 @@ class ReinforcementConfig(TrainingConfig):
         None,
         "Upper bound of the ratio; left out: the loss's own (ppo 1.2, cispo 4, gspo 1.0004)",
         gt=0,
+    )
+    dro_beta: float | None = setting(
+        None, "How much dro holds the policy to its sampler; left out: 0.01", ge=0, le=100
     )
     advantage: Advantage = setting(
         "group_mean", "What a reward is compared with; group_std also divides by the spread"
@@ -122,16 +128,26 @@ class ReinforcementConfig(TrainingConfig):
     def _clips_are_used(self) -> Self:
         given = {"clip_low": self.clip_low, "clip_high": self.clip_high}
         for name, value in given.items():
-            if value is not None and self.loss not in CLIPS:
+            if value is not None and self.loss not in CLIPPING:
                 raise ValueError(
                     f"{name}={value:g} bounds the ratio, but loss={self.loss} does not clip; leave it "
-                    f"out, or use {', '.join(CLIPS)}"
+                    f"out, or use {', '.join(CLIPPING)}"
                 )
+            if value is None and self.loss in CLIPPING and self.loss not in CLIPS:
+                raise ValueError(f"loss={self.loss} has no bounds of its own; give {name}")
         low, high = clip_bounds(self.loss, self.clip_low, self.clip_high)
         if low >= high:
             raise ValueError(
                 f"the ratio is clipped to clip_low={low:g} and clip_high={high:g}, expected the first "
                 "below the second"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _beta_is_used(self) -> Self:
+        if self.dro_beta is not None and self.loss != "dro":
+            raise ValueError(
+                f"dro_beta={self.dro_beta:g} is for loss=dro, but loss={self.loss}; leave it out"
             )
         return self
 

@@ -87,6 +87,7 @@ LOSSES = {
     "importance_sampling": {},
     "ppo": CLIPS,
     "cispo": {"clip_low": 0.0, "clip_high": 1.1},
+    "dro": {"beta": 0.3},
     "gspo": {"clip_low": 0.9, "clip_high": 1.1},
     "reinforce": {},
 }
@@ -110,6 +111,8 @@ def policy_loss(name, options, datum, logprobs) -> torch.Tensor:
             return -(w * torch.minimum(r * a, r.clip(low, high) * a)).sum()
         case "cispo":
             return -(w * r.clip(low, high).detach() * lp * a).sum()
+        case "dro":
+            return -(w * (lp * a - options["beta"] / 2 * (lp - q) ** 2)).sum()
         case "reinforce":
             return -(w * lp * a).sum()
     raise ValueError(name)
@@ -276,6 +279,8 @@ class TestRefusals:
             (LossSpec("ppo", {"clip_lo": 0.8, "clip_high": 1.2}), "did you mean 'clip_low'"),
             (LossSpec("ppo"), "ppo needs clip_low and clip_high"),
             (LossSpec("cispo", {"clip_high": 4.0}), "cispo needs clip_low"),
+            (LossSpec("dro"), "dro needs beta"),
+            (LossSpec("dro", {"beta": -1.0}), "dro has beta -1.0"),
             (
                 LossSpec("gspo", {"clip_low": 1.2, "clip_high": 0.8}),
                 "clip_low 1.2 and clip_high 0.8",

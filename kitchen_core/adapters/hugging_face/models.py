@@ -17,8 +17,10 @@ class HuggingFaceModels(Repositories):
     kind = "model"
     port = "model_hub"
 
-    async def fetch_model(self, repo: str, revision: str | None = None) -> HubModel:
-        """Bring a model repository here, whole. Raises NotFound, AuthError, GatedError or Unavailable.
+    async def fetch_model(
+        self, repo: str, revision: str | None = None, *, weights: bool = True
+    ) -> HubModel:
+        """Bring a model repository here. Raises NotFound, AuthError, GatedError or Unavailable.
 
         A commit that is here already needs no network.
         """

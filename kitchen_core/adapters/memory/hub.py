@@ -36,8 +36,12 @@ class MemoryHub:
         if gated:
             self._gated.add(repo)
 
-    async def fetch_model(self, repo: str, revision: str | None = None) -> HubModel:
-        """The repository's folder. Raises NotFound or GatedError."""
+    async def fetch_model(
+        self, repo: str, revision: str | None = None, *, weights: bool = True
+    ) -> HubModel:
+        """The repository's folder, whole whether its weights are wanted or not. Raises NotFound or
+        GatedError.
+        """
         where = _where("model_hub", repo)
         if repo not in self._models:
             raise NotFound("there is no such repository", hint="Check the name.", **where)

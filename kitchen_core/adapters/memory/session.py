@@ -45,6 +45,8 @@ _LIMITS = Limits(vocab_size=VOCAB_SIZE, max_length=4096)
 class MemoryTraining:
     """Training sessions that cost nothing."""
 
+    reads_weights = True
+
     async def start_session(self, spec: SessionSpec) -> MemorySession:
         """Read the table. Raises NotFound or InvalidRequest, each with a hint."""
         thread = ComputeThread("training_client", "memory", _translate)

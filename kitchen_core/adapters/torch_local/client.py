@@ -12,11 +12,13 @@ from kitchen_core.train.types import ModelSource, SessionSpec
 
 if TYPE_CHECKING:
     from kitchen_core.adapters.torch_local.session import TorchSession
-    from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+    from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 
 
 class TorchLocal:
     """Training sessions on this machine's CPU or GPU."""
+
+    reads_weights = True
 
     async def start_session(self, spec: SessionSpec) -> TorchSession:
         """Load the model. Raises NotFound, InvalidRequest or Unsupported, each with a hint."""
@@ -39,7 +41,7 @@ def warm_up() -> None:
 
 def _load_tokenizer(source: ModelSource) -> HuggingFaceTokenizer:
     from kitchen_core.adapters.torch_local.quiet import quiet
-    from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+    from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 
     try:
         with quiet():

@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from kitchen_core.adapters.completion_text import Drawn, StopTexts, stop_tokens
 from kitchen_core.adapters.torch_local.choosing import choose
 from kitchen_core.adapters.torch_local.incremental import Incremental, Prompt
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
 from kitchen_core.adapters.torch_local.trusted import incremental_of
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.types import Sample, SamplingParams
 

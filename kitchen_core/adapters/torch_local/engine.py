@@ -12,7 +12,7 @@ from kitchen_core.adapters.torch_local.flops import Flops
 from kitchen_core.adapters.torch_local.forward import Passes
 from kitchen_core.adapters.torch_local.loading import LoadedModel
 from kitchen_core.adapters.torch_local.reading import Reader
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.types import SessionSpec
 
 

@@ -24,7 +24,7 @@ from kitchen_core.adapters.torch_local.samplers import Samplers
 from kitchen_core.adapters.torch_local.sources import check_source
 from kitchen_core.adapters.torch_local.state import load_state, save_state
 from kitchen_core.adapters.torch_local.teachers import Teachers
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.adapters.versions import Versions
 from kitchen_core.train.losses import Loss, find_loss
 from kitchen_core.train.losses.divergence import check_divergence

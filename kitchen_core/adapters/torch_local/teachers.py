@@ -12,7 +12,7 @@ from kitchen_core.adapters.torch_local.loading import LoadedModel, load_frozen
 from kitchen_core.adapters.torch_local.parts import Parts
 from kitchen_core.adapters.torch_local.quiet import quiet
 from kitchen_core.adapters.torch_local.sampler import TorchSampler
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.ports.errors import PortError, Unsupported
 from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.types import ModelSource, SessionSpec

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 CLIPS = ("clip_low", "clip_high")
+BETA = "beta"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Loss:
     """A loss that is ready to be computed.
 
     function: from logprobs, weights and what it `reads` of each datum's extra, all `[tokens]`, to a
-    scalar sum. ratio: what it clips, where it does. whole: it looks at a sequence at a time.
+    scalar sum. ratio: what it clips, where it does. whole: it looks at a sequence at a time. needs: the
+    options that it can't do without.
     """
 
     name: LossName
@@ -33,6 +35,7 @@ class Loss:
     reads: tuple[str, ...] = ()
     ratio: Callable[..., Tensor] | None = None
     whole: bool = False
+    needs: tuple[str, ...] = ()
     options: Mapping[str, float] = field(default_factory=dict)
 
     def inputs(self, datums: Sequence[Datum]) -> list[list[FloatArray]]:
@@ -89,15 +92,20 @@ class Loss:
 
 CROSS_ENTROPY = Loss("cross_entropy", scoring.cross_entropy)
 
+_EXAMPLES = {
+    CLIPS: "Give the bounds of the ratio, such as clip_low 0.8 and clip_high 1.2.",
+    (BETA,): "Give how much the square weighs, such as beta 0.01.",
+}
 _SAMPLED = ("logprobs", "advantages")
 _LOSSES: dict[str, Loss] = {
     loss.name: loss
     for loss in (
         CROSS_ENTROPY,
         Loss("importance_sampling", policy.importance_sampling, _SAMPLED),
-        Loss("ppo", policy.ppo, _SAMPLED, policy.token_ratio),
-        Loss("cispo", policy.cispo, _SAMPLED, policy.token_ratio),
-        Loss("gspo", policy.gspo, _SAMPLED, policy.sequence_ratio, whole=True),
+        Loss("ppo", policy.ppo, _SAMPLED, policy.token_ratio, needs=CLIPS),
+        Loss("cispo", policy.cispo, _SAMPLED, policy.token_ratio, needs=CLIPS),
+        Loss("dro", policy.dro, _SAMPLED, needs=(BETA,)),
+        Loss("gspo", policy.gspo, _SAMPLED, policy.sequence_ratio, whole=True, needs=CLIPS),
         Loss("reinforce", policy.reinforce, ("advantages",)),
     )
 }
@@ -114,28 +122,28 @@ def find_loss(spec: LossSpec) -> Loss:
             f"there is no loss '{spec.name}'{nearest(spec.name, _LOSSES)}",
             hint=f"Use one of {', '.join(_LOSSES)}, or forward_backward_custom with your own.",
         )
-    known = CLIPS if loss.ratio is not None else ()
-    for name in spec.options:
-        if name not in known:
-            raise InvalidRequest(
-                f"{loss.name} has no option '{name}'{nearest(name, known)}",
-                hint=f"It takes {' and '.join(known)}." if known else "It takes no options.",
-            )
-    if known:
-        _check_clips(loss.name, spec.options)
+    check_options(loss.name, loss.needs, spec.options)
     return replace(loss, options=dict(spec.options))
 
 
-def _check_clips(name: str, options: Mapping[str, float]) -> None:
-    missing = [clip for clip in CLIPS if clip not in options]
-    if missing:
+def check_options(loss: str, needs: tuple[str, ...], options: Mapping[str, float]) -> None:
+    """Raise InvalidRequest unless the options are those that the loss needs, each within its bounds."""
+    for name in options:
+        if name not in needs:
+            raise InvalidRequest(
+                f"{loss} has no option '{name}'{nearest(name, needs)}",
+                hint=f"It takes {' and '.join(needs)}." if needs else "It takes no options.",
+            )
+    if missing := [name for name in needs if name not in options]:
+        raise InvalidRequest(f"{loss} needs {' and '.join(missing)}", hint=_EXAMPLES[needs])
+    if needs == CLIPS:
+        low, high = (options[clip] for clip in CLIPS)
+        if not 0 <= low <= high < math.inf:
+            raise InvalidRequest(
+                f"{loss} has clip_low {low} and clip_high {high}",
+                hint="The bounds must be finite, 0 or more, and clip_low no higher than clip_high.",
+            )
+    elif needs and not 0 <= options[BETA] < math.inf:
         raise InvalidRequest(
-            f"{name} needs {' and '.join(missing)}",
-            hint="Give the bounds of the ratio, such as clip_low 0.8 and clip_high 1.2.",
-        )
-    low, high = (options[clip] for clip in CLIPS)
-    if not 0 <= low <= high < math.inf:
-        raise InvalidRequest(
-            f"{name} has clip_low {low} and clip_high {high}",
-            hint="The bounds must be finite, 0 or more, and clip_low no higher than clip_high.",
+            f"{loss} has beta {options[BETA]}", hint="It must be finite, and 0 or more."
         )

@@ -2,8 +2,8 @@
 
 For each token: lp its logprob under the learner (`logprobs`, with gradient), q under whoever sampled
 it (`sampled`), A its advantage, w its weight (the mask times the normalisation), and r = exp(lp - q)
-the ratio of the two. All are `[tokens]`; each loss is a scalar, a sum over tokens. The first three
-are Tinker's of the same names, with clips that are always given.
+the ratio of the two. All are `[tokens]`; each loss is a scalar, a sum over tokens. The first four
+are Tinker's of the same names, with options that are always given.
 """
 
 from __future__ import annotations
@@ -52,6 +52,16 @@ def cispo(
     """
     bounded = token_ratio(logprobs, sampled).clamp(clip_low, clip_high).detach()
     return -(weights * bounded * advantages * logprobs).sum()
+
+
+def dro(
+    logprobs: Tensor, weights: Tensor, sampled: Tensor, advantages: Tensor, *, beta: float
+) -> Tensor:
+    """-sum(w (A lp - beta/2 (lp - q)^2)): the policy gradient, held near the sampler by a square
+    (DRO, arXiv 2405.19107; Tinker's loss of this name).
+    """
+    gap = logprobs - sampled
+    return -(weights * (advantages * logprobs - beta / 2 * gap * gap)).sum()
 
 
 def reinforce(logprobs: Tensor, weights: Tensor, advantages: Tensor) -> Tensor:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 PortName = Literal[
-    "training_client", "dataset_reader", "model_hub", "dataset_hub", "python_bridge", "llm"
+    "training_client",
+    "checkpoints",
+    "dataset_reader",
+    "model_hub",
+    "dataset_hub",
+    "blob_store",
+    "python_bridge",
+    "llm",
 ]
 PORTS: tuple[PortName, ...] = get_args(PortName)
 
@@ -16,9 +23,14 @@ PORTS: tuple[PortName, ...] = get_args(PortName)
 class Adapter:
     """One outside system behind one or more ports.
 
-    ports: for each port that it serves, a factory that takes the manifest's options as keywords.
-    secrets: environment names that it needs before it can work. offline: whether it works without a
-    network.
+    ports: for each port that it serves, a factory that takes the manifest's options as keywords; an
+    adapter with `secrets` or `optional_secrets` also gets `secrets`, and one that `notifies` gets
+    `notify: Notify`. secrets: environment names that it needs before it can work. offline: whether it
+    works without a network. modules: what must be installed for it beside the kitchen; extra: the
+    kitchen's extra that brings them. own_retries: whether its SDK asks again by itself.
+
+    What a factory gives may have `async def probe(self) -> str`, which looks whether the other side can be
+    reached and says in a few words what it found, or raises a PortError.
     """
 
     name: str
@@ -27,5 +39,9 @@ class Adapter:
     secrets: tuple[str, ...] = ()
     optional_secrets: tuple[str, ...] = ()
     offline: bool = True
+    notifies: bool = False
+    own_retries: bool = False
+    modules: tuple[str, ...] = ()
+    extra: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)
     """Each manifest option that it knows, with a line on what it does."""

@@ -122,7 +122,8 @@ class TrainingSession(Protocol):
         """Write the model for others to load: a Hugging Face folder, or a PEFT adapter where one
         was trained.
 
-        Tokenizer and chat template go with it. Equal weights give equal bytes.
+        Tokenizer and chat template go with it. Equal weights give equal bytes. A service that can't
+        hand out weights writes where it keeps them (`train.remote_weights`) in their place.
         """
         ...
 
@@ -151,6 +152,13 @@ class TrainingSession(Protocol):
 
 class TrainingClient(Protocol):
     """Starts training sessions."""
+
+    @property
+    def reads_weights(self) -> bool:
+        """Whether it loads a base model's weights from `ModelSource.folder`. A service that has them
+        already goes by the model's name, and needs of the folder only tokenizer and config.
+        """
+        ...
 
     async def start_session(self, spec: SessionSpec) -> TrainingSession:
         """Load the model. Raises NotFound, InvalidRequest or Unsupported, each with a hint."""

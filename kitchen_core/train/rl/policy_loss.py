@@ -7,7 +7,9 @@ from typing import Literal
 
 from kitchen_core.train.types import LossSpec
 
-PolicyLoss = Literal["importance_sampling", "ppo", "cispo", "gspo", "reinforce"]
+PolicyLoss = Literal[
+    "importance_sampling", "ppo", "cispo", "dro", "gspo", "stable_reinforce", "reinforce"
+]
 
 CLIPS: dict[str, tuple[float, float]] = {
     "ppo": (0.8, 1.2),
@@ -15,13 +17,23 @@ CLIPS: dict[str, tuple[float, float]] = {
     "gspo": (0.9997, 1.0004),
 }
 """The bounds of the ratio where none are given: Tinker's for ppo and cispo, the paper's for gspo
-(2507.18071: 3e-4 below and 4e-4 above 1). Other losses do not clip.
+(2507.18071: 3e-4 below and 4e-4 above 1).
 """
 
+DRO_BETA = 0.01
+"""How much dro's square weighs where nothing is said, as in TuFT."""
 
-def policy_loss(name: PolicyLoss, low: float | None, high: float | None) -> LossSpec:
-    """The loss with its bounds, its own where they are left out."""
-    if name not in CLIPS:
+CLIPPING = (*CLIPS, "stable_reinforce")
+"""The losses that clip. stable_reinforce has no bounds of its own: they have to be given."""
+
+
+def policy_loss(
+    name: PolicyLoss, low: float | None, high: float | None, beta: float | None = None
+) -> LossSpec:
+    """The loss with its options; those that are left out are the loss's own. beta: of dro."""
+    if name == "dro":
+        return LossSpec(name, {"beta": DRO_BETA if beta is None else beta})
+    if name not in CLIPPING:
         return LossSpec(name)
     bounds = clip_bounds(name, low, high)
     return LossSpec(name, dict(zip(("clip_low", "clip_high"), bounds, strict=True)))

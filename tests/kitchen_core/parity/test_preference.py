@@ -12,7 +12,7 @@ from transformers import AutoTokenizer
 
 from benchmarks.reference import dpo
 from kitchen_core.adapters.torch_local import TorchLocal
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.stages.preference import pair_loss
 from kitchen_core.train.datums import datum_from_rendered
 from kitchen_core.train.pairs import PairPreparation, answer_logprobs

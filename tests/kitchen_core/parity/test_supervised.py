@@ -13,7 +13,7 @@ from transformers import AutoTokenizer
 
 from benchmarks.reference import sft
 from kitchen_core.adapters.torch_local import TorchLocal
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.datums import datum_from_rendered, mean_nll, reduce_weights
 from kitchen_core.train.preparing import Preparation

@@ -4,7 +4,7 @@ import pytest
 
 from kitchen_core import builtin
 from kitchen_core.adapters.memory.tokenizer import EOS, ByteTokenizer
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.stages.datums import shortfalls
 from kitchen_core.stages.held_out import held_out
 from kitchen_core.train.batches import BatchPlan

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.builtin import model_folder
 from kitchen_core.stages.evaluation import as_text, is_right
 from kitchen_core.train.conversations import Conversation

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kitchen_core.adapters.memory.tokenizer import EOS, ByteTokenizer
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.builtin import model_folder
 from kitchen_core.train.conversations import Comparison, Conversation
 from kitchen_core.train.datums import datum_from_rendered, datum_of_completion

@@ -1,7 +1,7 @@
 import pytest
 
 from kitchen_core.adapters.memory.tokenizer import ByteTokenizer
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.builtin import model_folder
 from kitchen_core.train.tokenization import TokenizationDiffers, check_tokenization
 from tests.contracts.models import PLAIN_TEMPLATE, make_byte_tokenizer

@@ -56,7 +56,10 @@ REFUSED = {
     ),
     "env=maths": "env: given 'maths', expected one of ",
     'mix={"a/b": {"env": "maths"}}': "mix.a/b.env: given 'maths', expected one of ",
-    "loss=dro": "loss: given 'dro', expected 'importance_sampling', 'ppo', 'cispo', 'gspo' or 'reinforce'",
+    "loss=drop": "loss: given 'drop', expected 'importance_sampling', 'ppo', 'cispo', 'dro', 'gspo', "
+    "'stable_reinforce' or 'reinforce'",
+    "dro_beta=0.1": "dro_beta=0.1 is for loss=dro, but loss=importance_sampling; leave it out",
+    "loss=stable_reinforce": "loss=stable_reinforce has no bounds of its own; give clip_low",
 }
 
 
@@ -114,6 +117,8 @@ def test_the_papers_numbers_are_tinker_cookbooks():
 def test_thresholds_are_always_spelled_out():
     assert policy_loss("ppo", None, None) == LossSpec("ppo", {"clip_low": 0.8, "clip_high": 1.2})
     assert policy_loss("cispo", None, 5.0) == LossSpec("cispo", {"clip_low": 0.0, "clip_high": 5.0})
+    assert policy_loss("dro", None, None) == LossSpec("dro", {"beta": 0.01})
+    assert policy_loss("dro", None, None, 0.5) == LossSpec("dro", {"beta": 0.5})
     assert policy_loss("reinforce", None, None) == LossSpec("reinforce")
 
 

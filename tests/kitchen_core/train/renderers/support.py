@@ -12,7 +12,7 @@ from typing import Any
 from transformers import AutoTokenizer
 
 from kitchen_core import builtin
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.renderers import Rendered
 from kitchen_core.train.types import Message, ToolCall

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.conversations import Conversation
 from kitchen_core.train.renderers import get_renderer
 from kitchen_core.train.types import Message, ToolCall

@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 from transformers import AutoTokenizer
 
-from kitchen_core.adapters.torch_local.tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.builtin import dataset_rows
 from kitchen_core.train.renderers import RenderError, TemplateRenderer, TrainOnWhat
 from kitchen_core.train.schemas import EXAMPLES, rows_as
