@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kitchen_core.adapters.no_secrets import secret_in
 from kitchen_core.adapters.retry import RetryPolicy
 from kitchen_core.train.naming import closest
 from kitchen_core.train.ports.adapter import PORTS, Adapter
@@ -29,6 +30,7 @@ _DEFAULTS = {
     "dataset_reader": "local_files",
     "model_hub": "hugging_face",
     "dataset_hub": "hugging_face",
+    "blob_store": "local_blobs",
     "python_bridge": "python_bridge",
     "llm": "openai",
 }
@@ -152,6 +154,12 @@ def _check(port: str, choice: PortChoice, where: str) -> None:
                 f"{where}the adapter {choice.adapter} has no option {option!r}"
                 f"{_nearest(option, found.options)}"
             )
+    if secret := secret_in(choice.options):
+        names = [*found.secrets, *found.optional_secrets]
+        raise ManifestError(
+            f"{where}{port}: {secret} looks like a key, and manifests are kept with runs; "
+            f"put it into secrets.env{f' (as {names[0]} or its like)' if names else ''}"
+        )
 
 
 def _nearest(asked: str, known: Iterable[str]) -> str:
