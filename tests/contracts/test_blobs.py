@@ -184,9 +184,7 @@ async def test_a_transfer_that_is_cancelled_leaves_nothing(kept, file, tmp_path)
     await kept.store.put(path, sha256(BIG))
     before = set(tmp_path.iterdir())
     getting = asyncio.ensure_future(
-        kept.store.get(
-            sha256(BIG), tmp_path / "back", lambda done: _cancelled(loop, getting)
-        )
+        kept.store.get(sha256(BIG), tmp_path / "back", lambda done: _cancelled(loop, getting))
     )
     with pytest.raises(asyncio.CancelledError):
         await getting

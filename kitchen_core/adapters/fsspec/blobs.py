@@ -114,7 +114,7 @@ class FsspecBlobs:
                 found = self._fs.exists(self._at(""))
                 return self.place if found else f"{self.place}, nothing there yet"
             trial = self._at(temporary_name("probe"))
-            self._fs.makedirs(trial.rpartition("/")[0], exist_ok=True)
+            self._make_folder_of(trial)
             self._fs.pipe_file(trial, b"")
             self._fs.rm_file(trial)
             return self.place
@@ -126,7 +126,7 @@ class FsspecBlobs:
             return
         partial = self._at(temporary_name(sha256))
         for path in (partial, target):
-            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+            self._make_folder_of(path)
         try:
             self._write(blocks, size, partial)
             self._fs.mv(partial, target)
@@ -134,6 +134,11 @@ class FsspecBlobs:
             with suppress(Exception):  # what failed first is what has to be told
                 self._fs.rm_file(partial)
             raise
+
+    def _make_folder_of(self, path: str) -> None:
+        """Object stores have no folders: there it would make a bucket."""
+        if not self._address.appears_whole:
+            self._fs.makedirs(path.rpartition("/")[0], exist_ok=True)
 
     def _write(self, blocks: Iterable[bytes], size: int, path: str) -> None:
         file: Any = self._fs.open(path, "wb")
@@ -152,7 +157,9 @@ class FsspecBlobs:
 
     def _blocks(self, name: str, asked: str) -> Iterator[bytes]:
         with translated(self._address, asked):
-            options = {"block_size": _READ_AHEAD_BYTES, "cache_type": "readahead"}
+            # A web server may know no ranges; 0 reads its answer as it comes.
+            ahead = 0 if self._address.protocol == "http" else _READ_AHEAD_BYTES
+            options = {"block_size": ahead, "cache_type": "readahead"}
             file: Any = self._fs.open(self._at(name), "rb", **options)
             with file:
                 while block := file.read(BLOCK_BYTES):

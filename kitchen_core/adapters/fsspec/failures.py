@@ -37,9 +37,10 @@ def translated(address: Address, asked: str) -> Iterator[None]:
         except (PortError, Stopped):
             raise
         except Exception as error:  # of whatever library
-            if not _is_the_places(error):
+            failure = _unmasked(error)
+            if not _is_the_places(failure):
                 raise
-            raise _in_our_words(_unmasked(error), address) from error
+            raise _in_our_words(failure, address) from error
 
 
 def is_missing(error: FileNotFoundError) -> bool:
@@ -55,13 +56,16 @@ def _is_the_places(error: Exception) -> bool:
 
 
 def _unmasked(error: Exception) -> Exception:
-    """The failure itself: a web server that can't be reached, or refuses, passes for a missing file."""
+    """The failure itself: one of a web server's passes for a missing file, and the hub's client may be
+    this process's own, which wraps what may pass.
+    """
     cause = error.__cause__
-    is_web = cause is not None and type(cause).__module__.startswith("aiohttp")
-    if isinstance(error, FileNotFoundError) and is_web and _status(cause) != 404:
-        assert isinstance(cause, Exception)
-        return cause
-    return error
+    if not isinstance(cause, Exception):
+        return error
+    module = type(cause).__module__
+    is_of_the_web = isinstance(error, FileNotFoundError) and module.startswith("aiohttp")
+    is_wrapped = type(error).__module__.startswith("kitchen_core.")
+    return cause if is_wrapped or (is_of_the_web and _status(cause) != 404) else error
 
 
 def _in_our_words(error: Exception, address: Address) -> PortError:
@@ -70,7 +74,10 @@ def _in_our_words(error: Exception, address: Address) -> PortError:
     status, name = _status(error), type(error).__name__
     match error:
         case FileNotFoundError():
-            return NotFound(f"{address.place} has no such content: {said}", hint="Was it pushed?")
+            return NotFound(
+                f"{address.place} has no such content: {said}",
+                hint="Was it pushed, and is the address right?",
+            )
         case PermissionError():
             return AuthError(f"{address.place} refused: {said}", hint=keys)
         case NotImplementedError():
@@ -84,7 +91,10 @@ def _in_our_words(error: Exception, address: Address) -> PortError:
     if status in (401, 403) or "Credentials" in name or "Authentication" in name:
         return AuthError(f"{address.place} refused: {said}", hint=keys)
     if status == 404:
-        return NotFound(f"{address.place} has no such content: {said}", hint="Was it pushed?")
+        return NotFound(
+            f"{address.place} has no such content: {said}",
+            hint="Was it pushed, and is the address right?",
+        )
     if status == 429:
         return RateLimited(
             f"{address.place} asks to slow down", retry_after=_wait(error), hint="Wait a little."

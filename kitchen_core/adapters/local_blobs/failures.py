@@ -11,6 +11,7 @@ from kitchen_core.adapters.blob_files import said_by
 from kitchen_core.train.ports.errors import AuthError, NotFound, PortError, Timeout, Unavailable
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_FOLDER = (errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG)
 
 
 @contextmanager
@@ -36,7 +37,7 @@ def _in_our_words(error: OSError, folder: Path) -> PortError:
                 f"the disk of {folder} is full: {error}",
                 hint="Free some space there, or name another folder in the manifest.",
             )
-        case _ if error.errno in (errno.EROFS, errno.ENOTDIR, errno.ENAMETOOLONG):
+        case _ if error.errno in _NO_FOLDER:
             return PortError(f"{folder} can't be written: {error}", hint="Name another folder.")
         case _:
             return Unavailable(f"{folder} failed: {error}", hint="Is its disk there and well?")
