@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kitchen_core.adapters.memory.blobs import MemoryBlobs
 from kitchen_core.adapters.memory.bridge import MemoryBridge
 from kitchen_core.adapters.memory.datasets import MemoryDatasets
 from kitchen_core.adapters.memory.hub import MemoryHub
@@ -17,6 +18,7 @@ adapter = Adapter(
         "dataset_reader": MemoryDatasets,
         "model_hub": MemoryHub,
         "dataset_hub": MemoryHub,
+        "blob_store": MemoryBlobs,
         "python_bridge": MemoryBridge,
         "llm": MemoryLlm,
     },
