@@ -78,7 +78,9 @@ class TinkerSampler:
             request = client.sample(_input(prompt), n, asked.on_the_wire(index, prompt))
             response = await self._service.result("sample", request)
             samples = [asked.completion(sequence) for sequence in response.sequences]
-            return await _together(self._at_temperature_1(client, asked, prompt, s) for s in samples)
+            return await _together(
+                self._at_temperature_1(client, asked, prompt, s) for s in samples
+            )
 
         return await _together(complete(*numbered) for numbered in enumerate(prompts))
 
@@ -156,8 +158,8 @@ class TinkerSampler:
         if len(sequence) == 1:
             return np.empty(0, np.float32)
         request = client.compute_logprobs(_input(sequence))
-        first, *scored = await self._service.result("compute_logprobs", request)
-        return check_finite(np.array(scored, np.float32))
+        scored = await self._service.result("compute_logprobs", request)
+        return check_finite(np.array(scored[1:], np.float32))
 
 
 def _input(tokens: Sequence[int]) -> tinker.ModelInput:
