@@ -10,7 +10,7 @@ import pytest
 
 from kitchen_core.adapters.hugging_face.datasets import HuggingFaceDatasets
 from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
-from kitchen_core.adapters.hugging_face.repositories import Access
+from kitchen_core.adapters.hugging_face.access import Access
 from kitchen_core.adapters.memory.hub import MemoryHub
 from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound
 from kitchen_core.train.ports.hub import DatasetHub, ModelHub

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from kitchen_core.adapters.hugging_face.client import Interrupted, ask_once
 from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
-from kitchen_core.adapters.hugging_face.repositories import Access
+from kitchen_core.adapters.hugging_face.access import Access
 from kitchen_core.train.ports.errors import (
     AuthError,
     GatedError,
