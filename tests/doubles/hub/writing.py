@@ -68,13 +68,14 @@ class Writing:
         name = f"{owner}/{asked['name']}"
         if refused := self.unless_writable(request, owner):
             return refused
+        page = {"url": f"{self.endpoint}/{name}"}
         if name in self.repos:
-            return error(409, None, "You already created this model repo")
+            return JSONResponse(page | {"error": "You already created this model repo"}, 409)
         folder = self._made / name
         folder.mkdir(parents=True)
         private = asked.get("visibility") == "private"
         self.repos[name] = Repo(folder, commit="0" * 40, private=private)
-        return JSONResponse({"url": f"{self.endpoint}/{name}"})
+        return JSONResponse(page)
 
     async def _preupload(self, request: Request) -> Response:
         if refused := self.unless_writable(request):

@@ -11,9 +11,9 @@ import pytest
 from huggingface_hub.utils import http_backoff
 from starlette.responses import Response
 
+from kitchen_core.adapters.hugging_face.access import Access
 from kitchen_core.adapters.hugging_face.client import Interrupted, ask_once
 from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
-from kitchen_core.adapters.hugging_face.access import Access
 from kitchen_core.train.ports.errors import (
     AuthError,
     GatedError,
