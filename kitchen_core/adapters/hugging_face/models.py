@@ -13,6 +13,7 @@ from kitchen_core.adapters.hugging_face.download import Download
 from kitchen_core.adapters.hugging_face.failures import translated
 from kitchen_core.adapters.hugging_face.repositories import Repositories, Wish
 from kitchen_core.adapters.hugging_face.uploads import upload
+from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_core.train.ports.hub import HubEntry, HubModel, Uploaded
 
 READING = "reading"
@@ -57,7 +58,7 @@ class HuggingFaceModels(Repositories):
         """
         asking = self._asking(f"upload to {repo}", repo)
         with translated(asking):
-            validate_repo_id(repo)
+            _check_has_owner(repo)
             return await asyncio.to_thread(upload, self._api, asking, folder, card, private)
 
     def _list(self, query: str, limit: int) -> list[HubEntry]:
@@ -83,6 +84,14 @@ class HuggingFaceModels(Repositories):
 
     def _complete(self, download: Download) -> None:
         """A model stays as it came."""
+
+
+def _check_has_owner(repo: str) -> None:
+    validate_repo_id(repo)
+    if "/" not in repo:
+        raise InvalidRequest(
+            f"'{repo}' names no owner; write ORG/NAME", hint=f"For example me/{repo}."
+        )
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

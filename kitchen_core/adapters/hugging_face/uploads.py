@@ -31,7 +31,8 @@ def upload(api: HfApi, asking: Asking, folder: Path, card: str, private: bool) -
     additions = [CommitOperationAdd(name, path) for name, path in files.items()]
     additions.append(CommitOperationAdd(_CARD, card.encode()))
     try:
-        api.create_repo(repo, private=private, exist_ok=True, repo_type="model")
+        if not api.repo_exists(repo):
+            api.create_repo(repo, private=private, exist_ok=True)
         made = api.create_commit(repo, additions, commit_message="Upload the model")
     except HfHubHTTPError as error:
         if error.response.status_code == 403:

@@ -15,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.doubles.hub.faults import error
-from tests.doubles.hub.repos import LARGE, Repo, git_oid
+from tests.doubles.hub.repos import LARGE, Repo, etag
 
 ACCOUNT = "me"
 READ_TOKEN = "hf_read"
@@ -152,4 +152,4 @@ class Writing:
 
 
 def _oid(path: Path) -> str | None:
-    return git_oid(path) if path.is_file() and path.suffix not in LARGE else None
+    return etag(path) if path.is_file() else None
