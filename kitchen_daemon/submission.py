@@ -48,9 +48,13 @@ class _Prepared:
     after: list[str]
 
     @property
-    def adapters(self) -> dict[str, str]:
-        """The adapter of each port."""
-        return {port: choice.adapter for port, choice in self.manifest.ports.items()}
+    def adapters(self) -> dict[str, Any]:
+        """The adapter of each port, and by `port.option` each option that is given."""
+        told: dict[str, Any] = {}
+        for port, choice in self.manifest.ports.items():
+            told[port] = choice.adapter
+            told |= {f"{port}.{option}": value for option, value in choice.options.items()}
+        return told
 
 
 class Submissions:
