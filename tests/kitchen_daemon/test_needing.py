@@ -90,3 +90,12 @@ def test_options_of_the_run_are_frozen_with_it(kitchen):
     assert run.wiring["ports"]["python_bridge"] == {"adapter": "python_bridge", "timeout_s": 7.0}
     again = submissions.retry(run)
     assert (again.adapters, again.wiring) == (given, run.wiring)
+
+
+def test_a_retry_is_refused_where_the_key_has_gone(kitchen):
+    submissions, home = kitchen
+    put_keys(home, TINKER_API_KEY="tml-planted")
+    run = submissions.submit(Launch(recipe="sl_basic", manifest="prod"))
+    put_keys(home, TINKER_API_KEY="")
+    with pytest.raises(AuthError, match="tinker needs TINKER_API_KEY"):
+        submissions.retry(run)
