@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 import tinker
 
 Result = TypeVar("Result")
-Kind = Literal["reads", "gradient", "step"]
+Kind = Literal["reads", "gradient", "step", "snapshot"]
 
 MAX_STEPS = 64
 """Steps that are kept for sending again; each holds its batch in memory."""
@@ -17,7 +17,8 @@ MAX_STEPS = 64
 
 @dataclass(eq=False)
 class Sent(Generic[Result]):
-    """One request. kind: whether it moves the model, and so has to be sent again to a new one.
+    """One request. kind: `gradient` and `step` move the model, and so have to be sent again to a new
+    one; so has a `snapshot`, whose weights go with the model that they are of, until it is dropped.
     answered: nobody waits for it any more.
     """
 

@@ -13,8 +13,6 @@ from kitchen_core.adapters.tinker.remote_model import RemoteModel
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound, PortError
 
-Saved = Sent[tinker.types.SaveWeightsResponse] | Sent[tinker.types.SaveWeightsForSamplerResponse]
-
 
 @dataclass(frozen=True)
 class Keeper:
@@ -45,11 +43,7 @@ class Keeper:
             name = _unique("sampler", steps)
             return client.save_weights_for_sampler(name, ttl_seconds=self._ttl(lasting))
 
-        return self.model.send(save)
-
-    async def path_of(self, asked: str, sent: Saved) -> str:
-        """Where it was saved."""
-        return (await self.model.result(asked, sent)).path
+        return self.model.send(save, "reads" if lasting else "snapshot")
 
     async def load(self, path: str) -> None:
         """Go on from a state. Raises NotFound where the service has it no longer."""

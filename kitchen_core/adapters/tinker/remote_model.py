@@ -84,6 +84,25 @@ class RemoteModel:
                 self._journal.answer(sent)
                 return found
 
+    @property
+    def generation(self) -> int:
+        """How often the model was made again."""
+        return self._generation
+
+    def lose(self, generation: int, error: PortError) -> None:
+        """Weights of that generation are gone, and so is the model, though nobody has asked it since.
+        Raises `error` where making it again would not bring them back.
+        """
+        self._recover(generation, error)
+
+    def holds(self, sent: Sent) -> bool:
+        """Whether a request is sent again where the model is made again."""
+        return sent in self._journal.requests
+
+    def forget(self, sent: Sent) -> None:
+        """A snapshot is of no use any more."""
+        self._journal.drop(sent)
+
     def last_step(self) -> Sent | None:
         """The newest step that was sent: what is saved now holds all up to it."""
         return self._journal.last_step()
