@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from kitchen_core.home import Home
 from kitchen_core.telemetry.schema import Event, EventKind
+from kitchen_daemon.checkpoint_models import CheckpointChange, CheckpointInfo
 from kitchen_daemon.models import (
     ArtifactInfo,
     Check,
@@ -32,6 +33,7 @@ from kitchen_daemon.models import (
 M = TypeVar("M", bound=BaseModel)
 CALL_TIMEOUT_S = 60.0
 RENDER_TIMEOUT_S = 180.0
+SERVICE_TIMEOUT_S = 90.0  # the daemon waits for a service for less than this
 KEEP_ALIVE_S = (
     30.0  # a stream that says nothing for longer than this is lost: the daemon pings every 10 s
 )
@@ -180,6 +182,16 @@ class Client:
     def lineage(self, node: str) -> Lineage:
         """Everything upstream and downstream of a run or an artifact."""
         return self._one(Lineage, "GET", f"/lineage/{_segment(node)}")
+
+    def checkpoints(self, manifest: str) -> list[CheckpointInfo]:
+        """What the service of a manifest keeps, the newest first."""
+        params, timeout = {"manifest": manifest}, SERVICE_TIMEOUT_S
+        return self._many(CheckpointInfo, "GET", "/checkpoints", params=params, timeout=timeout)
+
+    def change_checkpoint(self, change: CheckpointChange) -> None:
+        """Let one go, publish it, drop it."""
+        body = change.model_dump()
+        self._call("POST", "/checkpoints", json=body, timeout=SERVICE_TIMEOUT_S)
 
     def stream(self, run: str | None = None, *, cursor: str | None = None) -> Iterator[StreamItem]:
         """Live items after `cursor` (all from the beginning without one), of one run or of

@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from kitchen_tui.cli.commands import (
+    checkpoints,
     daemon,
     demo,
     launch,
@@ -66,6 +67,7 @@ for command in (
     app.command()(command)
 for command in (launch.cancel, launch.pause, launch.resume, launch.retry):
     app.command()(command)
+app.add_typer(checkpoints.app, name="checkpoints")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
