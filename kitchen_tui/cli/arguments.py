@@ -60,3 +60,14 @@ Adapters = Annotated[
         help="Another adapter for one port, or PORT.OPTION=VALUE, an option of its adapter.",
     ),
 ]
+Manifest = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Which adapters to use: dev, test, prod, one of your own, or a file.",
+        autocompletion=completion.manifests,
+    ),
+]
+Probe = Annotated[
+    bool, typer.Option("--probe", help="Ask the services whether they can be reached.")
+]
