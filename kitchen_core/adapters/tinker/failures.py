@@ -119,3 +119,34 @@ def _seconds(header: str | None) -> float | None:
         return float(header) if header else None
     except ValueError:  # a date: rare
         return None
+
+
+_LOST = re.compile(
+    r"\b(?:model|session|training run)\b[^.]{0,80}?"
+    r"\b(?:not loaded|not found|does not exist|expired|finished|closed)\b",
+    re.IGNORECASE,
+)
+
+
+def is_lost(error: BaseException | None) -> bool:
+    """Whether a request failed because the server has the model no longer, or the client can't use it.
+
+    A server that was killed answers again once it is back, and then does not know the model: SkyRL says
+    400 "Model ... not loaded" to whoever asks for a result, others 404 or 410. The SDK asks on through
+    the time in between. Where that lasted over five minutes it gives up a request that was not taken
+    yet; the server waits for its number in vain then, so the model is lost too. After a failed
+    request of its own the SDK's client calls itself poisoned, and takes no more.
+    """
+    match error:
+        case APIStatusError() if error.status_code in (404, 410) or error.status_code >= 500:
+            return True
+        case APIConnectionError():
+            return True
+        case APIStatusError() | RequestFailedError():
+            return _LOST.search(str(error)) is not None
+        case RuntimeError():
+            return "poisoned" in str(error)
+        case ValueError() if error.__cause__:
+            return is_lost(error.__cause__)
+        case _:
+            return type(error).__name__ == "RetryableException"  # a result that is gone: 410

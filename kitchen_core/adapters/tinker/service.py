@@ -77,7 +77,7 @@ class Service:
         try:
             return await asyncio.wait_for(future.result_async(), self.timeout_s)
         except TimeoutError as error:
-            raise self._named(self._too_late(), asked) from error
+            raise self.too_late(asked) from error
         except Exception as error:
             raise self._translated(error, asked) from error
 
@@ -90,6 +90,17 @@ class Service:
         """Finish the session at the service. Says nothing of a failure: the run is over."""
         await self.renew()
         self.notices.detach()
+
+    def too_late(self, asked: str) -> PortError:
+        """What to raise when waiting is over, with what the service let us wait for."""
+        why = f" ({self.notices.last_wait})" if self.notices.last_wait else ""
+        return self._named(
+            Timeout(
+                f"no result after {self.timeout_s:g} s{why}",
+                hint="Resume the run later, or raise timeout_s in the manifest.",
+            ),
+            asked,
+        )
 
     def headers(self) -> dict[str, str]:
         """What a request of our own needs, where the SDK has no method for it."""
@@ -138,7 +149,7 @@ class Service:
         try:
             return await asyncio.wait_for(done, self.timeout_s)
         except TimeoutError as error:
-            raise self._named(self._too_late(), asked) from error
+            raise self.too_late(asked) from error
         except Exception as error:
             raise self._translated(error, asked) from error
 
@@ -147,13 +158,6 @@ class Service:
 
         translated = translate(error)
         return self._named(translated, asked) if isinstance(translated, PortError) else translated
-
-    def _too_late(self) -> Timeout:
-        why = f" ({self.notices.last_wait})" if self.notices.last_wait else ""
-        return Timeout(
-            f"no result after {self.timeout_s:g} s{why}",
-            hint="Resume the run later, or raise timeout_s in the manifest.",
-        )
 
     def _named(self, error: PortError, asked: str) -> PortError:
         error.port = error.port or _PORT
