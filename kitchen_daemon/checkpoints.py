@@ -24,7 +24,7 @@ from kitchen_daemon.models import Model, Problem
 from kitchen_daemon.secrets import read_secrets
 from kitchen_daemon.workers import FIXED_AT_SPAWN
 
-SECONDS = 60.0
+SECONDS = 30.0
 """How long a service may take to answer; the SDKs ask one that is down for much longer."""
 
 _NOTES = (REMOTE_WEIGHTS, "session/state.json")

@@ -34,7 +34,6 @@ from kitchen_daemon.models import (
 M = TypeVar("M", bound=BaseModel)
 CALL_TIMEOUT_S = 60.0
 RENDER_TIMEOUT_S = 180.0
-SERVICE_TIMEOUT_S = 90.0  # the daemon waits for a service for less than this
 KEEP_ALIVE_S = (
     30.0  # a stream that says nothing for longer than this is lost: the daemon pings every 10 s
 )
@@ -199,13 +198,11 @@ class Client:
 
     def checkpoints(self, manifest: str) -> list[CheckpointInfo]:
         """What the service of a manifest keeps, the newest first."""
-        params, timeout = {"manifest": manifest}, SERVICE_TIMEOUT_S
-        return self._many(CheckpointInfo, "GET", "/checkpoints", params=params, timeout=timeout)
+        return self._many(CheckpointInfo, "GET", "/checkpoints", params={"manifest": manifest})
 
     def change_checkpoint(self, change: CheckpointChange) -> None:
         """Let one go, publish it, drop it."""
-        body = change.model_dump()
-        self._call("POST", "/checkpoints", json=body, timeout=SERVICE_TIMEOUT_S)
+        self._call("POST", "/checkpoints", json=change.model_dump())
 
     def stream(self, run: str | None = None, *, cursor: str | None = None) -> Iterator[StreamItem]:
         """Live items after `cursor` (all from the beginning without one), of one run or of
