@@ -54,6 +54,12 @@ async def load_weights(world: World, sent: Sent) -> Answer:
     return model.promise(0, "load_weights", lambda: model.make("load_weights", start))
 
 
+async def unload_model(world: World, sent: Sent) -> Answer:
+    """A model is not needed any more. The SDK has no method for it, yet some servers have the route."""
+    await world.unload(sent["model_id"])
+    return {"type": "unload_model", "model_id": sent["model_id"]}
+
+
 async def get_info(world: World, sent: Sent) -> Answer:
     """What a model is made from."""
     model = world.model(sent["model_id"])
@@ -197,6 +203,7 @@ CALLS: dict[str, Call] = {
         session_heartbeat,
         create_model,
         load_weights,
+        unload_model,
         get_info,
         optim_step,
         save_weights,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from tinker.proto import tinker_public_pb2 as pb
@@ -17,6 +17,7 @@ from kitchen_core.train.types import (
     AdamParams,
     Datum,
     FloatArray,
+    LossName,
     LossSpec,
     Sample,
     SamplingParams,
@@ -67,7 +68,7 @@ def read_pass(body: bytes) -> Pass:
     if not sent.data:
         raise Refused(400, "data is empty")
     datums = [_read_datum(sent.loss_fn, datum) for datum in sent.data]
-    loss = LossSpec(sent.loss_fn, _read_options(sent))
+    loss = LossSpec(cast("LossName", sent.loss_fn), _read_options(sent))
     return Pass(sent.model_id, sent.seq_id, datums, loss, sent.forward_only)
 
 

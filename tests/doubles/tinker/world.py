@@ -126,6 +126,10 @@ class World:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    async def unload(self, model_id: str) -> None:
+        """Give back what a model holds."""
+        await self._close_models([self.model(model_id).id])
+
     async def finish(self, session_id: str) -> None:
         """Give back what a session's models hold."""
         session = self.session(session_id)
