@@ -140,7 +140,7 @@ def _lacks_route(error: BaseException | None) -> bool:
     """
     if not isinstance(error, tinker.APIStatusError):
         return False
-    unnamed = error.body == {"detail": "Not Found"}
+    unnamed = error.body in ({"detail": "Not Found"}, "Not Found")
     return error.status_code == 405 or (error.status_code == 404 and unnamed)
 
 
