@@ -30,6 +30,7 @@ from kitchen_core.telemetry.status import InvalidTransition
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.workflow.checkpoint import ResumeError
 from kitchen_daemon.adapter_routes import adapter_routes
+from kitchen_daemon.checkpoint_routes import checkpoint_routes
 from kitchen_daemon.dispatch import CantBeAsked, Dispatcher
 from kitchen_daemon.doctor import examine
 from kitchen_daemon.logs import last_lines
@@ -82,6 +83,7 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     _asking_routes(app, kitchen)
     _stream_route(app, kitchen)
     adapter_routes(app, kitchen.home)
+    checkpoint_routes(app, kitchen.home, kitchen.store)
     _problems(app)
     return app
 

@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from kitchen_core.home import Home
 from kitchen_core.telemetry.schema import Event, EventKind
 from kitchen_daemon.adapter_models import AdapterInfo, AdaptersInfo
+from kitchen_daemon.checkpoint_models import CheckpointChange, CheckpointInfo
 from kitchen_daemon.models import (
     ArtifactInfo,
     Check,
@@ -194,6 +195,14 @@ class Client:
     def lineage(self, node: str) -> Lineage:
         """Everything upstream and downstream of a run or an artifact."""
         return self._one(Lineage, "GET", f"/lineage/{_segment(node)}")
+
+    def checkpoints(self, manifest: str) -> list[CheckpointInfo]:
+        """What the service of a manifest keeps, the newest first."""
+        return self._many(CheckpointInfo, "GET", "/checkpoints", params={"manifest": manifest})
+
+    def change_checkpoint(self, change: CheckpointChange) -> None:
+        """Let one go, publish it, drop it."""
+        self._call("POST", "/checkpoints", json=change.model_dump())
 
     def stream(self, run: str | None = None, *, cursor: str | None = None) -> Iterator[StreamItem]:
         """Live items after `cursor` (all from the beginning without one), of one run or of

@@ -10,6 +10,7 @@ from typer.exceptions import TyperException
 
 from kitchen_tui.cli.commands import (
     adapters,
+    checkpoints,
     daemon,
     demo,
     launch,
@@ -68,6 +69,7 @@ for command in (
     app.command()(command)
 for command in (launch.cancel, launch.pause, launch.resume, launch.retry):
     app.command()(command)
+app.add_typer(checkpoints.app, name="checkpoints")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
