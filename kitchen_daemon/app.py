@@ -31,6 +31,7 @@ from kitchen_core.train.ports.errors import PortError
 from kitchen_core.workflow.checkpoint import ResumeError
 from kitchen_daemon.dispatch import CantBeAsked, Dispatcher
 from kitchen_daemon.doctor import examine
+from kitchen_daemon.hub_routes import hub_routes
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.models import (
     ArtifactInfo,
@@ -80,6 +81,7 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     _reading_routes(app, kitchen)
     _asking_routes(app, kitchen)
     _stream_route(app, kitchen)
+    hub_routes(app, kitchen.home, kitchen.store)
     _problems(app)
     return app
 

@@ -11,6 +11,7 @@ from typer.exceptions import TyperException
 from kitchen_tui.cli.commands import (
     daemon,
     demo,
+    hub,
     launch,
     recipes,
     records,
@@ -63,6 +64,8 @@ for command in (
     records.artifacts,
     records.lineage,
 ):
+    app.command()(command)
+for command in (hub.hub, hub.upload):
     app.command()(command)
 for command in (launch.cancel, launch.pause, launch.resume, launch.retry):
     app.command()(command)
