@@ -17,7 +17,7 @@ from kitchen_core.telemetry.ports import Node
 from kitchen_daemon.card_snippets import how_to_load
 
 _OF_THE_MACHINE = ("device", "threads")
-_ABOUT_SPEED = ("time/", "progress/", "memory/", "gpu/", "system/")
+_NO_RESULT = ("time/", "optim/", "num_", "epoch", "progress", "learning_rate", "gpu/", "memory/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +85,20 @@ def _front_matter(run: RunRecord, base: Base, is_adapter: bool, datasets: Sequen
 def _opening(run: RunRecord, base: Base, is_adapter: bool) -> str:
     what = "A LoRA adapter for" if is_adapter else "Made from"
     at = f" at {base.revision[:12]}" if base.revision else ""
-    link = f"[{base.name}](https://huggingface.co/{base.name})" if base.kind == "hf" else base.name
     return (
-        f"{what} {link}{at}, trained by the recipe `{run.recipe}` (workflow {run.workflow}, "
+        f"{what} {_link(base)}{at}, trained by the recipe `{run.recipe}` (workflow {run.workflow}, "
         f"{run.progress_step} steps, seed {run.seed}) of Crucible Kitchen."
     )
+
+
+def _link(base: Base) -> str:
+    match base.kind:
+        case "hf":
+            return f"[{base.name}](https://huggingface.co/{base.name})"
+        case "builtin":
+            return f"Crucible Kitchen's embedded model `{base.name}`"
+        case _:
+            return base.name
 
 
 def _section(title: str, header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -141,7 +150,7 @@ def _metrics(store: Store, run: RunRecord) -> list[tuple[str, str]]:
     return [
         (name, f"{value:.6g}")
         for name, value in sorted(store.last_values(run.id).items())
-        if value is not None and not name.startswith(_ABOUT_SPEED)
+        if value is not None and not name.startswith(_NO_RESULT)
     ]
 
 

@@ -127,7 +127,11 @@ def test_the_base_is_found_through_the_runs_that_came_before(store, adapter):
 @pytest.mark.parametrize(
     ("model", "said", "loaded"),
     [
-        ("builtin:tiny", "A LoRA adapter for tiny,", 'builtin.model_folder("tiny")'),
+        (
+            "builtin:tiny",
+            "A LoRA adapter for Crucible Kitchen's embedded model `tiny`,",
+            'builtin.model_folder("tiny")',
+        ),
         ("file:/home/somebody/base", "not on the hub (base)", '"FOLDER_OF_THE_BASE_MODEL"'),
         ("artifact:" + "0" * 64, "not on the hub (artifact:", '"FOLDER_OF_THE_BASE_MODEL"'),
     ],

@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 from huggingface_hub import ModelCard, constants
 
+from kitchen_core import builtin
 from kitchen_core.store import Store
 from kitchen_core.train.ports.errors import AuthError
 from kitchen_daemon.client import Refused
 from kitchen_daemon.hub import Hub
 from kitchen_daemon.hub_models import UploadRequest
-from kitchen_daemon.models import Launch
+from kitchen_daemon.models import Launch, RenderRequest
 from tests.doubles.hub import GOOD_TOKEN, HubDouble, Repo, serve
 from tests.kitchen_daemon.support import QUICK
 
@@ -75,7 +76,10 @@ def test_without_a_token_the_daemon_says_which_one(daemon, double, undisturbed):
 async def test_a_repository_of_somebody_else_is_refused(hub, daemon, double, undisturbed):
     run, _ = undisturbed
     request = REQUEST.model_copy(update={"repo": "org/mine"})
-    with Store.open(daemon.home.root) as store, pytest.raises(AuthError, match="may not write to org"):
+    with (
+        Store.open(daemon.home.root) as store,
+        pytest.raises(AuthError, match="may not write to org"),
+    ):
         await hub.upload(store.find_run(run.id), request)
     assert not double.commits
 
@@ -93,3 +97,21 @@ def test_models_are_found_through_the_daemon(daemon, double):
     (found,) = daemon.client.hub_models("popular", manifest="publishing")
     assert (found.repo, found.downloads, found.gated) == ("org/popular", 7, False)
     assert not daemon.client.hub_models("nothing", manifest="publishing")
+
+
+def test_rows_are_shown_without_the_weights_of_the_model(daemon, tmp_path):
+    with serve(HubDouble(repos={"org/base": Repo(builtin.model_folder("tiny"))})) as double:
+        manifests = daemon.home.root / "manifests"
+        manifests.mkdir(exist_ok=True)
+        (manifests / "reading.toml").write_text(
+            '[ports.training_client]\nadapter = "memory"\n'
+            f'[ports.model_hub]\nadapter = "hugging_face"\nendpoint = "{double.endpoint}"\n'
+            f'folder = "{tmp_path / "kept"}"\n'
+        )
+        launch = Launch(
+            recipe="sl_basic", manifest="reading", overrides={"model": "org/base", "lora_rank": 8}
+        )
+        shown = daemon.client.render(RenderRequest(launch=launch, rows=1))
+    assert (shown.model, shown.num_rows) == ("org/base", 1)
+    assert any("tokenizer.json" in asked for asked in double.requests)
+    assert not any("safetensors" in asked for asked in double.requests)
