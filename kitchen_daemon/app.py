@@ -33,6 +33,7 @@ from kitchen_daemon.adapter_routes import adapter_routes
 from kitchen_daemon.checkpoint_routes import checkpoint_routes
 from kitchen_daemon.dispatch import CantBeAsked, Dispatcher
 from kitchen_daemon.doctor import examine
+from kitchen_daemon.hub_routes import hub_routes
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.models import (
     ArtifactInfo,
@@ -84,6 +85,7 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     _stream_route(app, kitchen)
     adapter_routes(app, kitchen.home)
     checkpoint_routes(app, kitchen.home, kitchen.store)
+    hub_routes(app, kitchen.home, kitchen.store)
     _problems(app)
     return app
 

@@ -15,6 +15,7 @@ from kitchen_core.home import Home
 from kitchen_core.telemetry.schema import Event, EventKind
 from kitchen_daemon.adapter_models import AdapterInfo, AdaptersInfo
 from kitchen_daemon.checkpoint_models import CheckpointChange, CheckpointInfo
+from kitchen_daemon.hub_models import HubModelInfo, UploadInfo, UploadPlan, UploadRequest
 from kitchen_daemon.models import (
     ArtifactInfo,
     Check,
@@ -185,6 +186,24 @@ class Client:
     def artifacts(self, run: str) -> list[ArtifactInfo]:
         """What a run made."""
         return self._many(ArtifactInfo, "GET", f"/runs/{_segment(run)}/artifacts")
+
+    def hub_models(
+        self, query: str, *, manifest: str = "dev", limit: int = 20
+    ) -> list[HubModelInfo]:
+        """Models on the hub whose name has `query` in it, those used most first."""
+        params = {"query": query, "manifest": manifest, "limit": limit}
+        return self._many(HubModelInfo, "GET", "/hub", params=params, timeout=RENDER_TIMEOUT_S)
+
+    def plan_upload(self, run: str, request: UploadRequest) -> UploadPlan:
+        """What an upload would take to the hub; nothing goes there."""
+        path = f"/runs/{_segment(run)}/upload/plan"
+        body = request.model_dump()
+        return self._one(UploadPlan, "POST", path, json=body, timeout=RENDER_TIMEOUT_S)
+
+    def upload(self, run: str, request: UploadRequest) -> UploadInfo:
+        """Take a run's final model to the hub; waits as long as that takes."""
+        path = f"/runs/{_segment(run)}/upload"
+        return self._one(UploadInfo, "POST", path, json=request.model_dump(), timeout=None)
 
     def log(self, run: str, *, lines: int | None = None) -> list[str]:
         """What the run's workers printed, the last `lines` of it."""

@@ -13,6 +13,7 @@ from kitchen_tui.cli.commands import (
     checkpoints,
     daemon,
     demo,
+    hub,
     launch,
     recipes,
     records,
@@ -66,6 +67,8 @@ for command in (
     records.artifacts,
     records.lineage,
 ):
+    app.command()(command)
+for command in (hub.hub, hub.upload):
     app.command()(command)
 for command in (launch.cancel, launch.pause, launch.resume, launch.retry):
     app.command()(command)

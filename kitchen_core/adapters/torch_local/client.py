@@ -30,7 +30,7 @@ class TorchLocal:
 
     async def tokenizer(self, source: ModelSource) -> HuggingFaceTokenizer:
         """The tokenizer that a session on this model has, without loading its weights."""
-        await asyncio.to_thread(check_source, source)
+        await asyncio.to_thread(check_source, source, weights=False)
         return await asyncio.to_thread(_load_tokenizer, source)
 
     async def probe(self) -> str:

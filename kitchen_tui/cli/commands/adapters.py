@@ -13,7 +13,7 @@ from kitchen_tui.cli.launching import manifest_argument
 from kitchen_tui.cli.output import emit_json, screen
 
 app = typer.Typer(
-    help="List which adapter serves each port, and how each stands.", rich_markup_mode=None
+    help="Show which adapter serves each port, and what one can do.", rich_markup_mode=None
 )
 
 

@@ -19,8 +19,9 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from tests.doubles.hub.faults import Faults, cut_short, damaged, error, rate_limited, takes
-from tests.doubles.hub.repos import Repo, etag
+from tests.doubles.hub.repos import LARGE, Repo, etag
 from tests.doubles.hub.writing import ACCOUNT, READ_TOKEN, Writing
+from tests.doubles.hub.xet import XetStorage
 
 __all__ = ["GOOD_TOKEN", "OTHER_TOKEN", "READ_TOKEN", "HubDouble", "Repo", "rate_limited", "serve"]
 
@@ -39,6 +40,8 @@ class HubDouble(Faults, Writing):
     requests: list[str] = field(default_factory=list)
     commits: list[list[str]] = field(default_factory=list)
     endpoint: str = ""
+    xet: XetStorage | None = None
+    """Where large files are kept, if apart from the hub itself."""
 
     def __post_init__(self) -> None:
         Writing.__init__(self)
@@ -48,6 +51,7 @@ class HubDouble(Faults, Writing):
         file = "/{ns}/{name}/resolve/{revision}/{path:path}"
         return [
             *self.writing_routes(),
+            *(self.xet.routes() if self.xet else []),
             Route("/api/models", self._list),
             Route("/api/{kind}/{ns}/{name}/auth-check", self._auth_check),
             Route("/api/{kind}/{ns}/{name}", self._info),
@@ -115,6 +119,8 @@ class HubDouble(Faults, Writing):
         if not path.is_file() or name in self.withheld:
             return error(404, "EntryNotFound", "Entry not found")
         headers = {"ETag": f'"{etag(path)}"', "X-Repo-Commit": repo.commit}
+        if self.xet and path.suffix in LARGE:
+            headers |= await asyncio.to_thread(self.xet.headers, path)
         if request.method == "GET" and takes(self.damaged, name):
             return damaged(path, headers)
         if request.method == "GET" and takes(self.cut, name):
@@ -184,6 +190,8 @@ def serve(hub: HubDouble) -> Iterator[HubDouble]:
     hub.endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
     config = uvicorn.Config(Starlette(routes=hub.routes()), log_level="critical", lifespan="off")
     server = uvicorn.Server(config)
+    if hub.xet:
+        hub.xet.endpoint = hub.endpoint
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
     thread.start()
     try:
@@ -192,3 +200,5 @@ def serve(hub: HubDouble) -> Iterator[HubDouble]:
         server.should_exit = True
         thread.join()
         hub.close_writing()
+        if hub.xet:
+            hub.xet.close()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from threading import Event
 
 import pytest
 
 from kitchen_core.adapters.hugging_face import progress
+from kitchen_core.adapters.hugging_face.access import Access
+from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
 from kitchen_core.adapters.hugging_face.progress import Progress, Stopped, duration, of, size
 from kitchen_core.train.ports.notices import Notice
+from tests.doubles.hub import HubDouble, Repo, serve
+from tests.doubles.hub.xet import XetStorage
 from tests.kitchen_core.adapters.hugging_face.conftest import COMMIT
 
 
@@ -75,6 +80,19 @@ async def test_it_is_told_to_whoever_listens_and_to_the_log(connect, monkeypatch
     }
     assert told[-1].message.startswith("fetching org/open: 0.1 of 0.1 kB, ")
     assert told[-1].message in caplog.text
+
+
+async def test_it_counts_what_comes_from_the_storage_of_large_files_too(served, kept, monkeypatch):
+    monkeypatch.setattr(progress, "EVERY_S", 0.0)
+    (served / "model.safetensors").write_bytes(random.Random(0).randbytes(3_000_000))
+    told: list[Notice] = []
+    with serve(HubDouble(repos={"org/open": Repo(served)}, xet=XetStorage())) as double:
+        hub = HuggingFaceModels(Access(double.endpoint, None, "MY_TOKEN"), kept, told.append)
+        model = await hub.fetch_model("org/open")
+    fetched = (model.folder / "model.safetensors").read_bytes()
+    assert fetched == (served / "model.safetensors").read_bytes()
+    assert "GET /org/open/resolve/" + COMMIT + "/model.safetensors" not in double.requests
+    assert max(each.message for each in told).startswith("fetching org/open: 3.0 of 3.0 MB")
 
 
 async def test_a_download_that_nobody_waits_for_stops(connect, double, served, kept, monkeypatch):
