@@ -17,6 +17,7 @@ from kitchen_tui.cli.commands import (
     render,
     runs,
     samples,
+    transfers,
 )
 from kitchen_tui.cli.errors import Exit, Failure, OutputClosed
 from kitchen_tui.cli.output import discard_stdout, emit, say
@@ -63,6 +64,8 @@ for command in (
     records.artifacts,
     records.lineage,
 ):
+    app.command()(command)
+for command in (transfers.push, transfers.pull):
     app.command()(command)
 for command in (launch.cancel, launch.pause, launch.resume, launch.retry):
     app.command()(command)
