@@ -64,7 +64,7 @@ class Packer:
         try:
             run = self._store.find_run(what)
         except NotFound:
-            found = self._store.find_artifact(what)
+            found = self._find(what)
             if every:
                 raise RefError(
                     f"{what} is an artifact; --all is for the artifacts of a run"
@@ -81,6 +81,12 @@ class Packer:
             raise RefError(
                 f"run {run.id} has no final model (it is {run.status}); --all sends what it has made"
             ) from None
+
+    def _find(self, sha256: str) -> StoredArtifact:
+        try:
+            return self._store.find_artifact(sha256)
+        except NotFound:
+            raise RefError(f"there is no run or artifact '{sha256}'") from None
 
     def _with_base(self, artifact: StoredArtifact) -> Iterator[Parcel]:
         if artifact.kind == "file":

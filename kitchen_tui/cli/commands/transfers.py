@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
@@ -59,7 +60,10 @@ def push(
     with connected() as client:
         done = _shown(client.push(request), "sent", as_json)
     if not as_json:
-        say(f"bring it to another home: kitchen pull {done[-1].sha256}")
+        chosen = ["--manifest", manifest] if manifest != "dev" else []
+        chosen += [word for choice in adapter or [] for word in ("--adapter", choice)]
+        command = shlex.join(["kitchen", "pull", done[-1].sha256, *chosen])
+        say(f"bring it to another home: {command}")
 
 
 def pull(
