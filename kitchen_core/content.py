@@ -27,9 +27,12 @@ def sha256_of_tree(folder: Path) -> str:
     return sha256_of_json(tree_manifest(folder))
 
 
-def sha256_of_model(folder: Path) -> str:
-    """A model folder's hash: as a tree's, over the files that a model is loaded from and nothing
-    else that lies there.
-    """
+def model_manifest(folder: Path) -> dict[str, str]:
+    """`{name: sha256}` of the files that a model is loaded from, and of nothing else that lies there."""
     files = sorted(path for path in folder.iterdir() if path.suffix in MODEL_FILES)
-    return sha256_of_json({path.name: sha256_of_file(path) for path in files})
+    return {path.name: sha256_of_file(path) for path in files}
+
+
+def sha256_of_model(folder: Path) -> str:
+    """A model folder's hash: that of the tree of its model files."""
+    return sha256_of_json(model_manifest(folder))

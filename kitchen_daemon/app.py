@@ -55,6 +55,8 @@ from kitchen_daemon.secrets import UnsafeSecrets
 from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.streams import BadCursor, ChangeFeed, Cursor, stream
 from kitchen_daemon.submission import Submissions
+from kitchen_daemon.transfer_routes import transfer_routes
+from kitchen_daemon.transfers import Transfers
 from kitchen_daemon.views import artifact_info, lineage, run_info
 
 MOST_LOG_LINES = 10_000
@@ -86,6 +88,7 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     adapter_routes(app, kitchen.home)
     checkpoint_routes(app, kitchen.home, kitchen.store)
     hub_routes(app, kitchen.home, kitchen.store)
+    transfer_routes(app, Transfers(kitchen.home, kitchen.store))
     _problems(app)
     return app
 

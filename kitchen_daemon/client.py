@@ -31,6 +31,11 @@ from kitchen_daemon.models import (
     RunInfo,
     StreamItem,
 )
+from kitchen_daemon.transfer_models import (
+    PullRequest,
+    PushRequest,
+    TransferItem,
+)
 
 M = TypeVar("M", bound=BaseModel)
 CALL_TIMEOUT_S = 60.0
@@ -243,6 +248,34 @@ class Client:
                 yield from _items(response)
         except httpx2.TransportError as error:
             raise self._unreachable(error) from None
+
+    def push(self, request: PushRequest) -> Iterator[TransferItem]:
+        """Take something to a blob store: what happens, until it is there. Closing ends it."""
+        return self._transfer("/pushes", request)
+
+    def pull(self, request: PullRequest) -> Iterator[TransferItem]:
+        """Bring an artifact from a blob store: what happens, until it is here. Closing ends it."""
+        return self._transfer("/pulls", request)
+
+    def _transfer(self, path: str, request: BaseModel) -> Iterator[TransferItem]:
+        """The items of a transfer. Raises Refused for its problem, and Unreachable where it was cut."""
+        body = request.model_dump()
+        timeout = httpx2.Timeout(CALL_TIMEOUT_S, read=KEEP_ALIVE_S)
+        item = TransferItem()
+        try:
+            with self._http.stream("POST", path, json=body, timeout=timeout) as response:
+                if response.status_code >= 400:
+                    response.read()
+                    _raise_refusal(response)
+                for line in filter(None, _lines(response)):
+                    item = TransferItem.model_validate_json(line)
+                    if item.problem is not None:
+                        raise Refused(422, item.problem)
+                    yield item
+        except httpx2.TransportError as error:
+            raise self._unreachable(error) from None
+        if item.done is None:
+            raise Unreachable("the daemon went away before it was done; do it again to go on")
 
     def _call(self, method: str, path: str, **kwargs: Any) -> httpx2.Response:
         try:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from kitchen_core.ports.sources import StoredModel
 from kitchen_core.refs import RefError
 from kitchen_core.store.errors import NotFound
-from kitchen_core.store.records import StoredArtifact
+from kitchen_core.store.records import AdapterBaseRecord, StoredArtifact
 from kitchen_core.store.store import Store
 
 
 class StoredModels:
-    """Finds the models that runs have made."""
+    """Finds the models that runs have made, or that were brought here."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -40,13 +40,21 @@ class StoredModels:
         tree = StoredModel(artifact.sha256, artifact.path, artifact.name)
         if not (artifact.path / "adapter_config.json").is_file():
             return tree
-        if artifact.run_id is None:
-            raise RefError(
-                f"artifact {artifact.sha256[:12]} is an adapter of no run, so its base is unknown"
-            )
-        run = self._store.get_run(artifact.run_id)
+        base = self._base_of(artifact)
+        return replace(tree, base=base.ref, base_sha256=base.sha256)
+
+    def _base_of(self, adapter: StoredArtifact) -> AdapterBaseRecord:
+        run_id = adapter.run_id or self._store.maker_of(adapter.sha256)
+        if run_id is None:
+            kept = self._store.find_base(adapter.sha256)
+            if kept is None:
+                raise RefError(
+                    f"artifact {adapter.sha256[:12]} is an adapter of no run, so its base is unknown"
+                )
+            return kept
+        run = self._store.get_run(run_id)
         model = run.config["model"]
         pin = run.pins.get(model)
         if pin is not None and ":" in pin:
-            return replace(tree, base=pin)
-        return replace(tree, base=model, base_sha256=pin)
+            return AdapterBaseRecord(ref=pin, sha256=None)
+        return AdapterBaseRecord(ref=model, sha256=pin)

@@ -101,6 +101,13 @@ class StoredArtifact(Record):
         )
 
 
+class AdapterBaseRecord(Record):
+    """The model that an adapter belongs to: a ref, and what its content was, where that is known."""
+
+    ref: str
+    sha256: str | None
+
+
 class ModelVersionRecord(Record):
     """One version of a registered model, with the aliases that point to it."""
 

@@ -8,6 +8,7 @@ from typing import Self
 
 from kitchen_core.store.artifacts import Artifacts
 from kitchen_core.store.attempts import Attempts
+from kitchen_core.store.bases import Bases
 from kitchen_core.store.content import ContentStore
 from kitchen_core.store.database import PATIENCE_S, Database
 from kitchen_core.store.events import Events
@@ -22,7 +23,9 @@ from kitchen_core.store.schedules import Schedules
 DATABASE_NAME = "kitchen.db"
 
 
-class Store(Runs, Attempts, Events, Metrics, Artifacts, Lineage, Models, Revisions, Schedules):
+class Store(
+    Runs, Attempts, Events, Metrics, Artifacts, Bases, Lineage, Models, Revisions, Schedules
+):
     """Everything the kitchen remembers. Synchronous, and safe to share between threads and processes.
 
     Each topic is a module of its own; this class is where they meet.

@@ -236,3 +236,15 @@ class RecipeRevision(Table, table=True):
     git_dirty: bool
     diff_sha256: str | None
     created_at: float
+
+
+class AdapterBase(Table, table=True):
+    """What an adapter belongs to, where that is known from elsewhere than a run of this home: a ref, and
+    the hash of what it led to.
+    """
+
+    __tablename__ = "adapter_base"
+
+    adapter_sha256: str = Field(primary_key=True)
+    ref: str
+    sha256: str | None

@@ -20,6 +20,7 @@ from kitchen_tui.cli.commands import (
     render,
     runs,
     samples,
+    transfers,
 )
 from kitchen_tui.cli.errors import Exit, Failure, OutputClosed
 from kitchen_tui.cli.output import discard_stdout, emit, say
@@ -68,7 +69,7 @@ for command in (
     records.lineage,
 ):
     app.command()(command)
-for command in (hub.hub, hub.upload):
+for command in (hub.hub, hub.upload, transfers.push, transfers.pull):
     app.command()(command)
 for command in (launch.cancel, launch.pause, launch.resume, launch.retry):
     app.command()(command)

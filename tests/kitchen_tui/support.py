@@ -23,7 +23,7 @@ from kitchen_core.telemetry.schema import Event, EventKind, MetricPoint, RunStat
 from kitchen_daemon.models import Problem, ProgressInfo, RunInfo, StreamItem
 
 RUN_ID = "1qnc00000001"
-Answer = BaseModel | list[Any] | dict[str, Any]
+Answer = BaseModel | list[Any] | dict[str, Any] | bytes
 
 
 class Refusal(Exception):  # noqa: N818
@@ -113,7 +113,7 @@ def _handler(stub: StubDaemon) -> type[BaseHTTPRequestHandler]:
                 self._send(200, answer)
 
         def _send(self, status: int, value: Any) -> None:
-            content = to_json(value, by_alias=True)
+            content = value if isinstance(value, bytes) else to_json(value, by_alias=True)
             self.send_response(status)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kitchen_core.store import RunWriter, Store, artifact_node, run_node
+from kitchen_core.store.migration import known_version
 from kitchen_core.telemetry.ports import ArtifactRecord, MetricRow, RunLog, StaleAttempt
 from kitchen_core.telemetry.schema import RunStatus
 from tests.kitchen_core.store.support import contents, next_attempt, note, start
@@ -88,4 +89,8 @@ def test_attempts_tell_their_process_and_end_once(store: Store, writer: RunWrite
     assert [attempt.number for attempt in store.open_attempts()] == [1]
     ended = store.attempts(writer.run_id)[1]
     assert (ended.pid, ended.pid_started_at, ended.boot_id) == (4321, 17.25, "boot")
-    assert (ended.log_path, ended.exit_code, ended.schema_version) == ("/logs/2", -9, 1)
+    assert (ended.log_path, ended.exit_code, ended.schema_version) == (
+        "/logs/2",
+        -9,
+        known_version(),
+    )

@@ -38,12 +38,16 @@ print("alembic" in sys.modules, "sqlmodel" in sys.modules)
 NEXT_REVISION = """
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{revision}", "{before}"
 ADDITIVE = {additive}
 def upgrade():
     op.create_table("later", sa.Column("id", sa.Integer(), primary_key=True))
     {then}
 """
+
+
+NOW = known_version()
+NEXT = NOW + 1
 
 
 @pytest.fixture
@@ -54,8 +58,9 @@ def home(tmp_path: Path) -> Path:
 def scripts_with_next(folder: Path, *, additive: bool, then: str = "") -> Path:
     """The migrations as they are and one more."""
     scripts = shutil.copytree(SCRIPTS, folder / "migrations")
-    text = NEXT_REVISION.format(additive=additive, then=then)
-    (scripts / "versions/0002_later.py").write_text(text)
+    names = {"revision": f"{NEXT:04d}", "before": f"{NOW:04d}"}
+    text = NEXT_REVISION.format(additive=additive, then=then, **names)
+    (scripts / f"versions/{NEXT:04d}_later.py").write_text(text)
     return scripts
 
 
@@ -115,7 +120,7 @@ def test_a_newer_store_is_refused(home: Path) -> None:
     with Store.open(home) as store:
         store.db.connection().execute("UPDATE alembic_version SET version_num = '0099'")
     for migrate in (True, False):
-        with pytest.raises(SchemaTooNew, match=r"has schema version 99.*knows only up to 1"):
+        with pytest.raises(SchemaTooNew, match=rf"has schema version 99.*knows only up to {NOW}"):
             Store.open(home, migrate=migrate)
 
 
@@ -125,27 +130,27 @@ def test_a_worker_takes_the_store_as_it_is_or_not_at_all(home: Path, tmp_path: P
     assert not home.exists()
     Store.open(home).close()
     scripts = scripts_with_next(tmp_path, additive=True)
-    with pytest.raises(SchemaTooOld, match=r"has schema version 1.*needs 2"):
+    with pytest.raises(SchemaTooOld, match=rf"has schema version {NOW}.*needs {NEXT}"):
         ensure_current(home / "kitchen.db", migrate=False, scripts=scripts)
 
 
 def test_an_additive_migration_does_not_wait_for_workers(home: Path, tmp_path: Path) -> None:
     path, _ = begin_attempt(home, os.getpid(), this_boot())
     ensure_current(path, scripts=scripts_with_next(tmp_path, additive=True))
-    assert schema_version(path) == 2
+    assert schema_version(path) == NEXT
     assert "later" in tables(path)
 
 
 def test_another_one_waits_and_says_for_whom(home: Path, tmp_path: Path) -> None:
     path, run_id = begin_attempt(home, os.getpid(), this_boot())
     scripts = scripts_with_next(tmp_path, additive=False)
-    with pytest.raises(MigrationBlocked, match=rf"0002 changes tables.*runs {run_id}.*wait"):
+    with pytest.raises(MigrationBlocked, match=rf"{NEXT:04d} changes tables.*runs {run_id}.*wait"):
         ensure_current(path, scripts=scripts)
-    assert schema_version(path) == 1
+    assert schema_version(path) == NOW
     with Store.open(home) as store:
         store.end_attempt(run_id, 1, exit_code=0)
     ensure_current(path, scripts=scripts)
-    assert schema_version(path) == 2
+    assert schema_version(path) == NEXT
 
 
 @pytest.mark.parametrize("gone", ["no such process", "another boot", "another process"])
@@ -157,7 +162,7 @@ def test_a_worker_that_died_unseen_blocks_nothing(home: Path, tmp_path: Path, go
             connection.execute("UPDATE attempt SET started_at = 1.0")
             connection.commit()
     ensure_current(path, scripts=scripts_with_next(tmp_path, additive=False))
-    assert schema_version(path) == 2
+    assert schema_version(path) == NEXT
 
 
 def test_a_migration_that_fails_leaves_no_trace(home: Path, tmp_path: Path) -> None:
@@ -165,7 +170,7 @@ def test_a_migration_that_fails_leaves_no_trace(home: Path, tmp_path: Path) -> N
     scripts = scripts_with_next(tmp_path, additive=False, then='op.drop_table("missing")')
     with pytest.raises(Exception, match="no such table: missing"):
         ensure_current(path, scripts=scripts)
-    assert schema_version(path) == 1
+    assert schema_version(path) == NOW
     assert "later" not in tables(path)
     with Store.open(home) as store:
         assert len(store.list_runs()) == 1
