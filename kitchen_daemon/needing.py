@@ -30,9 +30,9 @@ def _used_ports(reading: RecipeReading) -> list[PortName]:
     """The workflow's ports, but for those of settings that are left out, and what its refs are read by."""
     asked = set(_asked_for(reading))
     left_out = set(_named_by_settings(reading).values()) - asked
-    ports = [cast(PortName, port) for port in reading.ports if port not in left_out]
-    ports += _reading_ports(refs_in(reading.resolved, reading.refs))
-    used: list[PortName] = ["training_client", *ports]
+    used: list[PortName] = ["training_client"]
+    used += [cast(PortName, port) for port in reading.ports if port not in left_out]
+    used += _reading_ports(refs_in(reading.resolved, reading.refs))
     return list(dict.fromkeys(used))
 
 

@@ -16,8 +16,8 @@ from kitchen_daemon.models import Model
 from kitchen_daemon.process import kill_group
 from kitchen_daemon.workers import FIXED_AT_SPAWN
 
-PROBE_SECONDS = 5.0
-"""How long each may take; all of them are asked at the same time."""
+PROBE_SECONDS = 10.0
+"""How long each may take; all of them are asked at the same time. Torch alone takes five from a cold disk."""
 START_SECONDS = 5.0
 """How long the process may take beside them, to start and to let go."""
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 
 import pytest
 
 from kitchen_core.adapters.choices import PortChoice
+from kitchen_core.adapters.finding import find_adapters
+from kitchen_core.adapters.torch_local import TorchLocal
 from kitchen_core.home import Home
 from kitchen_daemon.adapters import UnknownAdapter, adapter_info, adapters_info
 from kitchen_daemon.doctor import examine_manifests
 from kitchen_daemon.probing import START_SECONDS, Asked, probe_all
 from tests.doubles.llm import ChatDouble, error, serve_chat
+from tests.kitchen_core.adapters.python_bridge.support import all_gone, workers
 from tests.kitchen_core.adapters.sites import Site
 
 ODD = """
@@ -34,7 +38,8 @@ def prints_and_fails():
 adapter = Adapter("odd", "", {"llm": Hangs, "model_hub": Breaks, "dataset_hub": prints_and_fails})
 """
 
-HUBS = ("model_hub", "dataset_hub")
+DOUBLED = ("training_client", "model_hub", "dataset_hub", "python_bridge")
+"""What would load torch, start processes, or ask the real hub."""
 
 
 @pytest.fixture
@@ -137,18 +142,21 @@ def test_the_doctor_misses_what_the_default_and_own_manifests_need_alone(home):
 
 def test_the_doctor_asks_on_request(home):
     (home.root / "manifests").mkdir(exist_ok=True)
+    doubles = "".join(f'[ports.{port}]\nadapter = "memory"\n' for port in DOUBLED)
     with serve_chat(ChatDouble()) as double:
-        # the hub's own double: no test asks the real one
-        hubs = "".join(f'[ports.{port}]\nadapter = "memory"\n' for port in HUBS)
-        (home.root / "manifests" / "dev.toml").write_text(hubs)
-        (home.root / "manifests" / "prod.toml").write_text(hubs)
-        text = f'{hubs}[ports.llm]\nadapter = "openai"\nbase_url = "{double.address}"\n'
-        (home.root / "manifests" / "mine.toml").write_text(text)
-        checks = [check for check in examine_manifests(home, probe=True) if " " in check.name]
+        served = f'[ports.llm]\nadapter = "openai"\nbase_url = "{double.address}"\n'
+        for name, text in (("dev", doubles), ("prod", doubles), ("mine", doubles + served)):
+            (home.root / "manifests" / f"{name}.toml").write_text(text)
+        checks = list(examine_manifests(home, probe=True))
     told = {(check.name, check.detail): check for check in checks}
     assert told["llm openai", "127.0.0.1 answers; models: 1"].ok
-    assert told["llm openai", "there is no key for OpenAI"].optional
-    assert told["python_bridge python_bridge", "a process answers; 5 functions"].ok
-    (torch,) = [check for check in checks if check.name == "training_client torch_local"]
-    assert torch.ok
-    assert "torch 2." in torch.detail
+    keyless = told["llm openai", "there is no key for OpenAI"]
+    assert (keyless.ok, keyless.optional) == (False, True)
+
+
+async def test_what_computes_here_says_on_what():
+    assert re.fullmatch(r"(CPU|CUDA) .+, \d+ GiB, torch \d+\.\d+.*", await TorchLocal().probe())
+    bridge = find_adapters().by_name["python_bridge"].ports["python_bridge"](libraries=["sympy"])
+    before = {process.pid for process in workers()}
+    assert await bridge.probe() == "a process answers; 2 functions"
+    assert all_gone([process for process in workers() if process.pid not in before])
