@@ -5,7 +5,6 @@ starting anything.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import cast
 
 from kitchen_core.adapters.manifest import Manifest
 from kitchen_core.adapters.readiness import check_ready
@@ -31,7 +30,7 @@ def _used_ports(reading: RecipeReading) -> list[PortName]:
     asked = set(_asked_for(reading))
     left_out = set(_named_by_settings(reading).values()) - asked
     used: list[PortName] = ["training_client"]
-    used += [cast(PortName, port) for port in reading.ports if port not in left_out]
+    used += [port for port in reading.ports if port not in left_out]
     used += _reading_ports(refs_in(reading.resolved, reading.refs))
     return list(dict.fromkeys(used))
 
