@@ -29,10 +29,10 @@ def _used_ports(reading: RecipeReading) -> list[PortName]:
     """The workflow's ports, but for those of settings that are left out, and what its refs are read by."""
     asked = set(_asked_for(reading))
     left_out = set(_named_by_settings(reading).values()) - asked
-    used: list[PortName] = ["training_client"]
-    used += [port for port in reading.ports if port not in left_out]
-    used += _reading_ports(refs_in(reading.resolved, reading.refs))
-    return list(dict.fromkeys(used))
+    used: dict[PortName, None] = {"training_client": None}  # a set that keeps its order
+    used |= dict.fromkeys(port for port in reading.ports if port not in left_out)
+    used |= dict.fromkeys(_reading_ports(refs_in(reading.resolved, reading.refs)))
+    return list(used)
 
 
 def _asked_for(reading: RecipeReading) -> list[PortName]:
