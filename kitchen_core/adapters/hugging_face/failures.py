@@ -16,6 +16,7 @@ from huggingface_hub.errors import (
 )
 
 from kitchen_core.adapters.hugging_face.client import Interrupted
+from kitchen_core.adapters.retry_after import retry_after
 from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.train.ports.errors import (
     AuthError,
@@ -80,19 +81,12 @@ def _from_answer(error: HfHubHTTPError, token_env: str) -> PortError:
     if status == 429:
         return RateLimited(
             "the hub asks to slow down",
-            retry_after=_seconds(error.response.headers.get("retry-after")),
+            retry_after=retry_after(error.response.headers),
             hint=f"Wait a little; a token in {token_env} raises the limit.",
         )
     if status >= 500:
         return Unavailable(f"the hub answers {status}", hint="Try again later.")
     return InvalidRequest(f"the hub answers {status}: {error}", hint="Check the name.")
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return float(header) if header else None
-    except ValueError:  # a date: rare, and the policy's own waits will do
-        return None
 
 
 def _named(error: PortError, port: PortName, asked: str) -> PortError:
