@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +43,7 @@ class HubDouble:
     repos: dict[str, Repo] = field(default_factory=dict)
     datasets: dict[str, Repo] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
-    faults: list[Response] = field(default_factory=list)
+    faults: list[Response | Callable[[Request], Response]] = field(default_factory=list)
     withheld: set[str] = field(default_factory=set)
     """Files that are listed and then refused."""
     down: str = "never"
@@ -123,7 +123,8 @@ class HubDouble:
         """What a hub answers instead, in the order in which it looks."""
         self.requests.append(f"{request.method} {request.url.path}")
         if self.faults:
-            return self.faults.pop(0)
+            fault = self.faults.pop(0)
+            return fault if isinstance(fault, Response) else fault(request)
         if self.down in request.url.path:
             return _error(self.down_status, None, "Not now")
         token = request.headers.get("authorization", "").removeprefix("Bearer ") or None
@@ -144,6 +145,11 @@ class HubDouble:
 def rate_limited(seconds: int) -> Response:
     """The answer of a hub that is asked too often."""
     return Response("", 429, headers={"retry-after": str(seconds)})
+
+
+def echoing(status: int) -> Callable[[Request], Response]:
+    """An error of a careless hub: its message has the request's headers in it."""
+    return lambda request: _error(status, None, f"refused: {dict(request.headers)}")
 
 
 @contextmanager
