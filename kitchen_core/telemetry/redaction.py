@@ -65,11 +65,11 @@ class Redactor:
         """Take keys out of a file that nobody writes any more; one without any is left as it is."""
         if self._pattern is None or not path.is_file():
             return
-        said = path.read_text(encoding="utf-8", errors="surrogateescape")
+        said = path.read_bytes().decode(errors="surrogateescape")
         redacted = self.text(said)
         if redacted != said:
             clean = path.with_name(f"{path.name}.tmp")
-            clean.write_text(redacted, encoding="utf-8", errors="surrogateescape")
+            clean.write_bytes(redacted.encode(errors="surrogateescape"))
             clean.replace(path)
 
 
@@ -83,6 +83,7 @@ class RedactedStream(io.TextIOWrapper):
         super().__init__(
             stream.buffer, encoding="utf-8", errors="backslashreplace", line_buffering=True
         )
+        self._below = stream  # whose end would close the file
         self._redact = redact
 
     def write(self, text: str) -> int:
