@@ -134,7 +134,9 @@ def serve_chat(double: ChatDouble) -> Iterator[ChatDouble]:
     listener = socket.create_server(("127.0.0.1", 0))
     double.address = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     app = Starlette(routes=[Route("/v1/chat/completions", double.chat, methods=["POST"])])
-    config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, log_level="critical", lifespan="off", date_header=False, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
     thread.start()
