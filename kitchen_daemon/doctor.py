@@ -14,7 +14,7 @@ from kitchen_core.store.migration import schema_version
 from kitchen_core.store.store import Store
 from kitchen_daemon.devices import gpus
 from kitchen_daemon.models import Check
-from kitchen_daemon.secrets import UnsafeSecrets, read_secrets
+from kitchen_daemon.secrets import UnreadableSecrets, UnsafeSecrets, read_secrets
 from kitchen_daemon.shelf import Shelf
 
 LOW_DISK_BYTES = 5 * 1024**3
@@ -72,6 +72,9 @@ def _manifests(home: Home) -> Iterator[Check]:
         secrets = read_secrets(home)
     except UnsafeSecrets as error:
         yield Check(name="secrets", ok=False, detail=str(error), hint=f"chmod 600 {home.secrets}")
+        return
+    except UnreadableSecrets as error:
+        yield Check(name="secrets", ok=False, detail=str(error))
         return
     for name in manifest_names(home.root):
         try:

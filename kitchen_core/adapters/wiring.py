@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kitchen_core.adapters.manifest import Manifest, find_adapters
-from kitchen_core.adapters.retry import retrying
+from kitchen_core.adapters.retry import Retried, retrying
 from kitchen_core.train.ports.adapter import Adapter, PortName
 from kitchen_core.train.ports.notices import Notify, nobody
 
@@ -39,8 +39,8 @@ class Wiring:
         self._connected: dict[PortName, Any] = {}
 
     def connect(self, port: PortName) -> Any:
-        """The port's adapter, the same instance at every call; a remote one asks again as the
-        manifest's retry policy says.
+        """The port's adapter, the same instance at every call; one without retries of its own asks again as
+        the manifest's retry policy says.
         """
         if port not in self._connected:
             self._connected[port] = self._new(port)
@@ -60,9 +60,10 @@ class Wiring:
         choice = self._manifest.ports[port]
         adapter = find_adapters()[choice.adapter]
         client = adapter.ports[port](**choice.options, **self._given(adapter))
-        if adapter.offline or adapter.own_retries:
+        if adapter.own_retries:
             return client
-        return retrying(client, self._manifest.retry)
+        whose = Retried(port, adapter.name, adapter.offline, self._notify)
+        return retrying(client, self._manifest.retry, whose)
 
     def _given(self, adapter: Adapter) -> dict[str, Any]:
         """What an adapter gets beside its options, as far as it asks for it."""
