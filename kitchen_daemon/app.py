@@ -51,7 +51,7 @@ from kitchen_daemon.models import (
 )
 from kitchen_daemon.rendering import RenderingFailed, Renderings
 from kitchen_daemon.resuming import check_resumable
-from kitchen_daemon.secrets import UnsafeSecrets
+from kitchen_daemon.secrets import UnreadableSecrets, UnsafeSecrets, redactor
 from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.streams import BadCursor, ChangeFeed, Cursor, stream
 from kitchen_daemon.submission import Submissions
@@ -89,7 +89,7 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     checkpoint_routes(app, kitchen.home, kitchen.store)
     hub_routes(app, kitchen.home, kitchen.store)
     transfer_routes(app, Transfers(kitchen.home, kitchen.store))
-    _problems(app)
+    _problems(app, kitchen.home)
     return app
 
 
@@ -112,7 +112,9 @@ def _daemon_routes(app: FastAPI, kitchen: Kitchen) -> None:
     @app.get("/doctor")
     def doctor(probe: bool = False) -> list[Check]:
         """What works here and what is missing; `probe` asks the services too."""
-        return list(examine(kitchen.home, kitchen.store, kitchen.shelf, probe=probe))
+        clean = redactor(kitchen.home)
+        found = examine(kitchen.home, kitchen.store, kitchen.shelf, probe=probe)
+        return [Check(**clean.value(check.model_dump())) for check in found]
 
     @app.post("/shutdown", status_code=202)
     def shutdown() -> None:
@@ -213,7 +215,7 @@ def _reading_routes(app: FastAPI, kitchen: Kitchen) -> None:
         attempts = range(1, found.attempt + 1)
         paths = [kitchen.home.attempt_log(found.id, attempt) for attempt in attempts]
         every = [line for path in paths for line in last_lines(path, MOST_LOG_LINES)]
-        return every[-lines:] if lines else []
+        return redactor(kitchen.home).lines(every[-lines:]) if lines else []
 
     @app.get("/lineage/{node}")
     def graph(node: str) -> Lineage:
@@ -259,13 +261,14 @@ def _stream_route(app: FastAPI, kitchen: Kitchen) -> None:
         return StreamingResponse(items, media_type="text/event-stream")
 
 
-def _problems(app: FastAPI) -> None:
-    """Every refusal is one line in one shape."""
+def _problems(app: FastAPI, home: Home) -> None:
+    """Every refusal is one line in one shape, without keys."""
 
     def handle(kind: type[Exception], status: int, message: Callable[[Any], Problem]) -> None:
         @app.exception_handler(kind)
         async def answer(request: Request, error: Exception) -> JSONResponse:
-            return JSONResponse(message(error).model_dump(), status_code=status)
+            said = redactor(home).value(message(error).model_dump())
+            return JSONResponse(said, status_code=status)
 
     handle(LookupError, 404, lambda error: Problem(message=_said(error)))
     for kind in (InvalidTransition, ResumeError):
@@ -276,6 +279,7 @@ def _problems(app: FastAPI) -> None:
         RefError,
         ManifestError,
         UnsafeSecrets,
+        UnreadableSecrets,
         BadCursor,
         CantBeAsked,
     ):

@@ -52,7 +52,7 @@ def make_card(
     models = [(role, node) for role, node in sources if node.kind != "dataset"]
     parts = [
         _front_matter(run, base, is_adapter, [node for _, node in data]),
-        f"# {repo.partition('/')[2]}\n\n{_opening(run, base, is_adapter)}",
+        f"# {repo.rpartition('/')[2]}\n\n{_opening(run, base, is_adapter)}",
         f"## Use\n\n```python\n{how_to_load(repo, base.kind, base.name, is_adapter)}\n```",
         _section("Settings", ("setting", "value"), _settings(run, defaults)),
         _section("Data", ("as", "data", "SHA-256 of its rows"), map(_source, data)),

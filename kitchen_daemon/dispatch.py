@@ -22,6 +22,7 @@ from kitchen_daemon.logs import last_lines
 from kitchen_daemon.pinning import LOST
 from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.reserve import keep_reserve, release_reserve
+from kitchen_daemon.secrets import redactor
 from kitchen_daemon.submission import waiting_reason
 from kitchen_daemon.workers import Standby, Worker
 
@@ -213,6 +214,7 @@ class Dispatcher:
         """
         self._store.end_attempt(run_id, attempt, exit_code)
         shutil.rmtree(self._home.attempt_scratch(run_id, attempt), ignore_errors=True)
+        redactor(self._home).file(self._home.attempt_log(run_id, attempt))  # what C libraries wrote
         self._store.content.sweep()  # what it was storing
         run = self._store.get_run(run_id)
         if run.attempt != attempt:

@@ -37,7 +37,7 @@ from kitchen_daemon.resuming import (
     recipe_file,
     what_is_wrong,
 )
-from kitchen_daemon.secrets import read_secrets
+from kitchen_daemon.secrets import print_without_keys, read_secrets, redactor
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +52,13 @@ async def execute_run(home: Home, run_id: str, attempt: int) -> int:
 
     A replaced worker ends without a word to the store.
     """
+    print_without_keys(home)
     logging.basicConfig(
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # every attempt is an event already
     store = Store.open(home.root, migrate=False, patience_s=PATIENCE_S)
-    writer = RunWriter(store, run_id, attempt)
+    writer = RunWriter(store, run_id, attempt, redactor(home))
     stop = _StopSignal()
     signal.signal(signal.SIGTERM, stop.receive)
     try:

@@ -12,6 +12,7 @@ from kitchen_core.train.renderers import RenderError
 from kitchen_core.train.schemas import RowError
 from kitchen_core.train.tokenization import TokenizationDiffers
 from kitchen_core.workflow.checkpoint import ResumeError
+from kitchen_daemon.secrets import UnreadableSecrets, UnsafeSecrets
 
 EXPECTED = (
     ConfigError,
@@ -24,4 +25,6 @@ EXPECTED = (
     RowError,
     StoreError,
     TokenizationDiffers,
+    UnreadableSecrets,
+    UnsafeSecrets,
 )

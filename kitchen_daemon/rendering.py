@@ -16,6 +16,7 @@ from kitchen_core.home import Home
 from kitchen_core.store.store import Store
 from kitchen_daemon.models import Model, Problem, Rendering, RenderRequest
 from kitchen_daemon.process import kill_group
+from kitchen_daemon.secrets import redactor
 from kitchen_daemon.submission import Submissions
 from kitchen_daemon.workers import FIXED_AT_SPAWN
 
@@ -135,8 +136,9 @@ class Renderings:
 
     def _keep(self, printed: bytes) -> None:
         """What libraries and tracebacks say is for the daemon's log."""
+        clean = redactor(self._home).text(printed.decode(errors="replace"))
         with self._home.daemon_log.open("ab") as log:
-            log.write(printed)
+            log.write(clean.encode())
 
 
 def _stopping() -> RenderingFailed:

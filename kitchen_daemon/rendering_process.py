@@ -30,7 +30,7 @@ from kitchen_daemon.expected import EXPECTED
 from kitchen_daemon.models import Problem, RenderedMix, Rendering
 from kitchen_daemon.rendering import RenderAnswer, RenderTask
 from kitchen_daemon.resolving import make_resolver
-from kitchen_daemon.secrets import read_secrets
+from kitchen_daemon.secrets import print_without_keys, read_secrets
 from kitchen_daemon.showing import Showing, showing
 
 _GRACE_SECONDS = 2  # beyond which a process whose daemon is gone ends itself
@@ -41,6 +41,7 @@ def main() -> None:
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         task = RenderTask.model_validate_json(sys.stdin.buffer.read())
+        print_without_keys(Home(Path(task.home)))
         signal.alarm(math.ceil(task.seconds) + _GRACE_SECONDS)
         answers.write(answer(task).model_dump_json().encode())
 

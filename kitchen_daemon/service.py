@@ -23,6 +23,7 @@ from kitchen_daemon.dispatch import Dispatcher
 from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.rendering import Renderings
 from kitchen_daemon.reserve import keep_reserve
+from kitchen_daemon.secrets import print_without_keys
 from kitchen_daemon.server import Server
 from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.streams import ChangeFeed
@@ -43,6 +44,7 @@ def serve(home: Home, standby_delay_s: float) -> None:
 
     standby_delay_s: from giving a worker its run to starting the one that waits for the next.
     """
+    print_without_keys(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     home.make()

@@ -11,7 +11,7 @@ from kitchen_daemon.adapter_models import GOOD
 from kitchen_daemon.adapters import broken_adapters, port_uses
 from kitchen_daemon.models import Check
 from kitchen_daemon.probing import Asked, probe_all
-from kitchen_daemon.secrets import UnsafeSecrets, read_secrets
+from kitchen_daemon.secrets import UnreadableSecrets, UnsafeSecrets, read_secrets
 
 DEFAULT = "dev"
 
@@ -24,6 +24,9 @@ def examine_manifests(home: Home, *, probe: bool) -> Iterator[Check]:
         secrets = read_secrets(home)
     except UnsafeSecrets as error:
         yield Check(name="secrets", ok=False, detail=str(error), hint=f"chmod 600 {home.secrets}")
+        return
+    except UnreadableSecrets as error:
+        yield Check(name="secrets", ok=False, detail=str(error))
         return
     usable: list[Asked] = []
     for name in manifest_names(home.root):

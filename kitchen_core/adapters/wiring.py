@@ -9,7 +9,7 @@ from typing import Any
 from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest
 from kitchen_core.adapters.readiness import check_ready
-from kitchen_core.adapters.retry import retrying
+from kitchen_core.adapters.retry import Retried, retrying
 from kitchen_core.train.ports.adapter import Adapter, PortName
 from kitchen_core.train.ports.notices import Notify, nobody
 
@@ -31,9 +31,9 @@ class Wiring:
         self._connected: dict[PortName, Any] = {}
 
     def connect(self, port: PortName) -> Any:
-        """The port's adapter, the same instance at every call; a remote one asks again as the
-        manifest's retry policy says. Raises a PortError where nothing serves the port, or what it needs
-        is not here.
+        """The port's adapter, the same instance at every call; one without retries of its own asks again as
+        the manifest's retry policy says. Raises a PortError where nothing serves the port, or what it
+        needs is not here.
         """
         if port not in self._connected:
             check_ready(self._manifest, (port,), self._secrets)
@@ -54,9 +54,10 @@ class Wiring:
         choice = self._manifest.ports[port]
         adapter = find_adapters().by_name[choice.adapter]
         client = adapter.ports[port](**choice.options, **self._given(adapter))
-        if adapter.offline or adapter.own_retries:
+        if adapter.own_retries:
             return client
-        return retrying(client, self._manifest.retry)
+        whose = Retried(port, adapter.name, adapter.offline, self._notify)
+        return retrying(client, self._manifest.retry, whose)
 
     def _given(self, adapter: Adapter) -> dict[str, Any]:
         """What an adapter gets beside its options, as far as it asks for it."""

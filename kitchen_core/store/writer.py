@@ -16,6 +16,7 @@ from kitchen_core.store.metrics import delete_beyond
 from kitchen_core.store.records import StoredArtifact, json_text
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.ports import ArtifactRecord, MetricRow, Node
+from kitchen_core.telemetry.redaction import NOTHING_SECRET, Redactor
 from kitchen_core.telemetry.schema import (
     EventKind,
     Intent,
@@ -31,18 +32,26 @@ MADE = "made"
 class RunWriter:
     """The store as one attempt of a run sees it: `telemetry.ports.RunLog`.
 
-    Every method raises StaleAttempt once the attempt was replaced or declared over, having written nothing.
+    redactor: takes keys out of events and of how the run ended. Every method raises StaleAttempt once the
+    attempt was replaced or declared over, having written nothing.
     """
 
-    def __init__(self, store: Store, run_id: str, attempt: int) -> None:
+    def __init__(
+        self, store: Store, run_id: str, attempt: int, redactor: Redactor = NOTHING_SECRET
+    ) -> None:
         self.run_id = run_id
         self.attempt = attempt
         self._store = store
+        self._redactor = redactor
         self._node = run_node(run_id, store.get_run(run_id).name)
 
     def append(self, events: Sequence[NewEvent]) -> None:
         """Number and keep the events, in order."""
-        self._store.append_events(self.run_id, events, self.attempt)
+        clean = [
+            event.model_copy(update={"metadata": self._redactor.value(event.metadata)})
+            for event in events
+        ]
+        self._store.append_events(self.run_id, clean, self.attempt)
 
     def write_metrics(self, rows: Iterable[MetricRow]) -> None:
         """Keep the values; a step written again replaces the old value."""
@@ -53,7 +62,11 @@ class RunWriter:
     ) -> None:
         """Change the run's status and append its event, in one durable commit."""
         self._store.transition(
-            self.run_id, status, expect_attempt=self.attempt, reason=reason, error=error
+            self.run_id,
+            status,
+            expect_attempt=self.attempt,
+            reason=self._redactor.value(reason),
+            error=error and RunError(**self._redactor.value(error.model_dump())),
         )
 
     def intent(self) -> Intent | None:

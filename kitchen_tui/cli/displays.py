@@ -11,7 +11,7 @@ from rich.live import Live
 
 from kitchen_core.telemetry.schema import Event, EventKind
 from kitchen_daemon.models import StreamItem
-from kitchen_tui.cli.run_view import RunView
+from kitchen_tui.cli.run_view import RunView, is_notice
 from kitchen_tui.cli.views.watching import evaluation_words, log_words, progress_words
 
 FRAMES_PER_SECOND = 4
@@ -105,7 +105,7 @@ class LineDisplay:
     def _say_event(self, event: Event) -> None:
         if event.kind is EventKind.EVAL_COMPLETED:
             self._write(f"evaluated  {evaluation_words(event)}")
-        elif event.kind is EventKind.LOG:
+        elif event.kind is EventKind.LOG or is_notice(event):
             self._write(log_words(event))
         elif event.kind in _TOLD:
             step = f" at step {event.step}" if event.step else ""

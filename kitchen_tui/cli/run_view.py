@@ -47,6 +47,8 @@ class RunView:
         """Learn one item."""
         for point in item.metrics or ():
             self._take_point(point)
+        if item.metrics and self.note and is_notice(self.note):
+            self.note = None  # it goes on
         if item.event:
             self._take_event(item.event)
 
@@ -76,6 +78,8 @@ class RunView:
                 self.stage = event.stage
             case EventKind.EVAL_COMPLETED:
                 self.evaluation = event
+            case EventKind.PORT_RETRIED | EventKind.PORT_WAITING:
+                self.note = event
             case EventKind.LOG:
                 self.note = event
                 if is_warning(event):
@@ -102,6 +106,11 @@ class RunView:
 def is_warning(event: Event) -> bool:
     """Whether a run has something to say that its owner should know."""
     return event.kind is EventKind.LOG and event.metadata.get("level") == "warning"
+
+
+def is_notice(event: Event) -> bool:
+    """Whether an adapter asks again, or waits."""
+    return event.kind in (EventKind.PORT_RETRIED, EventKind.PORT_WAITING)
 
 
 def headline(names: Iterable[str]) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +15,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
+Fault = Response | Callable[[Request], Response]
 MODEL = "parrot"
 KEY = "sk-good"
 
@@ -24,11 +26,12 @@ KEY = "sk-good"
 class ChatDouble:
     """The one model `parrot` repeats what it is asked, in at most so many words.
 
-    faults: answered first. asked: the bodies of all requests, and headers: theirs. needs_key: whether
-    only KEY is let in. message, finish_reason: said in place of the answer's own.
+    faults: answered first, None stands for the model's answer. asked: the bodies of all requests, and
+    headers: theirs. needs_key: whether only KEY is let in. message, finish_reason: said in place of the
+    answer's own. hung: how many requests HANGS has left without an answer.
     """
 
-    faults: list[Response] = field(default_factory=list)
+    faults: list[Fault | None] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     needs_key: bool = False
@@ -36,6 +39,9 @@ class ChatDouble:
     message: dict[str, Any] | None = None
     finish_reason: str | None = None
     address: str = ""
+    hung: int = 0
+    down: bool = False
+    """Every request is answered that the server is down."""
 
     async def models(self, request: Request) -> Response:
         if self.faults:
@@ -48,8 +54,13 @@ class ChatDouble:
         self.asked.append(body)
         self.headers.append(dict(request.headers))
         await asyncio.sleep(self.hangs_s)
-        if self.faults:
-            return self.faults.pop(0)
+        if self.down:
+            return error(503, "overloaded")
+        fault = self.faults.pop(0) if self.faults else None
+        if fault is HANGS:
+            self.hung += 1
+        if fault is not None:
+            return fault if isinstance(fault, Response) else fault(request)
         if self.needs_key and request.headers.get("authorization") != f"Bearer {KEY}":
             return error(401, "invalid_api_key")
         if body["model"] != MODEL:
@@ -73,6 +84,56 @@ def error(status: int, code: str, **headers: str) -> Response:
     return JSONResponse(body, status, {k.replace("_", "-"): v for k, v in headers.items()})
 
 
+def echoing(status: int) -> Callable[[Request], Response]:
+    """An error of a careless server: its message has the request's headers in it."""
+
+    def answer(request: Request) -> Response:
+        message = f"refused: {dict(request.headers)}"
+        return JSONResponse({"error": {"message": message, "code": "refused"}}, status)
+
+    return answer
+
+
+def garbage() -> Response:
+    """No answer at all, by its look."""
+    return Response("<html>It works!</html>", media_type="text/html")
+
+
+def empty_answer() -> Response:
+    """JSON that is no answer."""
+    return JSONResponse({"hello": "world"})
+
+
+class _Hangs(Response):
+    """Says nothing until the other side has gone."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+
+class _Partial(Response):
+    """Announces an answer, sends a part of it, and closes the connection."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b'{"id": "1", "ch', "more_body": True})
+
+
+class _Disconnects(Response):
+    """Closes the connection without a word."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        cycle: Any = getattr(receive, "__self__", None)  # uvicorn's; ASGI has no word for this
+        cycle.transport.abort()
+
+
+HANGS = _Hangs()
+PARTIAL = _Partial()
+DISCONNECTS = _Disconnects()
+
+
 @contextmanager
 def serve_chat(double: ChatDouble) -> Iterator[ChatDouble]:
     """The server on a free port of loopback, in a thread of its own."""
@@ -80,7 +141,9 @@ def serve_chat(double: ChatDouble) -> Iterator[ChatDouble]:
     double.address = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
     chat = Route("/v1/chat/completions", double.chat, methods=["POST"])
     app = Starlette(routes=[chat, Route("/v1/models", double.models)])
-    config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, log_level="critical", lifespan="off", date_header=False, timeout_graceful_shutdown=1
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
     thread.start()

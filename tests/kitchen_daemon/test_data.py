@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from kitchen_core.folder_locks import alone_in
 from kitchen_daemon.models import Launch
 from tests.doubles.hub import HubDouble, Repo, serve
-from tests.kitchen_daemon.support import QUICK, final_sha256
+from tests.kitchen_daemon.support import QUICK, final_sha256, happened
 from tests.rows import chat, write_jsonl
 
 SHORT = QUICK | {"max_steps": 4, "save_every": 0}
@@ -59,7 +60,7 @@ def test_a_hub_dataset_is_pinned_to_the_commit_that_was_fetched_first(daemon, hu
 def test_a_hub_dataset_that_is_not_there_fails_the_run_with_what_to_do(daemon, hub):
     run = daemon.settled(launched(daemon, dataset="org/nothing").id)
     assert run.status == "failed"
-    assert "there is no such repository" in run.error.message
+    assert "there is no dataset org/nothing" in run.error.message
     assert run.error.hint
 
 
@@ -83,3 +84,13 @@ def test_a_mixed_run_has_an_edge_and_an_event_for_every_set(daemon, hub, tmp_pat
     assert {f"artifact:{event.metadata['sha256']}" for event in events} == {
         source for _, source in edges
     }
+
+
+def test_a_run_tells_that_it_waits_for_another_process_to_fetch(daemon, hub, tmp_path):
+    with alone_in(tmp_path / "kept" / "org" / "chat", lambda: None):
+        run = launched(daemon, dataset="org/chat")
+        *_, told = daemon.until(run.id, happened("port.waiting"))
+    assert told.event.metadata["message"] == "another process is fetching org/chat"
+    assert told.event.metadata["asked"] == "fetch org/chat"
+    run = daemon.settled(run.id)
+    assert (run.status, run.error) == ("completed", None)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+from threading import Event as Signal
 
 import pytest
 
 from kitchen_daemon.hub_models import HubModelInfo, UploadInfo, UploadPlan
 from kitchen_tui.cli.errors import Exit
-from tests.kitchen_tui.support import RUN_ID, Refusal
+from tests.kitchen_tui.support import RUN_ID, Refusal, kitchen
 
 CARD = "---\ntags: []\n---\n\n# mine\n"
 PLAN = UploadPlan(run=RUN_ID, repo="me/mine", sha256="a" * 64, size_bytes=4_900_000_000, card=CARD)
@@ -87,3 +89,22 @@ def test_nothing_found_is_said(stub, command):
     assert (said.code, said.out) == (0, "")
     assert said.err == "No model on the hub has 'nothing' in its name.\n"
     assert command("hub", "nothing", "--json").out == "[]\n"
+
+
+def test_who_stops_waiting_is_told_that_the_daemon_goes_on(stub, home):
+    asked, ended = Signal(), Signal()
+
+    def upload(body):
+        asked.set()
+        ended.wait(30)
+        return MADE
+
+    stub.answers[f"POST /runs/{RUN_ID}/upload"] = upload
+    process = kitchen(home, "upload", "first", "me/mine")
+    assert asked.wait(30)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    ended.set()
+    assert (process.returncode, out) == (Exit.INTERRUPTED, "")
+    assert "the daemon goes on with the upload" in err
+    assert "Traceback" not in err

@@ -10,6 +10,9 @@ from huggingface_hub import hf_raise_for_status, set_client_factory
 from huggingface_hub.errors import HfHubHTTPError
 from huggingface_hub.utils._http import hf_request_event_hook
 
+TIMEOUT = httpx2.Timeout(60.0, connect=10.0)
+"""Seconds of silence after which a hub counts as gone; the library by itself waits for ever."""
+
 _MAY_PASS = (408, 429, 500, 502, 503, 504)
 """Answers after which the library would sleep and ask again."""
 
@@ -29,9 +32,9 @@ def ask_once() -> None:
 
 
 def _new_client() -> httpx2.Client:
-    """The library's default client, but for the retries."""
+    """The library's default client, but for the retries and the patience."""
     hooks = {"request": [hf_request_event_hook]}
-    return _AskingOnce(event_hooks=hooks, follow_redirects=True, timeout=None)
+    return _AskingOnce(event_hooks=hooks, follow_redirects=True, timeout=TIMEOUT)
 
 
 class _AskingOnce(httpx2.Client):

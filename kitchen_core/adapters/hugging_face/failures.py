@@ -17,6 +17,7 @@ from huggingface_hub.errors import (
 
 from kitchen_core.adapters.hugging_face.access import Asking
 from kitchen_core.adapters.hugging_face.client import Interrupted
+from kitchen_core.adapters.retry_after import retry_after
 from kitchen_core.train.ports.errors import (
     AuthError,
     GatedError,
@@ -83,7 +84,7 @@ def _from_answer(error: HfHubHTTPError, asking: Asking) -> PortError:
     if status == 429:
         return RateLimited(
             "the hub asks to slow down",
-            retry_after=_seconds(error.response.headers.get("retry-after")),
+            retry_after=retry_after(error.response.headers),
             hint=f"Wait a little; a token in {token_env} raises the limit.",
         )
     if status >= 500:
@@ -139,13 +140,6 @@ def first_line(error: BaseException) -> str:
     """What an error says, cut to a line."""
     said = str(error).strip() or type(error).__name__
     return said.partition("\n")[0]
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return float(header) if header else None
-    except ValueError:  # a date: rare, and the policy's own waits will do
-        return None
 
 
 def _named(error: PortError, asking: Asking) -> PortError:

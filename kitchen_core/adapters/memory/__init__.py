@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from kitchen_core.adapters.memory.blobs import MemoryBlobs
 from kitchen_core.adapters.memory.bridge import MemoryBridge
 from kitchen_core.adapters.memory.checkpoints import MemoryCheckpoints
 from kitchen_core.adapters.memory.datasets import MemoryDatasets
+from kitchen_core.adapters.memory.faults import KINDS, told_to_fail
 from kitchen_core.adapters.memory.hub import MemoryHub
 from kitchen_core.adapters.memory.llm import MemoryLlm
 from kitchen_core.adapters.memory.session import MemoryTraining
-from kitchen_core.train.ports.adapter import Adapter
+from kitchen_core.train.ports.adapter import Adapter, PortName
+
+_DOUBLES: Mapping[PortName, Callable[[], Any]] = {
+    "training_client": MemoryTraining,
+    "checkpoints": MemoryCheckpoints,
+    "dataset_reader": MemoryDatasets,
+    "model_hub": MemoryHub,
+    "dataset_hub": MemoryHub,
+    "blob_store": MemoryBlobs,
+    "python_bridge": MemoryBridge,
+    "llm": MemoryLlm,
+}
 
 adapter = Adapter(
     name="memory",
     summary="In-memory doubles for tests: a bigram model in numpy",
-    ports={
-        "training_client": MemoryTraining,
-        "checkpoints": MemoryCheckpoints,
-        "dataset_reader": MemoryDatasets,
-        "model_hub": MemoryHub,
-        "dataset_hub": MemoryHub,
-        "blob_store": MemoryBlobs,
-        "python_bridge": MemoryBridge,
-        "llm": MemoryLlm,
-    },
+    ports={port: told_to_fail(port, double) for port, double in _DOUBLES.items()},
+    options={"faults": f"How the first calls fail, one word a call: {', '.join(KINDS)}"},
 )

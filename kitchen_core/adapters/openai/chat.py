@@ -64,7 +64,12 @@ class OpenAIChat:
                 **({"tools": list(conversation.tools)} if conversation.tools else {}),
             }
             completion = await self._client.chat.completions.create(**request)
-            return _answer(completion)
+            try:
+                return _answer(completion)
+            except (AttributeError, TypeError) as error:  # the SDK passes on whatever came
+                raise Unavailable(
+                    "the server's answer can't be read", hint="Check that base_url is right."
+                ) from error
 
     async def probe(self) -> str:
         """Which server answers, and how many models it offers. Raises as `answer` does."""

@@ -13,6 +13,7 @@ from openai import (
     OpenAIError,
 )
 
+from kitchen_core.adapters.retry_after import retry_after
 from kitchen_core.train.ports.errors import (
     AuthError,
     InvalidRequest,
@@ -71,7 +72,7 @@ def _from_answer(error: APIStatusError) -> PortError:
             return AuthError(f"the account is used up: {said}", hint="Add credit to the account.")
         return RateLimited(
             f"the server asks to slow down: {said}",
-            retry_after=_seconds(error.response.headers.get("retry-after")),
+            retry_after=retry_after(error.response.headers),
             hint="Wait a little, or lower concurrency in the manifest.",
         )
     if status in (408, 409) or status >= 500:
@@ -81,13 +82,6 @@ def _from_answer(error: APIStatusError) -> PortError:
             f"the server won't answer this: {said}", hint="Look at what was asked."
         )
     return PortError(f"the server answers {status}: {said}", hint="Look at what was asked.")
-
-
-def _seconds(header: str | None) -> float | None:
-    try:
-        return float(header) if header else None
-    except ValueError:  # a date: rare, and the policy's own waits will do
-        return None
 
 
 def _named(error: PortError, asked: str) -> PortError:

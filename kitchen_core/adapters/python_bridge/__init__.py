@@ -35,6 +35,7 @@ adapter = Adapter(
     name="python_bridge",
     summary="Python libraries in processes with a time and a memory limit per call",
     ports={"python_bridge": _connect},
+    own_retries=True,  # what was never begun; what took too long would do so again
     options={
         "libraries": "Which libraries to call: math_verify, sympy, pylatexenc",
         "functions": "Other functions to call, a name to MODULE:FUNCTION each",

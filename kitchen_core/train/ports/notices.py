@@ -24,6 +24,19 @@ class Notice:
     attempt: int | None = None
     wait_s: float | None = None
 
+    def __str__(self) -> str:
+        """One line: who, what, and what comes next."""
+        line = f"{self.port}/{self.adapter}: {self.message}"
+        if self.kind == "waiting":
+            return f"{line}; asking again in {_seconds(self.wait_s)}" if self.wait_s else line
+        if self.wait_s is None:
+            return f"{line}; attempt {self.attempt} was the last"
+        return f"{line}; attempt {(self.attempt or 0) + 1} in {_seconds(self.wait_s)}"
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.1f}".removesuffix(".0") + " s"
+
 
 Notify = Callable[[Notice], None]
 """Takes a notice, from any thread."""

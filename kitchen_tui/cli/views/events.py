@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from kitchen_core.telemetry.schema import Event
+from kitchen_core.telemetry.schema import Event, EventKind
+from kitchen_core.train.ports.notices import Notice
+from kitchen_tui.cli.run_view import is_notice
 from kitchen_tui.cli.views.style import shown
 from kitchen_tui.format import clock, number, one_line
 
@@ -19,6 +21,17 @@ _ELSEWHERE = ("segments", "tokens", "chosen_tokens", "rejected_tokens", "turns",
 def event_line(event: Event) -> str:
     """Time, step, kind, and what there is to say."""
     step = "" if event.step is None else str(event.step)
+    said = notice_words(event) if is_notice(event) else _measured(event)
+    return f"{clock(event.at)}  {step:>6}  {event.kind:<18}{said}".rstrip()
+
+
+def notice_words(event: Event) -> str:
+    """What an adapter has to say: who, what, and what comes next."""
+    kind = "retried" if event.kind is EventKind.PORT_RETRIED else "waiting"
+    return one_line(str(Notice(kind, **event.metadata)), sys.maxsize)
+
+
+def _measured(event: Event) -> str:
     told = {name: number(value) for name, value in event.measurements.items()}
     told |= {
         name: _said(name, value)
@@ -26,7 +39,7 @@ def event_line(event: Event) -> str:
         if value is not None and name not in _ELSEWHERE
     }
     words = [event.stage or "", *(f"{name}={value}" for name, value in told.items())]
-    return f"{clock(event.at)}  {step:>6}  {event.kind:<18}{' '.join(filter(None, words))}".rstrip()
+    return " ".join(filter(None, words))
 
 
 def _said(name: str, value: Any) -> str:

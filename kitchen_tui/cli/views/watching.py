@@ -12,7 +12,8 @@ from rich.text import Text
 from kitchen_core.telemetry.schema import Event
 from kitchen_tui.charts import line_chart
 from kitchen_tui.cli.measures import measures_in
-from kitchen_tui.cli.run_view import RunView, is_warning
+from kitchen_tui.cli.run_view import RunView, is_notice, is_warning
+from kitchen_tui.cli.views.events import notice_words
 from kitchen_tui.cli.views.runs import steps, time_left
 from kitchen_tui.cli.views.samples.lines import sample_line
 from kitchen_tui.cli.views.style import NARROW, status_text
@@ -60,7 +61,9 @@ def evaluation_words(event: Event) -> str:
 
 
 def log_words(event: Event) -> str:
-    """What a run has to say, a warning by that word."""
+    """What a run or an adapter has to say, a warning by that word."""
+    if is_notice(event):
+        return notice_words(event)
     prefix = "warning: " if is_warning(event) else ""
     return f"{prefix}{event.metadata.get('message', '')}"
 

@@ -18,12 +18,21 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from tests.doubles.hub.faults import Faults, cut_short, damaged, error, rate_limited, takes
+from tests.doubles.hub.faults import Faults, cut_short, damaged, echoing, error, rate_limited, takes
 from tests.doubles.hub.repos import LARGE, Repo, etag
 from tests.doubles.hub.writing import ACCOUNT, READ_TOKEN, Writing
 from tests.doubles.hub.xet import XetStorage
 
-__all__ = ["GOOD_TOKEN", "OTHER_TOKEN", "READ_TOKEN", "HubDouble", "Repo", "rate_limited", "serve"]
+__all__ = [
+    "GOOD_TOKEN",
+    "OTHER_TOKEN",
+    "READ_TOKEN",
+    "HubDouble",
+    "Repo",
+    "echoing",
+    "rate_limited",
+    "serve",
+]
 
 GOOD_TOKEN = "hf_good"
 OTHER_TOKEN = "hf_other"
@@ -155,7 +164,8 @@ class HubDouble(Faults, Writing):
         """What is wrong whatever is asked."""
         self.note(request)
         if self.faults:
-            return self.faults.pop(0)
+            fault = self.faults.pop(0)
+            return fault if isinstance(fault, Response) else fault(request)
         if self.down in request.url.path:
             return error(self.down_status, None, "Not now")
         token = _token(request)

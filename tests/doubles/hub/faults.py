@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 
@@ -18,7 +19,7 @@ class Faults:
     length with other bytes, so many times. cut: files whose connection breaks in the middle, so many times.
     """
 
-    faults: list[Response] = field(default_factory=list)
+    faults: list[Response | Callable[[Request], Response]] = field(default_factory=list)
     withheld: set[str] = field(default_factory=set)
     down: str = "never"
     down_status: int = 503
@@ -35,6 +36,11 @@ def error(status: int, code: str | None, message: str) -> Response:
 def rate_limited(seconds: int) -> Response:
     """The answer of a hub that is asked too often."""
     return Response("", 429, headers={"retry-after": str(seconds)})
+
+
+def echoing(status: int) -> Callable[[Request], Response]:
+    """An error of a careless hub: its message has the request's headers in it."""
+    return lambda request: error(status, None, f"refused: {dict(request.headers)}")
 
 
 def damaged(path: Path, headers: dict[str, str]) -> Response:

@@ -169,3 +169,53 @@ async def test_a_gated_dataset_stays_gated_when_it_is_already_here(connect, serv
     with pytest.raises(GatedError) as refused:
         await connect().fetch_dataset("org/gated")
     assert "MY_TOKEN" in refused.value.hint
+
+
+async def test_of_a_subset_that_is_a_folder_only_that_is_fetched(connect, served, double):
+    (served / "README.md").write_text(
+        "---\nconfigs:\n- {config_name: small, data_dir: small}\n"
+        "- {config_name: huge, data_dir: huge}\n---\n"
+    )
+    write_jsonl(served / "small" / "train.jsonl", CHAT)
+    write_jsonl(served / "huge" / "train.jsonl", CHAT[:1])
+    data = await connect().fetch_dataset("org/open", subset="small")
+    assert list(data.splits["train"]) == CHAT
+    assert not any("huge" in asked for asked in double.requests)
+
+
+async def test_a_subset_that_lost_a_file_is_made_whole_again(connect, served, double, tmp_path):
+    (served / "README.md").write_text(CARD)
+    parquet_file(served / "data" / "train-0.parquet", CHAT[:1])
+    parquet_file(served / "data" / "test_sft-0.parquet", CHAT[:1])
+    write_jsonl(served / "huge" / "part-0.jsonl", CHAT)
+    first = await connect().fetch_dataset("org/open", subset="default")
+    (place,) = (tmp_path / "kept" / "org" / "open").glob("*+default")
+    (place / "data" / "train-0.parquet").unlink()
+    double.requests.clear()
+    again = await connect().fetch_dataset("org/open", first.commit, "default")
+    assert list(again.splits["train"]) == CHAT[:1]
+    assert not any("test_sft" in asked or "huge" in asked for asked in double.requests)
+
+
+async def test_without_a_network_a_branch_names_the_commit_and_subset_that_are_here(
+    connect, served, double
+):
+    (served / "README.md").write_text(CARD)
+    parquet_file(served / "data" / "train-0.parquet", CHAT[:1])
+    parquet_file(served / "data" / "test_sft-0.parquet", CHAT[:1])
+    data = await connect().fetch_dataset("org/open", subset="default")
+    double.down = "/"
+    with pytest.raises(Unavailable) as refused:
+        await connect().fetch_dataset("org/open", subset="default")
+    assert f"hf:org/open@{data.commit}#default is here" in refused.value.hint
+    with pytest.raises(Unavailable) as refused:
+        await connect().fetch_dataset("org/open", subset="huge")
+    assert "is here" not in refused.value.hint
+
+
+async def test_a_subsets_name_stays_within_the_folder(connect, served, tmp_path):
+    write_jsonl(served / "train.jsonl", CHAT)
+    with pytest.raises(InvalidRequest):
+        await connect().fetch_dataset("org/open", subset="../../../outside")
+    assert not (tmp_path / "outside").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"served", "kept"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 
 import httpx2
@@ -9,6 +10,7 @@ import pytest
 from huggingface_hub.utils import http_backoff
 from starlette.responses import Response
 
+from kitchen_core.adapters.hugging_face import client
 from kitchen_core.adapters.hugging_face.access import Access
 from kitchen_core.adapters.hugging_face.client import Interrupted, ask_once
 from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
@@ -62,6 +64,13 @@ def test_the_client_itself_asks_once_where_nobody_listens():
     with pytest.raises(Interrupted) as given_up:
         http_backoff("GET", "http://127.0.0.1:9")
     assert isinstance(given_up.value.__cause__, httpx2.ConnectError)
+
+
+def test_a_hub_that_says_nothing_counts_as_gone(monkeypatch):
+    monkeypatch.setattr(client, "TIMEOUT", httpx2.Timeout(0.05))
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(Interrupted) as given_up:
+        client._new_client().get(f"http://127.0.0.1:{silent.getsockname()[1]}")
+    assert isinstance(given_up.value.__cause__, httpx2.ReadTimeout)
 
 
 async def test_a_missing_file_leaves_no_folder_that_looks_complete(connect, double, tmp_path):

@@ -171,3 +171,28 @@ async def test_nothing_of_the_run_is_in_a_process():
 def modules(names: list[str]) -> list[str]:
     """Those of the modules that this process has imported."""
     return [name for name in names if name in sys.modules]
+
+
+def test_keys_do_not_come_into_the_processes():
+    """In an interpreter of its own, whose fork server begins with the keys in its environment."""
+    said = subprocess.run(
+        [sys.executable, "-c", _ASKS_FOR_A_KEY],
+        env={**os.environ, "HF_TOKEN": "planted", "HARMLESS": "stays"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "[None, 'stays']\n"
+
+
+_ASKS_FOR_A_KEY = """
+import asyncio
+from kitchen_core.adapters.python_bridge import adapter
+
+async def main():
+    bridge = adapter.ports["python_bridge"](functions={"getenv": "os:getenv"}, timeout_s=20)
+    print(await bridge.map("getenv", [["HF_TOKEN"], ["HARMLESS"]]))
+    await bridge.close()
+
+asyncio.run(main())
+"""
