@@ -17,7 +17,7 @@ class Around:
     """
 
     def __new__(cls, client: Any, *others: Any) -> Around:  # noqa: D102
-        return super().__new__(_with_members_of(type(client), cls))
+        return object.__new__(_with_members_of(type(client), cls))
 
     def __init__(self, client: Any) -> None:
         self._client = client

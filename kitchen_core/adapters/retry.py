@@ -94,8 +94,9 @@ class _Call:
 
     async def answer(self, request: Callable[[], Awaitable[Any]]) -> Any:
         """What the request gives in the end. Raises its last error, or Timeout at the deadline."""
+        limit = asyncio.timeout_at(self._deadline)
         try:
-            async with asyncio.timeout_at(self._deadline) as limit:
+            async with limit:
                 return await self._asked(request)
         except TimeoutError as error:
             if not limit.expired():
