@@ -68,6 +68,7 @@ class Kitchen:
     shelf: Shelf
     submissions: Submissions
     renderings: Renderings
+    transfers: Transfers
     dispatcher: Dispatcher
     feed: ChangeFeed
     started_at: float
@@ -82,7 +83,7 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     _reading_routes(app, kitchen)
     _asking_routes(app, kitchen)
     _stream_route(app, kitchen)
-    transfer_routes(app, Transfers(kitchen.home, kitchen.store))
+    transfer_routes(app, kitchen.transfers)
     _problems(app)
     return app
 
