@@ -19,7 +19,8 @@ class Launch(Model):
     """A run to be queued.
 
     recipe: a name or the absolute path of a file. overrides: `{dotted.key: text or value}`, refs to
-    files absolute. after: runs to wait for. Higher priority runs first.
+    files absolute. adapters: on top of the manifest, of a `port` its adapter, of a `port.option` that
+    option's value as text. after: runs to wait for. Higher priority runs first.
     """
 
     recipe: str
@@ -40,7 +41,9 @@ class Launch(Model):
 
 
 class Plan(Model):
-    """What a launch would do: the answer to a dry run."""
+    """What a launch would do: the answer to a dry run. adapters: of a `port` its adapter, of a
+    `port.option` that option's value.
+    """
 
     recipe: str
     description: str
@@ -51,7 +54,7 @@ class Plan(Model):
     config_hash: str
     recipe_revision: str
     pins: dict[str, str]
-    adapters: dict[str, str]
+    adapters: dict[str, Any]
     after: list[str]
     drawing: list[str]
 
@@ -241,12 +244,15 @@ class DaemonStatus(Model):
 
 
 class Check(Model):
-    """One thing that `kitchen doctor` looked at."""
+    """One thing that `kitchen doctor` looked at. optional: nothing is wrong where it is not ok; it only
+    can't be used as things are.
+    """
 
     name: str
     ok: bool
     detail: str
     hint: str = ""
+    optional: bool = False
 
 
 class Problem(Model):

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from kitchen_core.config import ConfigError, RefRole, RunConfig, ref_fields
 from kitchen_core.explaining import explain
 from kitchen_core.recipe import Recipe, RecipeError, load_recipe
+from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.workflow.checking import check
 from kitchen_core.workflow.drawing import draw
 from kitchen_core.workflow.graph import GraphError, Workflow
@@ -30,7 +31,7 @@ class RecipeReading(BaseModel):
     workflow: str
     presets: dict[str, dict[str, Any]]
     requires: list[str]
-    ports: list[str]
+    ports: list[PortName]
     config: dict[str, Any]
     config_schema: dict[str, Any]
     resolved: dict[str, Any]

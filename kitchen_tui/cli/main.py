@@ -9,8 +9,11 @@ import typer
 from typer.exceptions import TyperException
 
 from kitchen_tui.cli.commands import (
+    adapters,
+    checkpoints,
     daemon,
     demo,
+    hub,
     launch,
     recipes,
     records,
@@ -52,6 +55,7 @@ def _kitchen(
 for command in (demo.demo, daemon.up, daemon.down, daemon.status, daemon.doctor):
     app.command()(command)
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(adapters.app, name="adapters")
 app.command(epilog=render.RENDER_EXAMPLES)(render.render)
 app.command(epilog=launch.RUN_EXAMPLES)(launch.run)
 for command in (runs.runs, runs.show, runs.watch):
@@ -65,10 +69,11 @@ for command in (
     records.lineage,
 ):
     app.command()(command)
-for command in (transfers.push, transfers.pull):
+for command in (hub.hub, hub.upload, transfers.push, transfers.pull):
     app.command()(command)
 for command in (launch.cancel, launch.pause, launch.resume, launch.retry):
     app.command()(command)
+app.add_typer(checkpoints.app, name="checkpoints")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -109,6 +111,13 @@ async def test_the_client_gives_it_without_a_session(backend, tokenizer):
     alone = await backend.client.tokenizer(backend.spec.model)
     assert alone.fingerprint == tokenizer.fingerprint
     assert alone.eos_token_ids == tokenizer.eos_token_ids
+
+
+async def test_it_needs_no_weights(backend, tokenizer, tmp_path):
+    lean = tmp_path / "lean"
+    shutil.copytree(backend.spec.model.folder, lean, ignore=shutil.ignore_patterns("*.safetensors"))
+    alone = await backend.client.tokenizer(ModelSource("org/tiny", lean))
+    assert alone.fingerprint == tokenizer.fingerprint
 
 
 async def test_of_a_folder_without_a_model_is_refused(backend, tmp_path):

@@ -59,7 +59,7 @@ class MemoryTraining:
 
     async def tokenizer(self, source: ModelSource) -> ByteTokenizer:
         """The tokenizer that a session on this model has."""
-        inspect_model_folder(source.folder)
+        inspect_model_folder(source.folder, weights=False)
         return ByteTokenizer()
 
 

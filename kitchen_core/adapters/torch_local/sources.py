@@ -7,9 +7,11 @@ from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_core.train.types import ModelSource
 
 
-def check_source(source: ModelSource) -> None:
-    """Raises NotFound or InvalidRequest where it can't be loaded."""
-    base = inspect_model_folder(source.folder)
+def check_source(source: ModelSource, *, weights: bool = True) -> None:
+    """Raises NotFound or InvalidRequest where it can't be loaded. weights: else its tokenizer alone
+    is to be.
+    """
+    base = inspect_model_folder(source.folder, weights=weights)
     if base.adapter_of is not None:
         raise InvalidRequest(
             f"{source.folder} is an adapter of {base.adapter_of}, not a whole model",
@@ -17,7 +19,7 @@ def check_source(source: ModelSource) -> None:
         )
     if source.adapter is None:
         return
-    if inspect_model_folder(source.adapter).adapter_of is None:
+    if inspect_model_folder(source.adapter, weights=weights).adapter_of is None:
         raise InvalidRequest(
             f"{source.adapter} is a whole model, not an adapter",
             hint="Give it as the model itself, without an adapter.",
