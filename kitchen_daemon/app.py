@@ -71,6 +71,7 @@ class Kitchen:
     shelf: Shelf
     submissions: Submissions
     renderings: Renderings
+    transfers: Transfers
     dispatcher: Dispatcher
     feed: ChangeFeed
     started_at: float
@@ -88,7 +89,7 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     adapter_routes(app, kitchen.home)
     checkpoint_routes(app, kitchen.home, kitchen.store)
     hub_routes(app, kitchen.home, kitchen.store)
-    transfer_routes(app, Transfers(kitchen.home, kitchen.store))
+    transfer_routes(app, kitchen.transfers)
     _problems(app, kitchen.home)
     return app
 

@@ -20,7 +20,7 @@ from kitchen_core.train.ports.errors import PortError
 from kitchen_daemon.checkpoint_models import CheckpointChange, CheckpointInfo
 from kitchen_daemon.checkpoints import CheckpointAnswer, CheckpointTask
 from kitchen_daemon.models import Problem
-from kitchen_daemon.secrets import read_secrets
+from kitchen_daemon.secrets import print_without_keys, read_secrets
 
 
 def main() -> None:
@@ -28,6 +28,7 @@ def main() -> None:
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         task = CheckpointTask.model_validate_json(sys.stdin.buffer.read())
+        print_without_keys(Home(Path(task.home)))
         answers.write(answer(task).model_dump_json().encode())
 
 

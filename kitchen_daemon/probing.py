@@ -14,6 +14,7 @@ from kitchen_core.home import Home
 from kitchen_daemon.adapter_models import PortState
 from kitchen_daemon.models import Model
 from kitchen_daemon.process import kill_group
+from kitchen_daemon.secrets import redactor
 from kitchen_daemon.workers import FIXED_AT_SPAWN
 
 PROBE_SECONDS = 10.0
@@ -59,8 +60,9 @@ def probe_all(
     task = ProbeTask(home=str(home.root), asked=list(asked), seconds=seconds)
     late = ProbeAnswer(state="unreachable", detail=f"no answer within {seconds:g} s")
     answers = [late] * len(asked)
+    clean = redactor(home)
     for line in _said(home, task).splitlines():
-        told = ProbeLine.model_validate_json(line)
+        told = ProbeLine(**clean.value(ProbeLine.model_validate_json(line).model_dump()))
         answers[told.index] = told.answer
     return answers
 

@@ -24,7 +24,7 @@ from kitchen_core.home import Home
 from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.train.ports.errors import PortError
 from kitchen_daemon.probing import START_SECONDS, Asked, ProbeAnswer, ProbeLine, ProbeTask
-from kitchen_daemon.secrets import read_secrets
+from kitchen_daemon.secrets import print_without_keys, read_secrets
 
 
 def main() -> None:
@@ -34,6 +34,7 @@ def main() -> None:
     with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         task = ProbeTask.model_validate_json(sys.stdin.buffer.read())
+        print_without_keys(Home(Path(task.home)))
         signal.alarm(math.ceil(task.seconds + START_SECONDS))  # should the daemon be gone
         ask_all(task, answers)
         os._exit(0)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from kitchen_core.adapters.manifest import find_adapters
+from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.home import Home
 from kitchen_core.telemetry.redaction import RedactedStream, Redactor, is_secret_name
 
@@ -68,7 +68,7 @@ def _redactor(home: Home, changed_ns: int, size: int) -> Redactor:
     del changed_ns, size  # another file is another answer
     asked_for = {
         name
-        for adapter in find_adapters().values()
+        for adapter in find_adapters().by_name.values()
         for name in (*adapter.secrets, *adapter.optional_secrets)
     }
     of_environment = {

@@ -28,6 +28,7 @@ from kitchen_daemon.server import Server
 from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.submission import Submissions
+from kitchen_daemon.transfers import Transfers
 
 logger = logging.getLogger(__name__)
 
@@ -92,6 +93,7 @@ async def _serve(
         shelf=shelf,
         submissions=submissions,
         renderings=Renderings(home, store, submissions),
+        transfers=Transfers(home, store),
         dispatcher=dispatcher,
         feed=feed,
         started_at=started_at,
@@ -99,6 +101,7 @@ async def _serve(
     server = Server(make_app(kitchen), home.socket, is_ours)
 
     def stop() -> None:
+        kitchen.transfers.close()
         kitchen.renderings.close()  # requests that wait for one are answered before the socket closes
         server.stop()
 

@@ -66,5 +66,6 @@ class Account:
     def _say(
         self, path: str, size: int, done: int, state: Literal["moving", "moved", "there"]
     ) -> None:
+        path = self._label.name if self._label.kind == "file" else path
         progress = FileProgress(path=path, size_bytes=size, done_bytes=done, state=state)
         self._tell(TransferItem(file=progress))

@@ -5,6 +5,7 @@ reads it any more.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import time
 from collections import defaultdict
@@ -40,6 +41,10 @@ TURN_S = 0.25
 """How often there is a line about what is on its way."""
 
 PING_S = 5.0
+_STOPPING = Problem(
+    message="the daemon is stopping",
+    hint="Start it with kitchen up; then the same command goes on.",
+)
 Work = Callable[[BlobStore, Tell], Coroutine[Any, Any, list[Transferred]]]
 
 
@@ -50,6 +55,12 @@ class Transfers:
         self._home = home
         self._store = store
         self._pulled: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tasks: set[asyncio.Task[TransferItem]] = set()
+
+    def close(self) -> None:
+        """End what is on its way; whoever watches it is told that the daemon is stopping."""
+        for task in self._tasks:
+            task.cancel()
 
     def push(self, request: PushRequest) -> AsyncIterator[str]:
         """The lines of a push."""
@@ -73,7 +84,8 @@ class Transfers:
 
     async def _lines(self, choice: BlobChoice, work: Work) -> AsyncIterator[str]:
         feed = _Feed()
-        task = asyncio.ensure_future(self._done(choice, work, feed))
+        task = asyncio.create_task(self._done(choice, work, feed))
+        self._tasks.add(task)
         said_at = time.monotonic()
         try:
             while not task.done():
@@ -84,9 +96,11 @@ class Transfers:
                 if time.monotonic() - said_at > PING_S:
                     said_at = time.monotonic()
                     yield "\n"
-            for item in (*feed.take(), task.result()):
+            last = TransferItem(problem=_STOPPING) if task.cancelled() else task.result()
+            for item in (*feed.take(), last):
                 yield _line(item)
         finally:
+            self._tasks.discard(task)
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
@@ -101,7 +115,23 @@ class Transfers:
             finally:
                 await wiring.close()
         except Exception as error:  # whatever went wrong is told to the user
-            return TransferItem(problem=_problem(error))
+            return TransferItem(problem=self._problem(error))
+
+    def _problem(self, error: Exception) -> Problem:
+        match error:
+            case PortError():
+                return Problem(message=error.message, hint=error.hint)
+            case StoreError() | ValueError() | PermissionError():
+                return Problem(message=str(error))
+            case OSError() if error.errno == errno.ENOSPC:
+                return Problem(
+                    message=f"the disk that holds {self._home.root} is full",
+                    hint="Free some space there; then the same command goes on.",
+                )
+            case OSError():
+                return Problem(message=f"the disk or a file failed: {error}")
+        logger.error("a transfer failed", exc_info=error)
+        return Problem(message=f"the daemon failed: {type(error).__name__}: {error}")
 
 
 class _Feed:
@@ -138,15 +168,3 @@ def _is_moving(item: TransferItem) -> bool:
 
 def _line(item: TransferItem) -> str:
     return item.model_dump_json(exclude_none=True) + "\n"
-
-
-def _problem(error: Exception) -> Problem:
-    match error:
-        case PortError():
-            return Problem(message=error.message, hint=error.hint)
-        case StoreError() | ValueError() | LookupError() | PermissionError():
-            return Problem(message=str(error.args[0] if error.args else error))
-        case OSError():
-            return Problem(message=f"the disk or a file failed: {error}")
-    logger.error("a transfer failed", exc_info=error)
-    return Problem(message=f"the daemon failed: {type(error).__name__}: {error}")

@@ -243,8 +243,6 @@ class AdapterBase(Table, table=True):
     the hash of what it led to.
     """
 
-    __tablename__ = "adapter_base"
-
     adapter_sha256: str = Field(primary_key=True)
     ref: str
     sha256: str | None

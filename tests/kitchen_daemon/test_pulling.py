@@ -252,3 +252,15 @@ async def test_a_push_that_nobody_reads_any_more_ends_and_the_next_goes_on(
     (done,) = items[-1].done or []
     assert done.moved_files == 1
     assert await LocalBlobs(kept).has(sha256)
+
+
+async def test_a_daemon_that_stops_says_so_to_those_who_watch(store, tmp_path):
+    sha256 = put(store, tmp_path / "tree")
+    transfers = Transfers(Home(store.home), store)
+    lines = transfers.push(PushRequest(what=sha256, manifest="test"))
+    waiting = asyncio.ensure_future(anext(aiter(lines)))
+    await asyncio.sleep(0)  # it begins
+    transfers.close()
+    item = TransferItem.model_validate_json(await waiting)
+    assert item.problem
+    assert "stopping" in item.problem.message
