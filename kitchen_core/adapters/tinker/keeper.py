@@ -35,7 +35,11 @@ class Keeper:
     def send_sampler(
         self, steps: int, *, lasting: bool
     ) -> Sent[tinker.types.SaveWeightsForSamplerResponse]:
-        """Ask for the weights to be kept for sampling."""
+        """Ask for the weights to be kept for sampling.
+
+        The SDK numbers this request only when its own thread gets to it, all others when they are made:
+        so nothing may be sent before this has its result. To be given back with `model.forget`.
+        """
 
         def save(
             client: tinker.TrainingClient,
@@ -43,7 +47,7 @@ class Keeper:
             name = _unique("sampler", steps)
             return client.save_weights_for_sampler(name, ttl_seconds=self._ttl(lasting))
 
-        return self.model.send(save, "reads" if lasting else "snapshot")
+        return self.model.send(save, "snapshot")
 
     async def load(self, path: str) -> None:
         """Go on from a state. Raises NotFound where the service has it no longer."""

@@ -227,6 +227,7 @@ class TinkerSession:
             kept = self._keeper.send_state(self._steps, lasting=True)
             sampled = self._keeper.send_sampler(self._steps, lasting=True)
             sampler = (await self._model.result("export", sampled)).path
+            self._model.forget(sampled)
             training = (await self._model.result("export", kept)).path
             note = RemoteWeights(bases.KEPT_BY, self._start.base, training, sampler)
             files = await self._keeper.adapter(sampler, self._steps)
@@ -237,7 +238,7 @@ class TinkerSession:
         """The weights of this turn, as the service keeps them."""
         async with turn:
             sent = self._keeper.send_sampler(self._steps, lasting=False)
-        await self._model.result("sampler", sent)
+            await self._model.result("sampler", sent)
         return Snapshot(self._service, self._model, sent)
 
     def _check_vocabulary(self, source: ModelSource) -> None:
