@@ -18,13 +18,14 @@ from kitchen_core.train.remote_weights import RemoteWeights
 from kitchen_core.train.types import ModelSource
 
 
-@dataclass(frozen=True)
+@dataclass
 class Samplers:
-    """Makes samplers of weights that the service keeps: they lie there as files, and outlive the model."""
+    """Makes samplers of weights that the service keeps. `closed` ends all of them."""
 
     service: Service
     tokenizer: HuggingFaceTokenizer
     limits: Limits
+    closed: bool = False
     _teachers: dict[ModelSource, TinkerSampler] = field(default_factory=dict)
 
     def trained(
@@ -39,6 +40,11 @@ class Samplers:
         async def again(error: PortError) -> tinker.SamplingClient:
             return await (await saving).client_again(error)
 
+        def check() -> None:
+            self._check_open()
+            if check_fresh:
+                check_fresh()
+
         def release() -> None:
             saving.add_done_callback(_release)
 
@@ -49,7 +55,7 @@ class Samplers:
             self.tokenizer,
             self.limits,
             what="live sampler" if check_fresh else "snapshot",
-            check_fresh=check_fresh or _nothing,
+            check_fresh=check,
             release=release,
             again=again,
         )
@@ -90,9 +96,14 @@ class Samplers:
             self.tokenizer,
             self.limits,
             what=what,
+            check_fresh=self._check_open,
             release=release,
             again=again,
         )
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise PortError("the session is closed", hint="Start a new one.")
 
     async def _client(self, base: str, note: RemoteWeights | None) -> tinker.SamplingClient:
         def create(service: tinker.ServiceClient) -> tinker.APIFuture[tinker.SamplingClient]:
@@ -104,7 +115,7 @@ class Samplers:
 
 
 def _nothing() -> None:
-    """Nothing is held here, and nothing goes stale."""
+    """Nothing is held here."""
 
 
 def _release(saved: asyncio.Future[Snapshot]) -> None:
