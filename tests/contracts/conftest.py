@@ -68,6 +68,7 @@ def _tinker(base: Path) -> Iterator[TrainingClient]:
     with serve_tinker(double):
         service = Service(KEY, base_url=double.base_url, project=None, timeout_s=60)
         yield TinkerTraining(service, base_model=BASE)
+        assert not double.asked("/telemetry"), "the SDK's telemetry is to be off"
 
 
 BASE = "org/tiny"

@@ -70,6 +70,7 @@ class TestSamples:
         [completions] = await session.sampler("live").sample(PROMPTS[:1], NEARLY_UNIFORM, n=8)
         assert len({tuple(completion.tokens) for completion in completions}) == 8
 
+    @pytest.mark.usefixtures("computes_here")
     async def test_do_not_depend_on_how_many_are_decoded_together(self, start):
         results = []
         for size in (1, 4, 64):

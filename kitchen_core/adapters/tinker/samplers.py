@@ -17,6 +17,12 @@ from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.remote_weights import RemoteWeights
 from kitchen_core.train.types import ModelSource
 
+Make = Callable[
+    [str, Callable[[tinker.ServiceClient], tinker.APIFuture[tinker.SamplingClient]]],
+    Awaitable[tinker.SamplingClient],
+]
+"""`Service.make` or `make_again`."""
+
 
 @dataclass
 class Samplers:
@@ -87,7 +93,7 @@ class Samplers:
         release: Callable[[], None],
     ) -> TinkerSampler:
         async def again(error: PortError) -> tinker.SamplingClient:
-            return await self._client(base, note)
+            return await self._client(base, note, self.service.make_again)
 
         return TinkerSampler(
             client,
@@ -105,13 +111,15 @@ class Samplers:
         if self.closed:
             raise PortError("the session is closed", hint="Start a new one.")
 
-    async def _client(self, base: str, note: RemoteWeights | None) -> tinker.SamplingClient:
+    async def _client(
+        self, base: str, note: RemoteWeights | None, make: Make | None = None
+    ) -> tinker.SamplingClient:
         def create(service: tinker.ServiceClient) -> tinker.APIFuture[tinker.SamplingClient]:
             if note is None:
                 return service.create_sampling_client(base_model=base)
             return service.create_sampling_client(model_path=note.sampler)
 
-        return await self.service.make("sampler", create)
+        return await (make or self.service.make)("sampler", create)
 
 
 def _nothing() -> None:

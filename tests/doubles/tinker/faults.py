@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from starlette.requests import Request
@@ -176,19 +176,6 @@ class Faults:
         gate = Gate()
         self._gates.append(gate)
         return gate
-
-
-@dataclass
-class Record:
-    """What the double was asked: methods and paths in order, headers, and telemetry that came."""
-
-    requests: list[str] = field(default_factory=list)
-    headers: list[dict[str, str]] = field(default_factory=list)
-    telemetry: list[dict[str, Any]] = field(default_factory=list)
-
-    def asked(self, path: str) -> int:
-        """How many requests had this in their path."""
-        return sum(path in request for request in self.requests)
 
 
 class _Half(Response):

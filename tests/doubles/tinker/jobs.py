@@ -8,6 +8,7 @@ from typing import Any
 
 from kitchen_core.train.ports.errors import PortError
 from tests.doubles.tinker.faults import Faults
+from tests.doubles.tinker.refused import Refused
 
 Answer = bytes | dict[str, Any]
 """A result: protobuf, or JSON; one with `error` and `category` tells that the work failed."""
@@ -51,6 +52,8 @@ async def _answered(work: Work) -> Answer:
         return await work()
     except PortError as error:
         return failed(f"{error} {error.hint}".strip(), "user")
+    except Refused as refused:
+        return failed(refused.detail, "user")
     except Exception as error:
         return failed(f"{type(error).__name__}: {error}", "server")
 

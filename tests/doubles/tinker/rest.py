@@ -17,6 +17,11 @@ Ask = Callable[[World, Request], Awaitable[Response]]
 ONE = "/training_runs/{run}/checkpoints/{kind}/{name}"
 
 
+async def health(world: World, request: Request) -> Response:
+    """The service is up."""
+    return JSONResponse({"status": "ok"})
+
+
 async def capabilities(world: World, request: Request) -> Response:
     """The base models."""
     models = [

@@ -23,7 +23,7 @@ from starlette.routing import Route
 from kitchen_core.train.ports.training import TrainingClient
 from tests.doubles.tinker import calls, rest, wire
 from tests.doubles.tinker.checkpoints import Checkpoint
-from tests.doubles.tinker.faults import Faults, Record
+from tests.doubles.tinker.faults import Faults
 from tests.doubles.tinker.refused import Refused
 from tests.doubles.tinker.world import World
 
@@ -32,6 +32,19 @@ API = "/api/v1"
 PROTOBUF = "application/x-protobuf"
 TO_BE_SENT_AGAIN = (402, 408, 409, 429)
 Respond = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass
+class Record:
+    """What the double was asked: methods and paths in order, headers, and telemetry that came."""
+
+    requests: list[str] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    telemetry: list[dict[str, Any]] = field(default_factory=list)
+
+    def asked(self, path: str) -> int:
+        """How many requests had this in their path."""
+        return sum(path in request for request in self.requests)
 
 
 @dataclass
@@ -87,7 +100,7 @@ class TinkerDouble(Record):
             "/retrieve_future": self._retrieve,
             "/telemetry": self._telemetry,
         }
-        asked = [*rest.ASKED, ("GET", "/healthz", rest.capabilities)]
+        asked = [*rest.ASKED, ("GET", "/healthz", rest.health)]
         return [
             *(self._route("POST", API + path, respond) for path, respond in posts.items()),
             *(

@@ -283,6 +283,10 @@ class TestCheckpoints:
             model.save_state("one").result()
         step(model)
         assert model.save_state("one", overwrite=True).result()
+        model.save_weights_for_sampler("one").result()
+        with pytest.raises(tinker.RequestFailedError, match="exists") as failed:
+            model.save_weights_for_sampler("one").result()
+        assert failed.value.category is RequestErrorCategory.User
 
     def test_can_be_taken_home(self, rest, model):
         path = model.save_weights_external("home").result().path
