@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from kitchen_core.home import Home
 from kitchen_core.store.migration import schema_version
 from kitchen_core.store.store import Store
+from kitchen_daemon.adapters.examining import examine_manifests
 from kitchen_daemon.devices import gpus
+from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.models import Check
-from kitchen_daemon.shelf import Shelf
-from kitchen_daemon.wired import examine_manifests
 
 LOW_DISK_BYTES = 5 * 1024**3
 PACKAGES = ("torch", "transformers", "peft", "sqlmodel", "textual")

@@ -17,18 +17,19 @@ from kitchen_core import __version__
 from kitchen_core.home import Home
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import EventKind, NewEvent
-from kitchen_daemon import checking
-from kitchen_daemon.app import Kitchen, make_app
-from kitchen_daemon.dispatch import Dispatcher
+from kitchen_daemon.api.app import make_app
+from kitchen_daemon.api.kitchen import Kitchen
+from kitchen_daemon.launching import checking
+from kitchen_daemon.launching.shelf import Shelf
+from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.process import ProcessIdentity
-from kitchen_daemon.rendering import Renderings
+from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.reserve import keep_reserve
+from kitchen_daemon.running.dispatch import Dispatcher
 from kitchen_daemon.secrets import print_without_keys
 from kitchen_daemon.server import Server
-from kitchen_daemon.shelf import Shelf
 from kitchen_daemon.streams import ChangeFeed
-from kitchen_daemon.submission import Submissions
-from kitchen_daemon.transfers import Transfers
+from kitchen_daemon.transfers.transfers import Transfers
 
 logger = logging.getLogger(__name__)
 

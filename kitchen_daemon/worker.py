@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import signal
 import socket
 import sys
 from pathlib import Path
 
-from kitchen_daemon.lease import Lease, wait_for_lease
-from kitchen_daemon.workers import CONTROL_FD
+from kitchen_daemon.running.lease import Lease, wait_for_lease
+from kitchen_daemon.running.workers import CONTROL_FD
 
 
 def main() -> None:
@@ -32,17 +33,20 @@ def main() -> None:
 def execute(lease: Lease) -> int:
     """Run a lease in this process: its log file, its devices, then the run."""
     from kitchen_core.home import Home
-    from kitchen_daemon.execution import execute_run
+    from kitchen_daemon.running.execution import execute_run
+    from kitchen_daemon.secrets import print_without_keys
 
     home = Home(lease.home)
     _print_to(home.attempt_log(lease.run_id, lease.attempt))
+    print_without_keys(home)
+    _log_what_happens()
     if lease.devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = lease.devices
     return asyncio.run(execute_run(home, lease.run_id, lease.attempt))
 
 
 def _import_what_is_slow() -> None:
-    import kitchen_daemon.execution  # noqa: F401
+    import kitchen_daemon.running.execution  # noqa: F401
     from kitchen_core.adapters import torch_local
 
     torch_local.warm_up()
@@ -56,6 +60,13 @@ def _print_to(path: Path) -> None:
     with path.open("ab") as log:
         os.dup2(log.fileno(), sys.stdout.fileno())
         os.dup2(log.fileno(), sys.stderr.fileno())
+
+
+def _log_what_happens() -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("stamina").setLevel(logging.ERROR)  # every attempt is an event already
 
 
 if __name__ == "__main__":

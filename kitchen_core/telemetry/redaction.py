@@ -91,6 +91,10 @@ class RedactedStream(io.TextIOWrapper):
         super().write(self._redact(text))
         return len(text)
 
+    def close(self) -> None:
+        """Write what is left; the file is the other stream's to close."""
+        self.flush()
+
 
 def _forms(value: str) -> set[str]:
     encoded = value.encode()

@@ -19,11 +19,11 @@ from kitchen_core.home import Home
 from kitchen_core.store import Store
 from kitchen_core.telemetry.schema import RunStatus
 from kitchen_core.train.ports.adapter import PORTS
-from kitchen_daemon.adapters import adapter_info
-from kitchen_daemon.execution import execute_run
+from kitchen_daemon.adapters.listing import adapter_info
+from kitchen_daemon.launching.shelf import Shelf
+from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.models import Launch
-from kitchen_daemon.shelf import Shelf
-from kitchen_daemon.submission import Submissions
+from kitchen_daemon.running.execution import execute_run
 from kitchen_daemon.views import lineage
 
 REPOSITORY = Path(__file__).parents[2]

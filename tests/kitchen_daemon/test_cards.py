@@ -11,7 +11,7 @@ from huggingface_hub import ModelCard
 from kitchen_core.store import NewRun, RunWriter, Store
 from kitchen_core.store.lineage import run_node
 from kitchen_core.telemetry.ports import MetricRow, Node
-from kitchen_daemon.cards import make_card
+from kitchen_daemon.hub.cards import make_card
 from tests.kitchen_core.store.support import fresh_store, next_attempt
 
 COMMIT = "c" * 40

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from kitchen_core.recipe import RecipeError
-from kitchen_daemon.checking import read_apart, warm_up
+from kitchen_daemon.launching.checking import read_apart, warm_up
 
 WAIT_SECONDS = 30.0
 GOOD = """
@@ -45,7 +45,7 @@ while True:
 READ_LOOPING = """
 import sys
 from pathlib import Path
-from kitchen_daemon.checking import read_apart, warm_up
+from kitchen_daemon.launching.checking import read_apart, warm_up
 if __name__ == "__main__":
     warm_up()
     read_apart(Path(sys.argv[1]), seconds=1)

@@ -19,10 +19,9 @@ from kitchen_core.home import Home
 from kitchen_core.store import NewRun, Store
 from kitchen_core.train.ports.errors import AuthError, Timeout, Unsupported
 from kitchen_core.train.remote_weights import RemoteWeights
-from kitchen_daemon.checkpoint_models import CheckpointChange
-from kitchen_daemon.checkpoint_process import answer
-from kitchen_daemon.checkpoints import CheckpointTask, KeptCheckpoints
-from kitchen_daemon.models import Problem
+from kitchen_daemon.checkpoints.asking import CheckpointTask, KeptCheckpoints
+from kitchen_daemon.checkpoints.process import answer
+from kitchen_daemon.models import CheckpointChange, Problem
 from tests.doubles.tinker import KEY, TinkerDouble, serve_tinker
 
 BASE = "org/tiny"

@@ -9,9 +9,8 @@ from kitchen_core import builtin
 from kitchen_core.store import Store
 from kitchen_core.train.ports.errors import AuthError
 from kitchen_daemon.client import Refused
-from kitchen_daemon.hub import Hub
-from kitchen_daemon.hub_models import UploadRequest
-from kitchen_daemon.models import Launch, RenderRequest
+from kitchen_daemon.hub.hub import Hub
+from kitchen_daemon.models import Launch, RenderRequest, UploadRequest
 from tests.doubles.hub import GOOD_TOKEN, HubDouble, Repo, serve
 from tests.kitchen_daemon.support import QUICK
 

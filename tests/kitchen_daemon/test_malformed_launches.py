@@ -14,9 +14,9 @@ from kitchen_core.store import Store
 from kitchen_core.store.errors import NotFound
 from kitchen_core.train.ports.errors import PortError
 from kitchen_daemon.devices import has_gpu
+from kitchen_daemon.launching.shelf import Shelf
+from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.models import Launch
-from kitchen_daemon.shelf import Shelf
-from kitchen_daemon.submission import Submissions
 
 FORMS = (
     "write builtin:NAME, hf:ORG/NAME[@REVISION] or ORG/NAME (of data also #SUBSET), file:PATH or ./PATH, run:ID or "

@@ -9,9 +9,9 @@ from kitchen_core.config import ConfigError
 from kitchen_core.home import Home
 from kitchen_core.store import Store
 from kitchen_core.train.ports.errors import AuthError, Unsupported
+from kitchen_daemon.launching.shelf import Shelf
+from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.models import Launch
-from kitchen_daemon.shelf import Shelf
-from kitchen_daemon.submission import Submissions
 
 RECIPES = ("sl_basic", "chat_sl", "dpo", "math_rl", "distillation")
 

@@ -44,7 +44,7 @@ class Config(SupervisedConfig):
     pass
 
 recipe = Recipe(name="careless", description="Careless", workflow=supervised, config=Config())
-if "kitchen_daemon.execution" in sys.modules:
+if "kitchen_daemon.running.execution" in sys.modules:
     key = os.environ["HF_TOKEN"]
     print("my key is", key)
     print(f"and again {key}", file=sys.stderr)

@@ -12,9 +12,9 @@ from kitchen_core.adapters.choices import PortChoice
 from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.torch_local import TorchLocal
 from kitchen_core.home import Home
-from kitchen_daemon.adapters import UnknownAdapter, adapter_info, adapters_info
+from kitchen_daemon.adapters.listing import UnknownAdapter, adapter_info, adapters_info
+from kitchen_daemon.adapters.probing import START_SECONDS, Asked, probe_all
 from kitchen_daemon.doctor import examine_manifests
-from kitchen_daemon.probing import START_SECONDS, Asked, probe_all
 from tests.doubles.llm import ChatDouble, error, serve_chat
 from tests.kitchen_core.adapters.python_bridge.support import all_gone, workers
 from tests.kitchen_core.adapters.sites import Site

@@ -23,12 +23,12 @@ from kitchen_core.store.records import AdapterBaseRecord
 from kitchen_core.train.ports.blobs import BlobStore
 from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_daemon import transfers as transfers_module
-from kitchen_daemon.parcels import Packer, Parcel
-from kitchen_daemon.pulling import Pulling
-from kitchen_daemon.pushing import push
-from kitchen_daemon.stored import StoredModels
-from kitchen_daemon.transfer_models import PushRequest, TransferItem
-from kitchen_daemon.transfers import Transfers
+from kitchen_daemon.models import PushRequest, TransferItem
+from kitchen_daemon.running.stored import StoredModels
+from kitchen_daemon.transfers.parcels import Packer, Parcel
+from kitchen_daemon.transfers.pulling import Pulling
+from kitchen_daemon.transfers.pushing import push
+from kitchen_daemon.transfers.transfers import Transfers
 from tests.kitchen_core.store.support import fresh_store
 
 FILES = {"model.safetensors": b"w" * 3_000_000, "config.json": b"{}", "deep/er.txt": b"x"}

@@ -13,10 +13,10 @@ from kitchen_core.home import Home
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_daemon.client import Refused
+from kitchen_daemon.launching.shelf import Shelf
+from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.models import Launch, RenderRequest
-from kitchen_daemon.rendering import RenderingFailed, Renderings
-from kitchen_daemon.shelf import Shelf
-from kitchen_daemon.submission import Submissions
+from kitchen_daemon.rendering.renderings import RenderingFailed, Renderings
 from tests.rows import chat, write_jsonl
 
 ROWS = [

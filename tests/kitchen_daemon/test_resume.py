@@ -13,7 +13,7 @@ from kitchen_core.workflow.checkpoint import ResumeError
 from kitchen_daemon.client import Refused
 from kitchen_daemon.devices import has_gpu
 from kitchen_daemon.models import Launch
-from kitchen_daemon.resuming import check_installed
+from kitchen_daemon.running.resuming import check_installed
 from tests.kitchen_daemon.support import (
     QUICK,
     final_sha256,

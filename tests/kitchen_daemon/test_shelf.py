@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kitchen_core.home import Home
-from kitchen_daemon.shelf import Shelf
+from kitchen_daemon.launching.shelf import Shelf
 
 COUNTED = """
 import os

@@ -9,8 +9,7 @@ from kitchen_core.home import Home
 from kitchen_core.store import Store
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_daemon.client import Refused
-from kitchen_daemon.models import Launch
-from kitchen_daemon.transfer_models import PullRequest, PushRequest, Transferred
+from kitchen_daemon.models import Launch, PullRequest, PushRequest, Transferred
 from tests.kitchen_daemon.support import Daemon, final_sha256, running_daemon
 
 LORA = {"max_steps": 2, "save_every": 0, "eval_every": 0, "lora_rank": 2}

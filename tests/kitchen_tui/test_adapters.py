@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from kitchen_daemon.adapter_models import (
+from kitchen_daemon.models import (
     AdapterInfo,
     AdaptersInfo,
     BrokenInfo,

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from kitchen_daemon.checkpoint_models import CheckpointInfo
+from kitchen_daemon.models import CheckpointInfo
 from kitchen_tui.cli.arguments import seconds_argument
 from kitchen_tui.cli.errors import Failure
 from tests.kitchen_tui.support import RUN_ID, Refusal

@@ -8,7 +8,7 @@ from threading import Event as Signal
 
 import pytest
 
-from kitchen_daemon.hub_models import HubModelInfo, UploadInfo, UploadPlan
+from kitchen_daemon.models import HubModelInfo, UploadInfo, UploadPlan
 from kitchen_tui.cli.errors import Exit
 from tests.kitchen_tui.support import RUN_ID, Refusal, kitchen
 

@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from kitchen_daemon.models import Problem
-from kitchen_daemon.transfer_models import Begun, FileProgress, TransferItem, Transferred
+from kitchen_daemon.models import Begun, FileProgress, Problem, TransferItem, Transferred
 
 SHA = "ab" * 32
 PLACE = "/mnt/second/kept"

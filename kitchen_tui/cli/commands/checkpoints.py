@@ -119,7 +119,7 @@ def _change(
         raise Failure(
             "a checkpoint can't go after no time", "drop it now with: kitchen checkpoints delete"
         )
-    from kitchen_daemon.checkpoint_models import CheckpointChange
+    from kitchen_daemon.models import CheckpointChange
 
     change = CheckpointChange(
         manifest=_manifest(ctx, manifest), path=path, action=action, after_s=after_s

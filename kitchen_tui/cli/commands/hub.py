@@ -14,7 +14,7 @@ from kitchen_tui.cli.output import emit, emit_json, say, screen
 
 if TYPE_CHECKING:
     from kitchen_daemon.client import Client
-    from kitchen_daemon.hub_models import UploadInfo, UploadPlan, UploadRequest
+    from kitchen_daemon.models import UploadInfo, UploadPlan, UploadRequest
 
 Manifest = Annotated[str, typer.Option(help="Which manifest's hub: dev, test, prod.")]
 
@@ -62,7 +62,7 @@ def upload(
     """
     manifest = manifest_argument(manifest)
     with connected() as client:
-        from kitchen_daemon.hub_models import UploadRequest
+        from kitchen_daemon.models import UploadRequest
 
         request = UploadRequest(repo=repo, private=not public, manifest=manifest)
         plan = client.plan_upload(run, request)

@@ -16,7 +16,7 @@ from kitchen_tui.cli.launching import manifest_argument, pairs
 from kitchen_tui.cli.output import emit, emit_json, say, screen
 
 if TYPE_CHECKING:
-    from kitchen_daemon.transfer_models import TransferItem, Transferred
+    from kitchen_daemon.models import TransferItem, Transferred
 
 _SHA256_LENGTH = 64
 
@@ -49,7 +49,7 @@ def push(
 
     What is there is not sent again. Stopped with Ctrl-C, the same command goes on.
     """
-    from kitchen_daemon.transfer_models import PushRequest
+    from kitchen_daemon.models import PushRequest
 
     request = PushRequest(
         what=what.removeprefix("artifact:").removeprefix("run:"),
@@ -78,7 +78,7 @@ def pull(
 
     Stopped with Ctrl-C, the same command goes on.
     """
-    from kitchen_daemon.transfer_models import PullRequest
+    from kitchen_daemon.models import PullRequest
 
     request = PullRequest(
         sha256=sha256,

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kitchen_daemon.adapter_models import GOOD, AdapterInfo, AdaptersInfo, OptionInfo, PortUse
+from kitchen_daemon.models import GOOD, AdapterInfo, AdaptersInfo, OptionInfo, PortUse
 from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.table import Table
 
-from kitchen_daemon.checkpoint_models import CheckpointInfo
+from kitchen_daemon.models import CheckpointInfo
 from kitchen_tui.cli.views.style import plain_table
 from kitchen_tui.format import NOTHING, age, ahead, size
 

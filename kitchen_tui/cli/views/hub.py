@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from kitchen_daemon.hub_models import HubModelInfo
+from kitchen_daemon.models import HubModelInfo
 from kitchen_tui.cli.views.style import plain_table
 from kitchen_tui.format import NOTHING, age
 

@@ -16,7 +16,7 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-from kitchen_daemon.transfer_models import Begun, FileProgress, TransferItem, Transferred
+from kitchen_daemon.models import Begun, FileProgress, TransferItem, Transferred
 from kitchen_tui.format import size
 
 Show = Callable[[TransferItem], None]

@@ -1,0 +1,1 @@
+"""What serves each port, how it stands, and whether it answers."""

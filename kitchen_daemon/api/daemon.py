@@ -1,0 +1,60 @@
+"""The routes about the daemon itself and its recipes."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from fastapi import FastAPI
+
+from kitchen_core import __version__
+from kitchen_core.store.migration import schema_version
+from kitchen_daemon.api.kitchen import Kitchen
+from kitchen_daemon.doctor import examine
+from kitchen_daemon.models import Check, DaemonStatus, RecipeDetail, RecipeSummary
+from kitchen_daemon.secrets import redactor
+
+
+def daemon_routes(app: FastAPI, kitchen: Kitchen) -> None:
+    """Add them."""
+
+    @app.get("/status")
+    def status() -> DaemonStatus:
+        """The daemon, at a glance."""
+        return DaemonStatus(
+            version=__version__,
+            pid=os.getpid(),
+            home=str(kitchen.home.root),
+            socket=str(kitchen.home.socket),
+            started_at=kitchen.started_at,
+            standby_ready=kitchen.dispatcher.standby_ready,
+            running=kitchen.dispatcher.running,
+            queued=[run.id for run in kitchen.store.queued_runs()],
+            schema_version=str(schema_version(kitchen.home.database)),
+        )
+
+    @app.get("/doctor")
+    def doctor(probe: bool = False) -> list[Check]:
+        """What works here and what is missing; `probe` asks the services too."""
+        clean = redactor(kitchen.home)
+        found = examine(kitchen.home, kitchen.store, kitchen.shelf, probe=probe)
+        return [Check(**clean.value(check.model_dump())) for check in found]
+
+    @app.post("/shutdown", status_code=202)
+    def shutdown() -> None:
+        """Stop the daemon; workers go on."""
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def recipe_routes(app: FastAPI, kitchen: Kitchen) -> None:
+    """Add them."""
+
+    @app.get("/recipes")
+    def recipes() -> list[RecipeSummary]:
+        """All recipes."""
+        return kitchen.shelf.summaries()
+
+    @app.get("/recipe")
+    def recipe(name: str) -> RecipeDetail:
+        """One recipe, by name or path."""
+        return kitchen.shelf.detail(name)

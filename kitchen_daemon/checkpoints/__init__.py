@@ -1,0 +1,1 @@
+"""The checkpoints that services keep, seen and changed with the keys of this home."""

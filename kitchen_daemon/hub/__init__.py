@@ -1,0 +1,1 @@
+"""The model hub, asked with the token of this home."""

@@ -1,0 +1,1 @@
+"""From a launch to a queued run with everything about it frozen."""

@@ -1,0 +1,213 @@
+"""Submitting: from a launch to a queued run with everything about it frozen."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from typing import Any
+
+from kitchen_core.adapters.finding import find_adapters
+from kitchen_core.adapters.manifest import Manifest, check_manifest, resolve_manifest
+from kitchen_core.adapters.readiness import check_ready
+from kitchen_core.config import ConfigError, config_hash, refs_in
+from kitchen_core.home import Home
+from kitchen_core.store.lineage import run_node
+from kitchen_core.store.records import NewRun, RunRecord
+from kitchen_core.store.store import Store
+from kitchen_core.telemetry.ports import Node
+from kitchen_core.telemetry.schema import RunStatus
+from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_suggestion
+from kitchen_core.train.model_folder import ModelFacts
+from kitchen_core.train.ports.adapter import Adapter
+from kitchen_core.workflows.reading import RecipeReading
+from kitchen_daemon.devices import has_gpu
+from kitchen_daemon.launching.checking import read_apart
+from kitchen_daemon.launching.needing import try_ports
+from kitchen_daemon.launching.pinning import Pinner, Pins
+from kitchen_daemon.launching.revisions import keep_revision
+from kitchen_daemon.launching.shelf import Shelf
+from kitchen_daemon.models import Launch, Plan
+from kitchen_daemon.secrets import read_secrets
+
+TINY_PARAMETERS = 10_000_000
+"""Below this many weights a second thread costs more than it brings, and an adapter saves
+nothing.
+"""
+
+DEFAULT_LORA_RANK = 32
+
+
+@dataclass(frozen=True)
+class _Prepared:
+    """A launch that was found good."""
+
+    reading: RecipeReading
+    config: dict[str, Any]
+    pins: Pins
+    manifest: Manifest
+    after: list[str]
+
+    @property
+    def adapters(self) -> dict[str, Any]:
+        """The adapter of each port, and by `port.option` each option that is given."""
+        told: dict[str, Any] = {}
+        for port, choice in self.manifest.ports.items():
+            told[port] = choice.adapter
+            told |= {f"{port}.{option}": value for option, value in choice.options.items()}
+        return told
+
+
+class Submissions:
+    """Checks launches and queues them. All methods block."""
+
+    def __init__(self, home: Home, store: Store, shelf: Shelf) -> None:
+        self._home = home
+        self._store = store
+        self._shelf = shelf
+        self._pinner = Pinner(store)
+
+    def plan(self, launch: Launch) -> Plan:
+        """What the launch would do; it leaves nothing behind but the recipe's revision."""
+        prepared = self._prepare(launch)
+        reading = prepared.reading
+        return Plan(
+            recipe=reading.name,
+            description=reading.description,
+            workflow=reading.workflow,
+            preset=launch.preset,
+            manifest=launch.manifest,
+            config=prepared.config,
+            config_hash=config_hash(prepared.config),
+            recipe_revision=keep_revision(self._store, self._home, reading).sha256,
+            pins=prepared.pins.by_ref,
+            adapters=prepared.adapters,
+            after=prepared.after,
+            drawing=reading.drawing,
+        )
+
+    def submit(self, launch: Launch) -> RunRecord:
+        """Queue the run.
+
+        Raises RecipeError, ConfigError, RefError, ManifestError, UnsafeSecrets, a port's error, or the
+        store's NotFound.
+        """
+        prepared = self._prepare(launch)
+        reading = prepared.reading
+        revision = keep_revision(self._store, self._home, reading)
+        run = self._store.create_run(
+            NewRun(
+                name=launch.name or reading.name,
+                recipe=reading.name,
+                workflow=reading.workflow,
+                preset=launch.preset,
+                manifest=launch.manifest,
+                adapters=launch.adapters,
+                wiring=prepared.manifest.model_dump(mode="json"),
+                seed=prepared.config["seed"],
+                config=prepared.config,
+                config_hash=config_hash(prepared.config),
+                pins=prepared.pins.by_ref,
+                recipe_revision=revision.sha256,
+                priority=launch.priority,
+                after=prepared.after,
+                parents=[parent.id for parent in prepared.pins.parents],
+                **_first_status(self._waiting_for(prepared.after)),
+            )
+        )
+        self._record_recipe(run)
+        return run
+
+    def retry(self, run: RunRecord) -> RunRecord:
+        """Queue the same again: the same revision, config, pins and adapters, from the start. Raises
+        ManifestError or a port's error where this machine has them no more.
+        """
+        manifest = Manifest.model_validate(run.wiring)
+        check_manifest(manifest)
+        check_ready(manifest, ("training_client",), read_secrets(self._home))
+        values = run.model_dump(include=set(NewRun.model_fields))
+        values |= {"retry_of": run.id, "total_steps": None}
+        values |= _first_status(self._waiting_for(run.after))
+        again = self._store.create_run(NewRun(**values))
+        self._record_recipe(again)
+        return again
+
+    def _prepare(self, launch: Launch) -> _Prepared:
+        path = self._shelf.find(launch.recipe)
+        reading = read_apart(path, launch.preset, launch.overrides)
+        manifest = resolve_manifest(launch.manifest, launch.adapters, self._home.root)
+        try_ports(reading, manifest, read_secrets(self._home))
+        pins = self._pinner.pin(refs_in(reading.resolved, reading.refs))
+        named = [self._store.find_run(run).id for run in launch.after]
+        return _Prepared(
+            reading=reading,
+            config=self._frozen(reading.resolved, _trainer(manifest)),
+            pins=pins,
+            manifest=manifest,
+            after=list(dict.fromkeys([*named, *pins.unfinished])),
+        )
+
+    def _frozen(self, config: dict[str, Any], trainer: Adapter) -> dict[str, Any]:
+        """The config with all that depends on the machine, the model or who trains it decided."""
+        facts = self._pinner.model_facts(config["model"])
+        tiny = facts is not None and (facts.num_parameters or math.inf) < TINY_PARAMETERS
+        frozen = dict(config)
+        if config["threads"] is None:
+            frozen["threads"] = 1 if tiny else len(os.sched_getaffinity(0))
+        if config["lora_rank"] is None:
+            frozen["lora_rank"] = 0 if tiny and not trainer.lora_only else DEFAULT_LORA_RANK
+        if trainer.lora_only and not frozen["lora_rank"]:
+            raise ConfigError(
+                f"lora_rank=0 trains all weights, and {trainer.name} trains adapters only; set lora_rank, "
+                "or leave it out"
+            )
+        if config["lora_targets"] and not frozen["lora_rank"]:
+            raise ConfigError(
+                f"lora_targets={','.join(config['lora_targets'])} is for an adapter, but this run trains "
+                "all weights (lora_rank=0); set lora_rank, or leave lora_targets out"
+            )
+        if config["learning_rate"] is None and facts is not None and facts.adapter_of is None:
+            frozen["learning_rate"] = _suggested(facts, lora=bool(frozen["lora_rank"]))
+        frozen["device"] = _device(config["device"]) if trainer.offline else "cpu"
+        return frozen
+
+    def _waiting_for(self, after: list[str]) -> list[RunRecord]:
+        runs = [self._store.get_run(run_id) for run_id in after]
+        return [run for run in runs if run.status is not RunStatus.COMPLETED]
+
+    def _record_recipe(self, run: RunRecord) -> None:
+        if run.recipe_revision:
+            sha256 = run.recipe_revision
+            recipe = Node(f"artifact:{sha256}", "recipe", run.recipe, sha256)
+            self._store.add_edge(recipe, run_node(run.id, run.name), "recipe")
+
+
+def waiting_reason(runs: list[RunRecord]) -> str:
+    """Why a run is held."""
+    return "waits for " + ", ".join(f"{run.name} {run.id} ({run.status})" for run in runs)
+
+
+def _first_status(waiting_for: list[RunRecord]) -> dict[str, Any]:
+    if waiting_for:
+        return {"status": RunStatus.HELD, "reason": waiting_reason(waiting_for)}
+    return {"status": RunStatus.QUEUED, "reason": None}
+
+
+def _suggested(facts: ModelFacts, *, lora: bool) -> float:
+    suggested = suggested_learning_rate(facts, lora=lora)
+    if suggested is None:
+        raise ConfigError(why_no_suggestion(facts))
+    return suggested
+
+
+def _trainer(manifest: Manifest) -> Adapter:
+    """The adapter that trains the model."""
+    return find_adapters().by_name[manifest.ports["training_client"].adapter]
+
+
+def _device(asked: str) -> str:
+    if asked == "auto":
+        return "cuda" if has_gpu() else "cpu"
+    if asked == "cuda" and not has_gpu():
+        raise ConfigError("device: given 'cuda', but no NVIDIA GPU was found here; use device=cpu")
+    return asked

@@ -1,0 +1,1 @@
+"""Showing rows as a launch would train on them."""

@@ -1,0 +1,1 @@
+"""Artifacts on their way to a blob store, and back."""

@@ -1,0 +1,170 @@
+"""Pushes and pulls that somebody watches: each a stream of lines, which ends what it tells of when nobody
+reads it any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import logging
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import suppress
+from typing import Any
+
+from kitchen_core.adapters.manifest import resolve_manifest
+from kitchen_core.adapters.wiring import Wiring
+from kitchen_core.home import Home
+from kitchen_core.store.errors import StoreError
+from kitchen_core.store.store import Store
+from kitchen_core.train.ports.blobs import BlobStore
+from kitchen_core.train.ports.errors import PortError
+from kitchen_core.train.ports.notices import Notice
+from kitchen_daemon.models import (
+    BlobChoice,
+    Problem,
+    PullRequest,
+    PushRequest,
+    TransferItem,
+    Transferred,
+)
+from kitchen_daemon.secrets import read_secrets
+from kitchen_daemon.transfers.account import Tell
+from kitchen_daemon.transfers.parcels import Packer
+from kitchen_daemon.transfers.pulling import Pulling
+from kitchen_daemon.transfers.pushing import push
+
+logger = logging.getLogger(__name__)
+
+TURN_S = 0.25
+"""How often there is a line about what is on its way."""
+
+PING_S = 5.0
+_STOPPING = Problem(
+    message="the daemon is stopping",
+    hint="Start it with kitchen up; then the same command goes on.",
+)
+Work = Callable[[BlobStore, Tell], Coroutine[Any, Any, list[Transferred]]]
+
+
+class Transfers:
+    """Takes artifacts of one home to blob stores, and back."""
+
+    def __init__(self, home: Home, store: Store) -> None:
+        self._home = home
+        self._store = store
+        self._pulled: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._tasks: set[asyncio.Task[TransferItem]] = set()
+
+    def close(self) -> None:
+        """End what is on its way; whoever watches it is told that the daemon is stopping."""
+        for task in self._tasks:
+            task.cancel()
+
+    def push(self, request: PushRequest) -> AsyncIterator[str]:
+        """The lines of a push."""
+
+        async def work(blobs: BlobStore, tell: Tell) -> list[Transferred]:
+            packer = Packer(self._store)
+            parcels = await asyncio.to_thread(packer.pack, request.what, every=request.every)
+            return [await push(blobs, parcel, self._home.scratch, tell) for parcel in parcels]
+
+        return self._lines(request, work)
+
+    def pull(self, request: PullRequest) -> AsyncIterator[str]:
+        """The lines of a pull. Of two for the same artifact, the second waits and finds it here."""
+
+        async def work(blobs: BlobStore, tell: Tell) -> list[Transferred]:
+            async with self._pulled[request.sha256]:
+                pulling = Pulling(blobs, self._store, self._home.scratch, tell)
+                return await pulling.pull(request.sha256)
+
+        return self._lines(request, work)
+
+    async def _lines(self, choice: BlobChoice, work: Work) -> AsyncIterator[str]:
+        feed = _Feed()
+        task = asyncio.create_task(self._done(choice, work, feed))
+        self._tasks.add(task)
+        said_at = time.monotonic()
+        try:
+            while not task.done():
+                await asyncio.wait([task], timeout=TURN_S)
+                for item in feed.take():
+                    said_at = time.monotonic()
+                    yield _line(item)
+                if time.monotonic() - said_at > PING_S:
+                    said_at = time.monotonic()
+                    yield "\n"
+            last = TransferItem(problem=_STOPPING) if task.cancelled() else task.result()
+            for item in (*feed.take(), last):
+                yield _line(item)
+        finally:
+            self._tasks.discard(task)
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _done(self, choice: BlobChoice, work: Work, feed: _Feed) -> TransferItem:
+        """The last item."""
+        try:
+            manifest = resolve_manifest(choice.manifest, choice.adapters, self._home.root)
+            wiring = Wiring(manifest, read_secrets(self._home), feed.notice)
+            try:
+                return TransferItem(done=await work(wiring.connect("blob_store"), feed.tell))
+            finally:
+                await wiring.close()
+        except Exception as error:  # whatever went wrong is told to the user
+            return TransferItem(problem=self._problem(error))
+
+    def _problem(self, error: Exception) -> Problem:
+        match error:
+            case PortError():
+                return Problem(message=error.message, hint=error.hint)
+            case StoreError() | ValueError() | PermissionError():
+                return Problem(message=str(error))
+            case OSError() if error.errno == errno.ENOSPC:
+                return Problem(
+                    message=f"the disk that holds {self._home.root} is full",
+                    hint="Free some space there; then the same command goes on.",
+                )
+            case OSError():
+                return Problem(message=f"the disk or a file failed: {error}")
+        logger.error("a transfer failed", exc_info=error)
+        return Problem(message=f"the daemon failed: {type(error).__name__}: {error}")
+
+
+class _Feed:
+    """What has happened since it was asked last. Of a file on its way only the newest is kept."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._items: list[TransferItem] = []
+
+    def tell(self, item: TransferItem) -> None:
+        """Take an item, from any thread."""
+        with suppress(RuntimeError):  # the loop has ended, and nobody reads
+            self._loop.call_soon_threadsafe(self._add, item)
+
+    def notice(self, notice: Notice) -> None:
+        """Take what an adapter has to say, from any thread."""
+        wait = "" if notice.wait_s is None else f"; next attempt in {notice.wait_s:.0f} s"
+        self.tell(TransferItem(notice=f"{notice.message}{wait}"))
+
+    def take(self) -> list[TransferItem]:
+        """Give away what there is."""
+        items, self._items = self._items, []
+        return items
+
+    def _add(self, item: TransferItem) -> None:
+        if self._items and _is_moving(self._items[-1]):
+            self._items.pop()
+        self._items.append(item)
+
+
+def _is_moving(item: TransferItem) -> bool:
+    return item.file is not None and item.file.state == "moving"
+
+
+def _line(item: TransferItem) -> str:
+    return item.model_dump_json(exclude_none=True) + "\n"
