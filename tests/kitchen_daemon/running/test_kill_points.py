@@ -3,7 +3,7 @@
 A few points, one in each part of a run and at least one in each recipe, belong to every test run.
 All of them, with what they hit:
 
-    pytest -m slow -s tests/kitchen_daemon/test_kill_points.py
+    pytest -m slow -s tests/kitchen_daemon/running/test_kill_points.py
 """
 
 import os
