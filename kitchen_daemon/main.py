@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import sys
 
-STANDBY_DELAY_S = 2.0
-
 
 def main() -> None:
     """Serve this home until told to stop; exit code 1 where another daemon already does."""
@@ -23,14 +21,6 @@ def main() -> None:
         description="Keeps the run store, queues runs and gives each a worker process.",
     )
     parser.add_argument("--home", type=Path, help="the kitchen's folder (default: $KITCHEN_HOME)")
-    parser.add_argument(
-        "--standby-delay",
-        type=float,
-        default=STANDBY_DELAY_S,
-        metavar="SECONDS",
-        help="from giving a worker its run to starting the next one, whose imports would compete "
-        "with the run's first steps (default: %(default)g)",
-    )
     parser.add_argument("--version", action="version", version=f"crucible-kitchen {__version__}")
     given = parser.parse_args()
     home = Home(given.home.expanduser().resolve()) if given.home else Home.find()
@@ -38,7 +28,7 @@ def main() -> None:
     from kitchen_daemon.service import AlreadyServed, serve
 
     try:
-        serve(home, given.standby_delay)
+        serve(home)
     except AlreadyServed as error:
         sys.exit(f"kitchen-daemon: {error}")
 

@@ -41,11 +41,8 @@ class AlreadyServed(RuntimeError):  # noqa: N818 - named by the condition
     """Another daemon has this home."""
 
 
-def serve(home: Home, standby_delay_s: float) -> None:
-    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed.
-
-    standby_delay_s: from giving a worker its run to starting the one that waits for the next.
-    """
+def serve(home: Home) -> None:
+    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed."""
     print_without_keys(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -55,7 +52,7 @@ def serve(home: Home, standby_delay_s: float) -> None:
         checking.warm_up()
         with Store.open(home.root, patience_s=PATIENCE_S) as store:
             store.sweep_temporary()
-            asyncio.run(_serve(home, store, is_ours, standby_delay_s))
+            asyncio.run(_serve(home, store, is_ours))
 
 
 @contextmanager
@@ -80,12 +77,10 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-async def _serve(
-    home: Home, store: Store, is_ours: Callable[[], bool], standby_delay_s: float
-) -> None:
+async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
     started_at = time.time()
     shelf = Shelf(home)
-    dispatcher = Dispatcher(home, store, standby_delay_s)
+    dispatcher = Dispatcher(home, store)
     feed = ChangeFeed(store)
     submissions = Submissions(home, store, shelf)
     kitchen = Kitchen(

@@ -1,6 +1,7 @@
-"""The worker process: imports what is slow, waits for a run, executes it, ends.
+"""The worker process: forked from one that has imported what is slow, it waits for a run, executes it,
+ends.
 
-python -m kitchen_daemon.worker        (spawned by the daemon)
+python -m kitchen_daemon.worker        (started by the daemon: the fork server)
 """
 
 from __future__ import annotations
@@ -14,18 +15,22 @@ import socket
 import sys
 from pathlib import Path
 
+from kitchen_daemon.running.forking import CONTROL_FD, forked
 from kitchen_daemon.running.lease import Lease, wait_for_lease
-from kitchen_daemon.running.workers import CONTROL_FD
 
 
 def main() -> None:
-    """Wait for a lease on the control socket, then run it; exit code 0 once the run's status
-    says how it went.
+    """Fork workers until the daemon is gone. A worker waits for its lease and runs it; its exit code
+    is 0 once the run's status says how it went.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to whoever watches
     _import_what_is_slow()
     with socket.socket(fileno=int(os.environ.pop(CONTROL_FD))) as control:
-        lease = wait_for_lease(control)
+        leasing = forked(control)
+    if leasing is None:
+        return
+    with leasing:
+        lease = wait_for_lease(leasing)
     if lease is not None:
         sys.exit(execute(lease))
 
@@ -51,7 +56,7 @@ def _import_what_is_slow() -> None:
 
     torch_local.warm_up()
     gc.collect()
-    gc.freeze()  # what was imported stays: later collections need not walk through all of torch
+    gc.freeze()  # what was imported stays: collections need not walk through it, and workers share it
 
 
 def _print_to(path: Path) -> None:

@@ -13,7 +13,7 @@ from kitchen_core.adapters.choices import PortChoice
 from kitchen_core.home import Home
 from kitchen_daemon.models import Model, PortState
 from kitchen_daemon.process import kill_group
-from kitchen_daemon.running.workers import FIXED_AT_SPAWN
+from kitchen_daemon.running.fork_server import FIXED_AT_SPAWN
 from kitchen_daemon.secrets import redactor
 
 PROBE_SECONDS = 10.0

@@ -22,7 +22,7 @@ from kitchen_core.store.store import Store
 from kitchen_core.train.ports.errors import PortError, Timeout, Unsupported
 from kitchen_core.train.remote_weights import FILE as REMOTE_WEIGHTS
 from kitchen_daemon.models import CheckpointChange, CheckpointInfo, Model, Problem
-from kitchen_daemon.running.workers import FIXED_AT_SPAWN
+from kitchen_daemon.running.fork_server import FIXED_AT_SPAWN
 from kitchen_daemon.secrets import read_secrets
 
 SECONDS = 30.0

@@ -17,7 +17,7 @@ from kitchen_core.store.store import Store
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.models import Model, Problem, Rendering, RenderRequest
 from kitchen_daemon.process import kill_group
-from kitchen_daemon.running.workers import FIXED_AT_SPAWN
+from kitchen_daemon.running.fork_server import FIXED_AT_SPAWN
 from kitchen_daemon.secrets import redactor
 
 RENDER_SECONDS = 120.0

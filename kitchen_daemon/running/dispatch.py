@@ -22,8 +22,9 @@ from kitchen_daemon.launching.submission import waiting_reason
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.reserve import keep_reserve, release_reserve
+from kitchen_daemon.running.fork_server import ForkServer, WaitingWorker
 from kitchen_daemon.running.lease import Lease
-from kitchen_daemon.running.workers import Standby, Worker
+from kitchen_daemon.running.workers import Worker
 from kitchen_daemon.secrets import redactor
 
 logger = logging.getLogger(__name__)
@@ -37,16 +38,12 @@ class CantBeAsked(ValueError):  # noqa: N818 - named by the condition
 
 
 class Dispatcher:
-    """Runs what is queued, one run at a time.
+    """Runs what is queued, one run at a time."""
 
-    standby_delay_s: from a lease to starting the next standby worker.
-    """
-
-    def __init__(self, home: Home, store: Store, standby_delay_s: float) -> None:
+    def __init__(self, home: Home, store: Store) -> None:
         self._home = home
         self._store = store
-        self._standby_delay_s = standby_delay_s
-        self._standby = Standby(home)
+        self._fork_server = ForkServer(home)
         self._workers: dict[str, Worker] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
@@ -54,7 +51,7 @@ class Dispatcher:
     @property
     def standby_ready(self) -> bool:
         """Whether the next run would begin at once."""
-        return self._standby.is_ready
+        return self._fork_server.is_ready
 
     @property
     def running(self) -> list[str]:
@@ -87,7 +84,7 @@ class Dispatcher:
                     self._later(RETRY_SECONDS)
                 await self._wake.wait()
         finally:
-            self._standby.close()
+            self._fork_server.close()
 
     def cancel(self, run: RunRecord) -> None:
         """Ask a run to end; one without a worker ends at once. Raises InvalidTransition."""
@@ -155,41 +152,30 @@ class Dispatcher:
     async def _turn(self) -> None:
         self._release_held()
         queued = [run for run in self._store.queued_runs() if run.id not in self._workers]
-        if self._workers:
-            return
-        if not queued:
-            self._standby.spawn()
-            self._spawn(self._make_ready())
+        self._fork_server.start()
+        if self._workers or not queued:
             return
         try:
-            await self._lease(queued[0])
+            with await self._fork_server.fork() as waiting:
+                self._lease(queued[0], waiting)
         except OSError as error:
             logger.error("run %s could not be given to a worker: %s", queued[0].id, error)
-            self._standby.drop()
             self._later(RETRY_SECONDS)
 
-    async def _make_ready(self) -> None:
-        try:
-            await self._standby.take()
-        except OSError as error:
-            logger.error("no worker on standby: %s", error)
-
-    async def _lease(self, run: RunRecord) -> None:
-        worker = await self._standby.take()
+    def _lease(self, run: RunRecord, waiting: WaitingWorker) -> None:
         keep_reserve(self._home)
         current = self._store.get_run(run.id)
-        if current.status is not RunStatus.QUEUED:  # cancelled while the worker was starting
+        if current.status is not RunStatus.QUEUED:  # cancelled while the fork server was starting
             self.wake()
             return
-        identity = worker.identity
+        identity = waiting.worker.identity
         log = self._home.attempt_log(run.id, run.attempt + 1)
         log.parent.mkdir(parents=True, exist_ok=True)
         number = self._store.begin_attempt(
             run.id, identity.pid, identity.started_at, identity.boot_id, log
         )
-        self._watch(run.id, number, worker)
-        self._standby.lease(Lease(home=self._home.root, run_id=run.id, attempt=number))
-        asyncio.get_running_loop().call_later(self._standby_delay_s, self._standby.spawn)
+        self._watch(run.id, number, waiting.worker)
+        waiting.lease(Lease(home=self._home.root, run_id=run.id, attempt=number))
 
     def _watch(self, run_id: str, attempt: int, worker: Worker) -> None:
         self._workers[run_id] = worker

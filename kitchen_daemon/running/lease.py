@@ -1,17 +1,16 @@
 """What passes between the daemon and a worker: one line each way.
 
-The worker says that it is ready; the daemon names a run. A worker whose daemon goes away before
-that ends.
+The worker says its pid; the daemon names a run. A worker whose daemon goes away before that ends.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 
 from pydantic import BaseModel
 
-READY = b"ready\n"
 LONGEST = 65536  # bytes
 
 
@@ -33,8 +32,8 @@ def send_lease(control: socket.socket, lease: Lease) -> None:
 
 
 def wait_for_lease(control: socket.socket) -> Lease | None:
-    """Say ready, then block until there is a run; None when the daemon is gone."""
-    control.sendall(READY)
+    """Say which process this is, then block until there is a run; None when the daemon is gone."""
+    control.sendall(b"%d\n" % os.getpid())
     with control.makefile("rb") as lines:
         line = lines.readline(LONGEST)
     return Lease.model_validate_json(line) if line.endswith(b"\n") else None

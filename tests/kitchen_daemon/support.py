@@ -37,7 +37,7 @@ class Daemon:
         self.home.make()
         with self.home.daemon_log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*COMMAND, "--home", str(self.home.root), "--standby-delay", "0"],
+                [*COMMAND, "--home", str(self.home.root)],
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

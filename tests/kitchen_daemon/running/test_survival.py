@@ -96,7 +96,8 @@ def test_a_stopped_worker_that_was_replaced_can_write_nothing(daemon, undisturbe
         daemon.client.resume(run.id)
     daemon.client.resume(run.id, replace=True)
     replaced = daemon.until(run.id, happened("run.interrupted"))[-1]
-    os.kill(stopped, signal.SIGCONT)
+    with suppress(ProcessLookupError):  # the daemon has woken it too, so it may have ended
+        os.kill(stopped, signal.SIGCONT)
     daemon.until(run.id, is_at_rest, cursor=replaced.cursor)
     done = daemon.client.run(run.id)
     assert (done.status, done.attempt, final_sha256(done)) == ("completed", 2, undisturbed[1])
