@@ -27,7 +27,7 @@ contracts: $(STAMP)
 	$(BIN)/lint-imports
 
 units: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 ## test-slow: what takes minutes, or needs files of yours: a model folder in KITCHEN_TEST_MODEL, public
 ## data sets in KITCHEN_TEST_DATA (docs/performance.md names them); what is not given is skipped

@@ -74,9 +74,9 @@ def pull(
     adapter: AdapterChoices = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring an artifact from the blob store, an adapter with its base.
+    """Bring an artifact from the blob store.
 
-    Stopped with Ctrl-C, the same command goes on.
+    An adapter comes with its base. Stopped with Ctrl-C, the same command goes on.
     """
     from kitchen_daemon.models import PullRequest
 
