@@ -19,7 +19,8 @@ class Launch(Model):
     """A run to be queued.
 
     recipe: a name or the absolute path of a file. overrides: `{dotted.key: text or value}`, refs to
-    files absolute. after: runs to wait for. Higher priority runs first.
+    files absolute. adapters: on top of the manifest, of a `port` its adapter, of a `port.option` that
+    option's value as text. after: runs to wait for. Higher priority runs first.
     """
 
     recipe: str

@@ -7,8 +7,8 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
+from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest, resolve_manifest
-from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
 from kitchen_core.store.lineage import run_node
@@ -18,10 +18,12 @@ from kitchen_core.telemetry.ports import Node
 from kitchen_core.telemetry.schema import RunStatus
 from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_suggestion
 from kitchen_core.train.model_folder import ModelFacts
+from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.workflows.reading import RecipeReading
 from kitchen_daemon.checking import read_apart
 from kitchen_daemon.devices import has_gpu
 from kitchen_daemon.models import Launch, Plan
+from kitchen_daemon.needing import try_ports
 from kitchen_daemon.pinning import Pinner, Pins
 from kitchen_daemon.revisions import keep_revision
 from kitchen_daemon.secrets import read_secrets
@@ -124,38 +126,31 @@ class Submissions:
         path = self._shelf.find(launch.recipe)
         reading = read_apart(path, launch.preset, launch.overrides)
         manifest = resolve_manifest(launch.manifest, launch.adapters, self._home.root)
-        self._try_ports(reading, manifest)
+        try_ports(reading, manifest, read_secrets(self._home))
         pins = self._pinner.pin(refs_in(reading.resolved, reading.refs))
         named = [self._store.find_run(run).id for run in launch.after]
         return _Prepared(
             reading=reading,
-            config=self._frozen(reading.resolved),
+            config=self._frozen(reading.resolved, _trainer(manifest)),
             pins=pins,
             manifest=manifest,
             after=list(dict.fromkeys([*named, *pins.unfinished])),
         )
 
-    def _try_ports(self, reading: RecipeReading, manifest: Manifest) -> None:
-        """Connect what the settings say that the run will need. Raises a port's error, such as for a
-        key that is missing.
-        """
-        settings = reading.config_schema["properties"]
-        used = [name for name in settings if reading.resolved[name] is not None]
-        ports = [settings[name]["port"] for name in used if "port" in settings[name]]
-        if ports:
-            wiring = Wiring(manifest, read_secrets(self._home))
-            for port in ports:
-                wiring.connect(port)
-
-    def _frozen(self, config: dict[str, Any]) -> dict[str, Any]:
-        """The config with all that depends on the machine or the model decided."""
+    def _frozen(self, config: dict[str, Any], trainer: Adapter) -> dict[str, Any]:
+        """The config with all that depends on the machine, the model or who trains it decided."""
         facts = self._pinner.model_facts(config["model"])
         tiny = facts is not None and (facts.num_parameters or math.inf) < TINY_PARAMETERS
         frozen = dict(config)
         if config["threads"] is None:
             frozen["threads"] = 1 if tiny else len(os.sched_getaffinity(0))
         if config["lora_rank"] is None:
-            frozen["lora_rank"] = 0 if tiny else DEFAULT_LORA_RANK
+            frozen["lora_rank"] = 0 if tiny and not trainer.lora_only else DEFAULT_LORA_RANK
+        if trainer.lora_only and not frozen["lora_rank"]:
+            raise ConfigError(
+                f"lora_rank=0 trains all weights, and {trainer.name} trains adapters only; set lora_rank, "
+                "or leave it out"
+            )
         if config["lora_targets"] and not frozen["lora_rank"]:
             raise ConfigError(
                 f"lora_targets={','.join(config['lora_targets'])} is for an adapter, but this run trains "
@@ -163,7 +158,7 @@ class Submissions:
             )
         if config["learning_rate"] is None and facts is not None and facts.adapter_of is None:
             frozen["learning_rate"] = _suggested(facts, lora=bool(frozen["lora_rank"]))
-        frozen["device"] = _device(config["device"])
+        frozen["device"] = _device(config["device"]) if trainer.offline else "cpu"
         return frozen
 
     def _waiting_for(self, after: list[str]) -> list[RunRecord]:
@@ -193,6 +188,11 @@ def _suggested(facts: ModelFacts, *, lora: bool) -> float:
     if suggested is None:
         raise ConfigError(why_no_suggestion(facts))
     return suggested
+
+
+def _trainer(manifest: Manifest) -> Adapter:
+    """The adapter that trains the model."""
+    return find_adapters().by_name[manifest.ports["training_client"].adapter]
 
 
 def _device(asked: str) -> str:

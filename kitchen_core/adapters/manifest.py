@@ -1,28 +1,21 @@
 """Manifests: which adapter serves which port, and with which options.
 
 A manifest is TOML. What is asked for is found in this order, later over earlier: the defaults, the
-named manifest (shipped, in `$KITCHEN_HOME/manifests`, or a path), and the run's own `PORT=ADAPTER`.
+named manifest (shipped, in `$KITCHEN_HOME/manifests`, or a path), and the run's own `PORT=ADAPTER` and
+`PORT.OPTION=VALUE`.
 """
 
 from __future__ import annotations
 
-import logging
 import tomllib
-from collections.abc import Iterable, Mapping
-from functools import cache
-from importlib.metadata import entry_points
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from kitchen_core.adapters.choices import ManifestError, PortChoice, check_port, checked, meant
 from kitchen_core.adapters.retry import RetryPolicy
-from kitchen_core.train.naming import closest
-from kitchen_core.train.ports.adapter import PORTS, Adapter
 
-logger = logging.getLogger(__name__)
-
-_GROUP = "crucible_kitchen.adapters"
 _SHIPPED = Path(__file__).parent / "manifests"
 _DEFAULTS = {
     "training_client": "torch_local",
@@ -34,25 +27,8 @@ _DEFAULTS = {
 }
 
 
-class ManifestError(ValueError):
-    """A manifest names something that there is not. The message says what, and the nearest that there is."""
-
-
-class PortChoice(BaseModel):
-    """One port's adapter; every other key is an option of that adapter."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    adapter: str
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The adapter's options."""
-        return dict(self.model_extra or {})
-
-
 class Manifest(BaseModel):
-    """Which adapter serves which port."""
+    """Which adapter serves which port. A port that is absent is served by none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -60,45 +36,72 @@ class Manifest(BaseModel):
     retry: RetryPolicy = Field(default_factory=RetryPolicy)
 
 
-@cache
-def find_adapters() -> Mapping[str, Adapter]:
-    """Every installed adapter by name, found by entry point; one that can't be loaded is left out."""
-    found: dict[str, Adapter] = {}
-    for entry in entry_points(group=_GROUP):
-        try:
-            found[entry.name] = entry.load()
-        except Exception:  # another package's code: the rest must work all the same
-            logger.exception("the adapter %s can't be loaded", entry.name)
-    return found
-
-
 def manifest_names(home: Path) -> list[str]:
     """The manifests that can be asked for by name."""
-    folders = (_SHIPPED, home / "manifests")
-    return sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
+    own = (home / "manifests").glob("*.toml")
+    return sorted({path.stem for path in (*shipped_manifests(), *own)})
+
+
+def shipped_manifests() -> list[Path]:
+    """The files of the manifests that come with the kitchen."""
+    return sorted(_SHIPPED.glob("*.toml"))
 
 
 def resolve_manifest(name: str, overrides: Mapping[str, str], home: Path) -> Manifest:
-    """The manifest called `name` (or at that path), with `overrides` of port to adapter on top.
+    """The manifest called `name` (or at that path), with `overrides` on top: of a port the adapter, which
+    drops the options that were another adapter's, and of `port.option` the option's value.
 
-    An override of the adapter drops the options that were another adapter's. Raises ManifestError.
+    Raises ManifestError.
     """
     path = _find(name, home)
-    manifest = _parse(path)
+    manifest = parse_manifest(path)
     choices = {port: PortChoice(adapter=adapter) for port, adapter in _DEFAULTS.items()}
-    choices |= manifest.ports
-    for port, adapter in overrides.items():
-        if port not in choices or choices[port].adapter != adapter:
-            choices[port] = PortChoice(adapter=adapter)
+    choices = _overridden(choices | manifest.ports, overrides)
+    of_the_run = {key.partition(".")[0] for key in overrides}
     for port, choice in choices.items():
-        _check(port, choice, "" if port in overrides else f"{path}: ")
+        try:
+            choices[port] = checked(port, choice)
+        except ManifestError as error:
+            if port in of_the_run:
+                raise
+            raise ManifestError(f"{path}: {error}") from None
     return Manifest(ports=choices, retry=manifest.retry)
 
 
 def check_manifest(manifest: Manifest) -> None:
     """Check that what a manifest names is installed here. Raises ManifestError."""
     for port, choice in manifest.ports.items():
-        _check(port, choice, "")
+        checked(port, choice)
+
+
+def parse_manifest(path: Path) -> Manifest:
+    """A manifest's file as it is written, whatever is installed. Raises ManifestError."""
+    try:
+        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{path}: no valid TOML: {error}") from error
+    except ValidationError as error:
+        raise ManifestError(f"{path}: {_first_problem(error)}") from error
+
+
+def _overridden(
+    choices: Mapping[str, PortChoice], overrides: Mapping[str, str]
+) -> dict[str, PortChoice]:
+    chosen = dict(choices)
+    for port, adapter in overrides.items():
+        if "." not in port and (port not in chosen or chosen[port].adapter != adapter):
+            chosen[port] = PortChoice(adapter=adapter)
+    for key, value in overrides.items():
+        port, dot, option = key.partition(".")
+        if not dot:
+            continue
+        check_port(port)
+        if port not in chosen:
+            raise ManifestError(
+                f"{key}: the manifest names no adapter for {port}; name one by --adapter {port}=NAME"
+            )
+        chosen[port] = chosen[port].with_options({option: value})
+    return chosen
 
 
 def _find(name: str, home: Path) -> Path:
@@ -110,16 +113,7 @@ def _find(name: str, home: Path) -> Path:
     for folder in (home / "manifests", _SHIPPED):
         if (folder / f"{name}.toml").is_file():
             return folder / f"{name}.toml"
-    raise ManifestError(f"there is no manifest {name!r}{_nearest(name, manifest_names(home))}")
-
-
-def _parse(path: Path) -> Manifest:
-    try:
-        return Manifest.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{path}: no valid TOML: {error}") from error
-    except ValidationError as error:
-        raise ManifestError(f"{path}: {_first_problem(error)}") from error
+    raise ManifestError(f"there is no manifest {name!r}{meant(name, manifest_names(home))}")
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -128,35 +122,4 @@ def _first_problem(error: ValidationError) -> str:
     if problem["type"] != "extra_forbidden":
         return f"{where}: {problem['msg']}"
     owner = RetryPolicy if problem["loc"][0] == "retry" else Manifest
-    return f"unknown key {where}{_nearest(str(problem['loc'][-1]), owner.model_fields)}"
-
-
-def _check(port: str, choice: PortChoice, where: str) -> None:
-    """The port exists, and the adapter exists, serves it and knows the options. `where` begins the message."""
-    if port not in PORTS:
-        raise ManifestError(f"{where}there is no port {port!r}{_nearest(port, PORTS)}")
-    adapters = find_adapters()
-    found = adapters.get(choice.adapter)
-    if found is None:
-        raise ManifestError(
-            f"{where}there is no adapter {choice.adapter!r} for {port}{_nearest(choice.adapter, adapters)}"
-        )
-    if port not in found.ports:
-        serving = [name for name, other in adapters.items() if port in other.ports]
-        raise ManifestError(
-            f"{where}the adapter {choice.adapter} does not serve {port}; {', '.join(sorted(serving))} can"
-        )
-    for option in choice.options:
-        if option not in found.options:
-            raise ManifestError(
-                f"{where}the adapter {choice.adapter} has no option {option!r}"
-                f"{_nearest(option, found.options)}"
-            )
-
-
-def _nearest(asked: str, known: Iterable[str]) -> str:
-    """What the user may have meant, as the end of a sentence."""
-    names = sorted(known)
-    if close := closest(asked, names):
-        return f"; did you mean {close!r}?"
-    return f"; there is {', '.join(names)}" if names else "; it takes none"
+    return f"unknown key {where}{meant(str(problem['loc'][-1]), owner.model_fields)}"

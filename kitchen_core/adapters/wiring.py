@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from kitchen_core.adapters.manifest import Manifest, find_adapters
+from kitchen_core.adapters.finding import find_adapters
+from kitchen_core.adapters.manifest import Manifest
+from kitchen_core.adapters.readiness import check_ready
 from kitchen_core.adapters.retry import retrying
 from kitchen_core.train.ports.adapter import Adapter, PortName
 from kitchen_core.train.ports.notices import Notify, nobody
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class MissingSecret:
-    """An environment name that an adapter needs and that has no value."""
-
-    name: str
-    adapter: str
-    port: str
 
 
 class Wiring:
@@ -40,9 +32,11 @@ class Wiring:
 
     def connect(self, port: PortName) -> Any:
         """The port's adapter, the same instance at every call; a remote one asks again as the
-        manifest's retry policy says.
+        manifest's retry policy says. Raises a PortError where nothing serves the port, or what it needs
+        is not here.
         """
         if port not in self._connected:
+            check_ready(self._manifest, (port,), self._secrets)
             self._connected[port] = self._new(port)
         return self._connected[port]
 
@@ -58,7 +52,7 @@ class Wiring:
 
     def _new(self, port: PortName) -> Any:
         choice = self._manifest.ports[port]
-        adapter = find_adapters()[choice.adapter]
+        adapter = find_adapters().by_name[choice.adapter]
         client = adapter.ports[port](**choice.options, **self._given(adapter))
         if adapter.offline or adapter.own_retries:
             return client
@@ -72,14 +66,3 @@ class Wiring:
         if adapter.notifies:
             given["notify"] = self._notify
         return given
-
-
-def missing_secrets(manifest: Manifest, environ: Mapping[str, str]) -> list[MissingSecret]:
-    """What the manifest's adapters need and `environ` does not have, port by port."""
-    adapters = find_adapters()
-    return [
-        MissingSecret(secret, choice.adapter, port)
-        for port, choice in manifest.ports.items()
-        for secret in adapters[choice.adapter].secrets
-        if not environ.get(secret)
-    ]

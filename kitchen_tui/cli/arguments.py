@@ -40,3 +40,11 @@ NodeName = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the run ends.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Watch the run until it ends.")]
+Adapters = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--adapter",
+        metavar="PORT=NAME",
+        help="Another adapter for one port, or PORT.OPTION=VALUE, an option of its adapter.",
+    ),
+]

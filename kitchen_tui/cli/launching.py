@@ -41,6 +41,11 @@ def pairs(texts: list[str], form: str) -> dict[str, str]:
     return given
 
 
+def adapter_arguments(texts: list[str] | None) -> dict[str, str]:
+    """The adapters and options that a command line gives on top of the manifest."""
+    return pairs(texts or [], "PORT=NAME or PORT.OPTION=VALUE")
+
+
 def manifest_argument(text: str) -> str:
     """A manifest's name as it is, a manifest's file as an absolute path."""
     is_file = text.endswith(".toml") or "/" in text

@@ -5,7 +5,7 @@ import shutil
 import pytest
 
 from kitchen_core import builtin
-from kitchen_core.adapters.manifest import ManifestError
+from kitchen_core.adapters.choices import ManifestError
 from kitchen_core.config import ConfigError
 from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
@@ -116,7 +116,17 @@ REFUSED = {
     "an adapter of another port": (
         {"adapters": {"training_client": "hugging_face"}},
         ManifestError,
-        "the adapter hugging_face does not serve training_client; memory, torch_local can",
+        "the adapter hugging_face does not serve training_client; memory, tinker, torch_local can",
+    ),
+    "an option that the adapter has not": (
+        {"adapters": {"llm.timeout": "5"}},
+        ManifestError,
+        "the adapter openai has no option 'timeout' for llm; did you mean 'timeout_s'?",
+    ),
+    "an option of another type": (
+        {"adapters": {"llm.timeout_s": "soon"}},
+        ManifestError,
+        "llm.timeout_s: given 'soon', expected a number",
     ),
     "after nobody": ({"after": ["nobody"]}, NotFound, "there is no run 'nobody'"),
 }

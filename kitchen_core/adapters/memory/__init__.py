@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kitchen_core.adapters.memory.bridge import MemoryBridge
+from kitchen_core.adapters.memory.checkpoints import MemoryCheckpoints
 from kitchen_core.adapters.memory.datasets import MemoryDatasets
 from kitchen_core.adapters.memory.hub import MemoryHub
 from kitchen_core.adapters.memory.llm import MemoryLlm
@@ -14,6 +15,7 @@ adapter = Adapter(
     summary="In-memory doubles for tests: a bigram model in numpy",
     ports={
         "training_client": MemoryTraining,
+        "checkpoints": MemoryCheckpoints,
         "dataset_reader": MemoryDatasets,
         "model_hub": MemoryHub,
         "dataset_hub": MemoryHub,

@@ -68,6 +68,7 @@ adapter = Adapter(
     offline=False,
     notifies=True,
     own_retries=True,
+    lora_only=True,
     modules=("tinker",),
     extra="tinker",
     options={

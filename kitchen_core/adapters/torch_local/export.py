@@ -6,7 +6,6 @@ Nothing in them depends on time, machine or run: equal weights give equal bytes.
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +15,9 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from kitchen_core.adapters.checks import make_empty_folder
+from kitchen_core.adapters.tokenizer_files import copy_tokenizer_files
 from kitchen_core.adapters.torch_local.quiet import quiet
 from kitchen_core.train.types import ModelSource
-
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "tokenizer.model",
-    "spiece.model",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "vocab.txt",
-    "merges.txt",
-    "chat_template.jinja",
-    "chat_template.json",
-)
 
 
 def export_model(folder: Path, model: nn.Module, source: ModelSource) -> None:
@@ -42,9 +28,7 @@ def export_model(folder: Path, model: nn.Module, source: ModelSource) -> None:
     elif isinstance(model, PreTrainedModel):
         with quiet():
             model.save_pretrained(folder)
-    for name in _TOKENIZER_FILES:
-        if (source.folder / name).is_file():
-            shutil.copyfile(source.folder / name, folder / name)
+    copy_tokenizer_files(source.folder, folder)
 
 
 def _write_adapter(folder: Path, model: PeftModel, base_name: str) -> None:

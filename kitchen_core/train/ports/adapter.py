@@ -23,11 +23,13 @@ PORTS: tuple[PortName, ...] = get_args(PortName)
 class Adapter:
     """One outside system behind one or more ports.
 
-    ports: for each port that it serves, a factory that takes the manifest's options as keywords; an
-    adapter with `secrets` or `optional_secrets` also gets `secrets`, and one that `notifies` gets
-    `notify: Notify`. secrets: environment names that it needs before it can work. offline: whether it
-    works without a network. modules: what must be installed for it beside the kitchen; extra: the
-    kitchen's extra that brings them. own_retries: whether its SDK asks again by itself.
+    ports: for each port that it serves, a factory that takes the manifest's options as keywords, with
+    types that say what may be given; an adapter with `secrets` or `optional_secrets` also gets `secrets`,
+    and one that `notifies` gets `notify: Notify`. secrets: environment names that it needs before it can
+    work. offline: whether it works without a network; what computes elsewhere needs no device here.
+    modules: what must be installed for it beside its own package; extra: its package's extra that
+    brings them. own_retries: whether its SDK asks again by itself. lora_only: whether its training
+    client trains low-rank adapters alone, never all weights.
 
     What a factory gives may have `async def probe(self) -> str`, which looks whether the other side can be
     reached and says in a few words what it found, or raises a PortError.
@@ -41,6 +43,7 @@ class Adapter:
     offline: bool = True
     notifies: bool = False
     own_retries: bool = False
+    lora_only: bool = False
     modules: tuple[str, ...] = ()
     extra: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)

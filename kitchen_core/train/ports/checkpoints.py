@@ -11,13 +11,14 @@ from typing import Literal, Protocol
 class KeptCheckpoint:
     """One checkpoint at a service.
 
-    path: what the service calls it. kind: `training` can be gone on from, `sampler` only sampled.
-    created_at, expires_at: seconds since the epoch; expires_at None: it is kept for ever. size_bytes:
-    None where the service does not say. public: whether others can load it.
+    path: what the service calls it. kind: `training` can be gone on from, `sampler` only sampled,
+    `external` is written for other services to load. created_at, expires_at: seconds
+    since the epoch; expires_at None: it is kept for ever. size_bytes: None where the service does not
+    say. public: whether others can load it.
     """
 
     path: str
-    kind: Literal["training", "sampler"]
+    kind: Literal["training", "sampler", "external"]
     created_at: float
     expires_at: float | None
     size_bytes: int | None
@@ -34,7 +35,9 @@ class Checkpoints(Protocol):
         ...
 
     async def expire(self, path: str, after_s: float | None) -> None:
-        """Let it go after so many seconds; None keeps it for ever."""
+        """Let it go after so many seconds from now; None keeps it for ever. Raises InvalidRequest for a
+        time that the service does not take.
+        """
         ...
 
     async def publish(self, path: str, *, public: bool = True) -> None:

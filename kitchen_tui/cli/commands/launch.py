@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kitchen_tui.cli import completion
-from kitchen_tui.cli.arguments import AsJson, RunName, Wait, Watch
+from kitchen_tui.cli.arguments import Adapters, AsJson, RunName, Wait, Watch
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.launching import (
+    adapter_arguments,
     launch_of,
     manifest_argument,
     pairs,
@@ -48,10 +49,7 @@ def run(
         ),
     ] = None,
     manifest: Annotated[str, typer.Option(help="Which adapters to use: dev, test, prod.")] = "dev",
-    adapter: Annotated[
-        list[str] | None,
-        typer.Option(metavar="PORT=NAME", help="Another adapter for one port."),
-    ] = None,
+    adapter: Adapters = None,
     name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
     after: Annotated[
         list[str] | None,
@@ -70,7 +68,7 @@ def run(
     """Queue a run of a recipe."""
     recipe = recipe_argument(recipe)
     given = pairs(settings or [], "key=value")
-    adapters = pairs(adapter or [], "PORT=NAME")
+    adapters = adapter_arguments(adapter)
     with connected() as client:
         launch = launch_of(
             recipe=recipe,

@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from kitchen_tui.cli import completion
-from kitchen_tui.cli.arguments import AsJson
+from kitchen_tui.cli.arguments import Adapters, AsJson
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Exit, Failure
 from kitchen_tui.cli.launching import (
+    adapter_arguments,
     launch_of,
     manifest_argument,
     pairs,
@@ -47,6 +48,7 @@ def render(
         str | None, typer.Option(metavar="NAME", help="A preset of the recipe.")
     ] = None,
     manifest: Annotated[str, typer.Option(help="Which adapters to use: dev, test, prod.")] = "dev",
+    adapter: Adapters = None,
     rows: Annotated[int, typer.Option(min=1, max=1000, help="The first so many rows.")] = ROWS,
     as_json: AsJson = False,
 ) -> None:
@@ -63,6 +65,7 @@ def render(
             preset=preset,
             overrides=with_absolute_refs(client, recipe, {"dataset": dataset, **given}),
             manifest=manifest_argument(manifest),
+            adapters=adapter_arguments(adapter),
         )
         rendering = client.render(RenderRequest(launch=launch, rows=rows))
     if as_json:

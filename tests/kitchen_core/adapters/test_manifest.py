@@ -6,14 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kitchen_core.adapters.manifest import (
-    ManifestError,
-    find_adapters,
-    manifest_names,
-    resolve_manifest,
-)
-from kitchen_core.adapters.memory.session import MemoryTraining
-from kitchen_core.adapters.wiring import Wiring, missing_secrets
+from kitchen_core.adapters.choices import ManifestError
+from kitchen_core.adapters.finding import find_adapters
+from kitchen_core.adapters.manifest import Manifest, manifest_names, resolve_manifest
 
 
 def write(home: Path, name: str, text: str) -> None:
@@ -36,6 +31,12 @@ def test_dev_is_local_and_test_is_in_memory(tmp_path):
     }
     test = adapters_of(resolve_manifest("test", {}, tmp_path))
     assert (test["training_client"], test["python_bridge"]) == ("memory", "memory")
+
+
+def test_prod_trains_and_keeps_its_checkpoints_at_a_service(tmp_path):
+    prod = adapters_of(resolve_manifest("prod", {}, tmp_path))
+    assert (prod["training_client"], prod["checkpoints"]) == ("tinker", "tinker")
+    assert "checkpoints" not in adapters_of(resolve_manifest("dev", {}, tmp_path))
 
 
 def test_a_manifest_of_the_home_comes_before_a_shipped_one_and_defaults_fill_the_rest(tmp_path):
@@ -67,7 +68,7 @@ def test_a_path_is_a_manifest_too(tmp_path):
         ('[ports.model_hub]\nadapter = "torch_local"\n', "hugging_face, memory can"),
         (
             '[ports.model_hub]\nadapter = "hugging_face"\nend_point = "x"\n',
-            "no option 'end_point'; did you mean 'endpoint'?",
+            "no option 'end_point' for model_hub; did you mean 'endpoint'?",
         ),
         ("[ports.model_hub]\n", "ports.model_hub.adapter: Field required"),
         ("[retry]\nattempt = 3\n", "unknown key retry.attempt; did you mean 'attempts'?"),
@@ -99,20 +100,80 @@ def test_an_override_of_nothing_is_named(tmp_path):
 
 
 def test_every_adapter_says_who_it_is():
-    adapters = find_adapters()
+    adapters = find_adapters().by_name
     assert {"torch_local", "local_files", "hugging_face", "memory"} <= adapters.keys()
     for name, adapter in adapters.items():
         assert adapter.name == name
         assert adapter.summary
 
 
-def test_wiring_connects_what_the_manifest_names(tmp_path):
-    wiring = Wiring(resolve_manifest("test", {}, tmp_path), secrets={})
-    client = wiring.connect("training_client")
-    assert isinstance(client, MemoryTraining)
-    assert wiring.connect("training_client") is client
+def test_an_option_of_the_run_comes_on_top_and_is_typed_by_the_adapter(tmp_path):
+    write(tmp_path, "lab", '[ports.llm]\nadapter = "openai"\nconcurrency = 2\nproject = "p"\n')
+    given = {
+        "llm.concurrency": "5",
+        "llm.timeout_s": "7",
+        "llm.project": "none",
+        "python_bridge.libraries": '["sympy"]',
+        "training_client": "tinker",
+        "training_client.train_unembed": "false",
+        "training_client.base_model": "8",
+    }
+    manifest = resolve_manifest("lab", given, tmp_path)
+    assert manifest.ports["llm"].options == {"concurrency": 5, "project": None, "timeout_s": 7.0}
+    assert manifest.ports["python_bridge"].options == {"libraries": ["sympy"]}
+    assert manifest.ports["training_client"].options == {"train_unembed": False, "base_model": "8"}
+    assert Manifest.model_validate(manifest.model_dump(mode="json")) == manifest
 
 
-def test_nothing_is_missing_without_keys(tmp_path):
-    for name in ("dev", "test", "prod"):
-        assert missing_secrets(resolve_manifest(name, {}, tmp_path), {}) == []
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ({"llm.timeout": "5"}, "openai has no option 'timeout' for llm; did you mean 'timeout_s'?"),
+        ({"llm.timeout_s": "soon"}, "llm.timeout_s: given 'soon', expected a number"),
+        ({"llm.timeout_s": "nan"}, "llm.timeout_s: given 'nan', expected a number"),
+        ({"llm.concurrency": "1.5"}, "llm.concurrency: given '1.5', expected a whole number"),
+        (
+            {"python_bridge.libraries": "sympy"},
+            "python_bridge.libraries: given 'sympy', expected a list of text",
+        ),
+        (
+            {"training_client": "tinker", "training_client.train_unembed": "perhaps"},
+            "training_client.train_unembed: given 'perhaps', expected true or false",
+        ),
+        (
+            {"training_client.base_model": "x"},
+            "torch_local has no option 'base_model' for training_client; it takes none",
+        ),
+        (
+            {"checkpoints": "tinker", "checkpoints.base_model": "x"},
+            "tinker has no option 'base_model' for checkpoints",
+        ),
+        ({"lm.timeout_s": "5"}, "there is no port 'lm'; did you mean 'llm'?"),
+        (
+            {"checkpoints.base_url": "http://x"},
+            "checkpoints.base_url: the manifest names no adapter for checkpoints; name one by "
+            "--adapter checkpoints=NAME",
+        ),
+    ],
+)
+def test_an_option_of_the_run_that_cant_be_is_refused(tmp_path, override, message):
+    with pytest.raises(ManifestError) as refused:
+        resolve_manifest("dev", override, tmp_path)
+    assert message in str(refused.value)
+    assert ".toml" not in str(refused.value)  # the user wrote it on the line, not in a file
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("concurrency = 1.5", "llm.concurrency: given 1.5, expected a whole number"),
+        ("concurrency = true", "llm.concurrency: given True, expected a whole number"),
+        ("base_url = 8", "llm.base_url: given 8, expected text"),
+        ("timeout_s = [1]", "llm.timeout_s: given [1], expected a number"),
+    ],
+)
+def test_an_option_of_another_type_in_a_manifest_is_refused_with_its_file(tmp_path, line, message):
+    write(tmp_path, "lab", f'[ports.llm]\nadapter = "openai"\n{line}\n')
+    with pytest.raises(ManifestError) as refused:
+        resolve_manifest("lab", {}, tmp_path)
+    assert str(refused.value).endswith(f"lab.toml: {message}")

@@ -1,0 +1,130 @@
+"""Which model at the service a local folder stands for, and which part of it an adapter reaches."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+
+from kitchen_core.train.model_folder import inspect_model_folder
+from kitchen_core.train.naming import nearest
+from kitchen_core.train.ports.errors import InvalidRequest, NotFound, Unsupported
+from kitchen_core.train.remote_weights import RemoteWeights, read_remote_weights
+from kitchen_core.train.types import LoraSpec, ModelSource
+
+KEPT_BY = "tinker"
+ALPHA = 32
+"""The alpha of every adapter at the service."""
+
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
+_PARTS = {
+    "attn": frozenset({"q_proj", "k_proj", "v_proj", "o_proj"}),
+    "mlp": frozenset({"gate_proj", "up_proj", "down_proj"}),
+    "unembed": frozenset({"lm_head"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a model that an adapter reaches."""
+
+    train_attn: bool
+    train_mlp: bool
+    train_unembed: bool
+
+
+def parts_of(spec: LoraSpec, *, train_unembed: bool) -> Parts:
+    """An adapter's targets in the service's terms. train_unembed: whether `all-linear` reaches the output
+    layer. Raises Unsupported where the service has no such adapter.
+    """
+    if spec.alpha != ALPHA:
+        raise Unsupported(
+            f"lora_alpha is {spec.alpha}, at Tinker it is {ALPHA}", hint=f"Set lora_alpha={ALPHA}."
+        )
+    if spec.targets == "all-linear":
+        return Parts(train_attn=True, train_mlp=True, train_unembed=train_unembed)
+    asked = set(spec.targets)
+    chosen = {name: modules <= asked for name, modules in _PARTS.items()}
+    covered = {m for name, modules in _PARTS.items() if chosen[name] for m in modules}
+    if not asked or covered != asked:
+        groups = ["+".join(sorted(modules)) for modules in _PARTS.values()]
+        raise Unsupported(
+            f"Tinker has no adapters of {', '.join(sorted(asked - covered)) or 'nothing'} alone",
+            hint=f"Take all-linear, or whole groups: {'; '.join(groups)}.",
+        )
+    return Parts(chosen["attn"], chosen["mlp"], chosen["unembed"])
+
+
+def base_name(source: ModelSource, base_model: str | None) -> str:
+    """What the service calls a source's base. Raises Unsupported where nobody said."""
+    if base_model:
+        return base_model
+    if _HUB_NAME.fullmatch(source.name):
+        return source.name
+    raise Unsupported(
+        f"Tinker can't know the model {source.name}: it has models by their hub names",
+        hint="Use model=ORG/NAME, or set base_model in the manifest.",
+    )
+
+
+def check_known(name: str, known: Collection[str]) -> None:
+    """Raises NotFound where the server lists its models and this is none of them."""
+    if known and name not in known:
+        raise NotFound(
+            f"the server has no model {name}{nearest(name, known)}",
+            hint=f"It has {', '.join(sorted(known))}.",
+        )
+
+
+def adapter_note(source: ModelSource) -> RemoteWeights | None:
+    """Where the service keeps the source's adapter; None where it has none. Raises Unsupported for an
+    adapter that was made elsewhere.
+    """
+    if source.adapter is None:
+        return None
+    if inspect_model_folder(source.adapter, weights=False).adapter_of is None:
+        raise InvalidRequest(
+            f"{source.adapter} is a whole model, not an adapter",
+            hint="Give it as the model itself, without an adapter.",
+        )
+    note = read_remote_weights(source.adapter)
+    if note is None or note.kept_by != KEPT_BY:
+        raise Unsupported(
+            f"the adapter in {source.adapter} was made elsewhere, and Tinker can't take it up",
+            hint="Start from an adapter that Tinker trained, or train with another backend.",
+        )
+    return note
+
+
+def check_rank(source: ModelSource, lora: LoraSpec) -> None:
+    """Raises InvalidRequest where the adapter to go on from has another rank."""
+    if source.adapter is None:
+        return
+    config = json.loads((source.adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    rank = config.get("r")
+    if rank != lora.rank:
+        raise InvalidRequest(
+            f"the adapter has rank {rank}, the run asks for {lora.rank}",
+            hint=f"Set lora_rank={rank} instead of {lora.rank}, or start without the adapter.",
+        )
+
+
+def check_base_folder(source: ModelSource) -> None:
+    """Raises NotFound or InvalidRequest where tokenizer and config are not those of a whole model."""
+    base = inspect_model_folder(source.folder, weights=False)
+    if base.adapter_of is not None:
+        raise InvalidRequest(
+            f"{source.folder} is an adapter of {base.adapter_of}, not a whole model",
+            hint="Give the base model as the model and this folder as its adapter.",
+        )
+
+
+def config_number(folder: Path, name: str) -> int | None:
+    """A number of config.json; a model of several modalities keeps it under `text_config`."""
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    for part in (config, config.get("text_config")):
+        if isinstance(part, dict) and isinstance(part.get(name), int):
+            return part[name]
+    return None

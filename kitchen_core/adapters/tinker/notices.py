@@ -1,0 +1,60 @@
+"""What the Tinker SDK writes to its log while it waits, as notices of the run."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+
+from kitchen_core.train.ports.notices import Notice, Notify
+
+_LOGGER = "tinker"
+_QUIET_S = 60.0
+_IDS = re.compile(r"\b(?:self\.)?request_id=\S+\s?|\b[\d.]+ seconds\b")
+_WAITING = ("paused", "try_again", "heartbeat")
+
+
+class NoticeHandler(logging.Handler):
+    """Passes the SDK's warnings on, from the thread that they come from; the same one at most once a
+    minute. The SDK asks again by itself, so its log is all that can be known of it.
+    """
+
+    def __init__(self, notify: Notify) -> None:
+        super().__init__(logging.WARNING)
+        self._notify = notify
+        self._said: dict[str, float] = {}
+        self.last_wait = ""
+
+    def attach(self) -> None:
+        """Begin to listen."""
+        logging.getLogger(_LOGGER).addHandler(self)
+
+    def detach(self) -> None:
+        """Listen no longer."""
+        logging.getLogger(_LOGGER).removeHandler(self)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass a warning on. An error is none: it comes back as an exception too."""
+        if record.levelno != logging.WARNING:
+            return
+        message = _IDS.sub("", record.getMessage()).strip()
+        waiting = any(word in message for word in _WAITING)
+        if waiting:
+            self.last_wait = message
+        self.say("waiting" if waiting else "retried", "", message)
+
+    def say(self, kind: str, asked: str, message: str) -> None:
+        """Tell it, unless it was told within the last minute."""
+        now = time.monotonic()
+        if now - self._said.get(message, -_QUIET_S) < _QUIET_S:
+            return
+        self._said[message] = now
+        self._notify(
+            Notice(
+                kind="waiting" if kind == "waiting" else "retried",
+                port="training_client",
+                adapter="tinker",
+                asked=asked,
+                message=message,
+            )
+        )

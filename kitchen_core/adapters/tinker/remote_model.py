@@ -1,0 +1,176 @@
+"""A model in training at the service, which is made again where the service loses it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import tinker
+
+from kitchen_core.adapters.tinker.beyond_sdk import unload
+from kitchen_core.adapters.tinker.failures import is_lost
+from kitchen_core.adapters.tinker.journal import MAX_STEPS, Journal, Kind, Sent
+from kitchen_core.adapters.tinker.service import Service
+from kitchen_core.train.ports.errors import InvalidRequest, NotFound, PortError
+
+Result = TypeVar("Result")
+Create = Callable[[tinker.ServiceClient], tinker.APIFuture[tinker.TrainingClient]]
+
+_ATTEMPTS = 3
+"""How often in a row a model is made again without a single result: then it is no accident."""
+_PAUSE_S = 1.0
+
+
+class RemoteModel:
+    """One model at the service.
+
+    What is sent to it is noted. A server that was restarted, say, has lost it: then it is made again
+    from its last saved state, or as it was at the start, and all since is sent again, so that the
+    weights are the same. Whoever waits for a result gets the new one.
+    """
+
+    def __init__(self, service: Service, create: Create, client: tinker.TrainingClient) -> None:
+        self._service = service
+        self._create = create
+        self._client = client
+        self._journal = Journal()
+        self._generation = 0
+        self._fruitless = 0
+        self._lost = False
+        self._recovery: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def start(cls, service: Service, create: Create) -> RemoteModel:
+        """Make the model."""
+        return cls(service, create, await service.make("start_session", create))
+
+    @property
+    def id(self) -> str:
+        """What the service calls it."""
+        return str(self._client.model_id)
+
+    def send(
+        self,
+        request: Callable[[tinker.TrainingClient], tinker.APIFuture[Result]],
+        kind: Kind = "reads",
+    ) -> Sent[Result]:
+        """Submit a request after all that was sent before. `result` waits for it."""
+        sent = Sent(request, kind)
+        if not self._lost:
+            sent.future = request(self._client)
+        self._journal.add(sent)  # with all in it, a lost model is made again
+        return sent
+
+    async def result(self, asked: str, sent: Sent[Result]) -> Result:
+        """What the service answers. Raises PortErrors, also where a lost model can't be made again."""
+        while True:
+            if self._recovery is not None:
+                await asyncio.shield(self._recovery)
+            generation, future = self._generation, sent.future
+            assert future is not None
+            try:
+                found = await self._service.result(asked, future)
+            except PortError as error:
+                if not is_lost(error.__cause__):
+                    self._journal.drop(sent)
+                    raise
+                self._recover(generation, error)
+            else:
+                self._fruitless = 0
+                self._journal.answer(sent)
+                return found
+
+    def last_step(self) -> Sent | None:
+        """The newest step that was sent: what is saved now holds all up to it."""
+        return self._journal.last_step()
+
+    def saved(self, path: str, through: Sent | None) -> None:
+        """A state was saved there, after that step: from now on the model is made again from it."""
+        self._create = from_state(path)
+        self._journal.saved(through)
+
+    async def load(self, path: str) -> None:
+        """Go on from a saved state. Nothing may be under way. Where it fails, all stays as it was.
+
+        A service loads only into a new model, so a new one takes the old one's place.
+        """
+        create = from_state(path)
+        client = await self._service.make("load_state", create)
+        self._client, old = client, self._client
+        self._create, self._journal = create, Journal()
+        self._generation += 1
+        await unload(self._service, str(old.model_id))
+
+    async def close(self) -> None:
+        """Give the model back."""
+        await unload(self._service, self.id)
+
+    def _recover(self, generation: int, error: PortError) -> None:
+        """Make the model again, once for all who wait for it. Raises `error` where that is of no use."""
+        if generation != self._generation or self._recovery is not None:
+            return
+        if self._fruitless == _ATTEMPTS:
+            raise error
+        if not self._journal.whole:
+            raise PortError(
+                f"the server lost the model, more than {MAX_STEPS} steps after its last saved state",
+                hint="Resume the run from its last checkpoint; lower save_every to lose less.",
+            ) from error
+        self._fruitless += 1
+        self._service.notices.say(
+            "waiting",
+            "training",
+            f"the server has lost the model ({error.message}); it is made again from its last saved "
+            f"state",
+        )
+        self._lost = True
+        self._recovery = asyncio.create_task(self._make_again())
+
+    async def _make_again(self) -> None:
+        """A failure stays, so that everyone who waits sees it."""
+        try:
+            async with asyncio.timeout(self._service.timeout_s):
+                while not await self._sent_again():
+                    pass
+        except TimeoutError as error:
+            raise self._service.too_late("recover") from error
+        self._generation += 1
+        self._recovery = None
+
+    async def _sent_again(self) -> bool:
+        """Make the model, send everything again, and wait for what nobody else waits for: without it the
+        weights would be others. False where the new model was lost meanwhile, too.
+        """
+        self._lost = True
+        self._client = await self._new_client()
+        self._lost = False
+        for sent in self._journal.requests:
+            sent.future = sent.request(self._client)
+        answered = [sent.future for sent in self._journal.requests if sent.answered and sent.future]
+        try:
+            for future in answered:
+                await self._service.result("recover", future)
+        except PortError as error:
+            if not is_lost(error.__cause__):
+                raise
+            return False
+        return True
+
+    async def _new_client(self) -> tinker.TrainingClient:
+        """Ask until the server is there again. A session that it does not know is begun anew."""
+        while True:
+            try:
+                return await self._service.make("recover", self._create)
+            except (NotFound, InvalidRequest):
+                await self._service.renew()
+                return await self._service.make("recover", self._create)
+            except PortError as error:
+                if not error.retryable:
+                    raise
+            await asyncio.sleep(_PAUSE_S)
+
+
+def from_state(path: str) -> Create:
+    """Makes a model with the weights and the optimizer of a saved state."""
+    return lambda client: client.create_training_client_from_state_with_optimizer(path)
