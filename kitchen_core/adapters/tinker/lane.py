@@ -51,13 +51,13 @@ class Lane:
     def __init__(self) -> None:
         self._last: Turn | None = None
         self._under_way: set[asyncio.Task[object]] = set()
-        self._closed = False
+        self.closed = False
 
     def submit(
         self, asked: str, work: Callable[[Turn], Coroutine[None, None, Result]]
     ) -> Awaitable[Result]:
         """Give `work` the next turn and return its handle at once. `asked` names it in errors."""
-        if self._closed:
+        if self.closed:
             refused: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
             refused.set_exception(_named(PortError("the session is closed"), asked))
             return refused
@@ -69,7 +69,7 @@ class Lane:
 
     async def close(self) -> None:
         """Take no more calls, and wait for those that are under way."""
-        self._closed = True
+        self.closed = True
         if self._under_way:
             await asyncio.wait(self._under_way)
 

@@ -19,6 +19,7 @@ from kitchen_core.adapters.tinker.datums import (
     speaks,
     weighted,
 )
+from kitchen_core.adapters.tinker.journal import Sent
 from kitchen_core.adapters.tinker.lane import Turn
 from kitchen_core.adapters.tinker.remote_model import RemoteModel
 from kitchen_core.train.losses import Loss, find_loss
@@ -87,17 +88,18 @@ class Passes:
     ) -> ForwardResult:
         """A named loss that the service does not have as we have it."""
         loss = find_loss(spec)
+        self.limits.check_datums(datums)
         check_inputs(loss, datums)
         result = await self.forward_backward_custom(turn, datums, loss.of_datums)
         metrics = await asyncio.to_thread(loss.metrics, datums, result.logprobs)
         return ForwardResult(result.logprobs, result.metrics | metrics)
 
-    async def _send_forward(self, datums: Sequence[Datum]):
+    async def _send_forward(self, datums: Sequence[Datum]) -> Sent[tinker.ForwardBackwardOutput]:
         """The logprobs alone are asked for, as cross-entropy, which every server has."""
         asked = await asyncio.to_thread(weighted, datums, [datum.weights for datum in datums])
         return self.model.send(lambda client: client.forward(asked.data, asked.loss))
 
-    def _send_gradient(self, asked: Request):
+    def _send_gradient(self, asked: Request) -> Sent[tinker.ForwardBackwardOutput]:
         self.gradient_is_coming()
         return self.model.send(
             lambda client: client.forward_backward(asked.data, asked.loss, asked.config),

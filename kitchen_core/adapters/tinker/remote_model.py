@@ -62,8 +62,11 @@ class RemoteModel:
         self._journal.add(sent)  # with all in it, a lost model is made again
         return sent
 
-    async def result(self, asked: str, sent: Sent[Result]) -> Result:
-        """What the service answers. Raises PortErrors, also where a lost model can't be made again."""
+    async def result(self, asked: str, sent: Sent[Result], *, may_lack: bool = False) -> Result:
+        """What the service answers. Raises PortErrors, also where a lost model can't be made again.
+
+        may_lack: a server need not know this request; one that is refused says nothing of the model.
+        """
         while True:
             if self._recovery is not None:
                 await asyncio.shield(self._recovery)
@@ -72,7 +75,7 @@ class RemoteModel:
             try:
                 found = await self._service.result(asked, future)
             except PortError as error:
-                if not is_lost(error.__cause__):
+                if may_lack or not is_lost(error.__cause__):
                     self._journal.drop(sent)
                     raise
                 self._recover(generation, error)

@@ -1,0 +1,273 @@
+"""One model in training at a Tinker service: the primitives, each in its turn."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import tinker
+
+from kitchen_core.adapters.checks import Limits, make_empty_folder
+from kitchen_core.adapters.tinker import bases
+from kitchen_core.adapters.tinker.export import write_adapter
+from kitchen_core.adapters.tinker.keeper import Keeper
+from kitchen_core.adapters.tinker.lane import Lane, Turn
+from kitchen_core.adapters.tinker.passes import Passes
+from kitchen_core.adapters.tinker.remote_model import RemoteModel
+from kitchen_core.adapters.tinker.samplers import Samplers
+from kitchen_core.adapters.tinker.sampling import TinkerSampler
+from kitchen_core.adapters.tinker.service import Service
+from kitchen_core.adapters.tinker.state import SavedState, read_state
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.versions import Versions
+from kitchen_core.train.ports.errors import InvalidRequest, PortError, Unsupported
+from kitchen_core.train.ports.sampling import SamplingClient
+from kitchen_core.train.remote_weights import RemoteWeights
+from kitchen_core.train.types import (
+    AdamParams,
+    Datum,
+    DeviceFacts,
+    Divergence,
+    ForwardResult,
+    LossSpec,
+    ModelSource,
+    OptimResult,
+    SessionSpec,
+)
+
+if TYPE_CHECKING:
+    from kitchen_core.train.ports.training import CustomLoss
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a session starts from.
+
+    base: what the service calls the base. note: where it keeps the adapter to go on from. base_model: the
+    manifest's option. models: the service's models with their context lengths. ttl_s: how long it keeps
+    what the run needs to go on.
+    """
+
+    spec: SessionSpec
+    base: str
+    note: RemoteWeights | None
+    base_model: str | None
+    models: Mapping[str, int | None]
+    limits: Limits
+    ttl_s: int
+    identity: str
+
+    @property
+    def rank(self) -> int:
+        """The adapter's rank."""
+        return self.spec.lora.rank if self.spec.lora else 0
+
+
+class TinkerSession:
+    """A model at the service and its samplers. `TinkerTraining.start_session` starts one."""
+
+    has_divergence = False
+
+    def __init__(
+        self,
+        start: Start,
+        service: Service,
+        tokenizer: HuggingFaceTokenizer,
+        model: RemoteModel,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.fingerprint = start.identity
+        self.spec = start.spec
+        self.context_length = start.limits.max_length
+        self.device_facts = DeviceFacts("Tinker", None, None)
+        self._start = start
+        self._model = model
+        self._keeper = Keeper(service, model, start.ttl_s)
+        self._lane = Lane()
+        self._passes = Passes(model, start.limits, self._note_gradient)
+        self._samplers = Samplers(service, tokenizer, start.limits)
+        self._versions = Versions("tinker")
+        self._steps = 0
+        self._has_gradient = False
+
+    def forward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
+        """Loss and target logprobs, without a gradient."""
+        return self._lane.submit("forward", lambda turn: self._passes.forward(turn, datums, loss))
+
+    def forward_backward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
+        """Loss and target logprobs; the gradient of the summed loss is added to what has accumulated."""
+        return self._lane.submit(
+            "forward_backward", lambda turn: self._passes.forward_backward(turn, datums, loss)
+        )
+
+    def forward_backward_custom(
+        self, datums: Sequence[Datum], loss_fn: CustomLoss
+    ) -> Awaitable[ForwardResult]:
+        """As `forward_backward`, with a loss written in torch over all datums at once: it is computed here,
+        between a forward pass and a backward pass at the service.
+        """
+        return self._lane.submit(
+            "forward_backward_custom",
+            lambda turn: self._passes.forward_backward_custom(turn, datums, loss_fn),
+        )
+
+    def forward_backward_divergence(
+        self,
+        datums: Sequence[Datum],
+        teacher: SamplingClient,
+        prompts: Sequence[Sequence[int]],
+        divergence: Divergence,
+    ) -> Awaitable[ForwardResult]:
+        """Not to be had: the service gives no logits. The handle raises Unsupported."""
+
+        async def refuse(turn: Turn) -> ForwardResult:
+            raise Unsupported(
+                "Tinker gives no logits, so there is no exact divergence", hint="Set kl=sampled."
+            )
+
+        return self._lane.submit("forward_backward_divergence", refuse)
+
+    def optim_step(self, adam: AdamParams) -> Awaitable[OptimResult]:
+        """One AdamW step on the accumulated gradient, which is then cleared. Live samplers go stale at once."""
+        self._versions.submit_step()
+        return self._lane.submit("optim_step", lambda turn: self._step(turn, adam))
+
+    def save_state(self, folder: Path) -> Awaitable[None]:
+        """Let the service keep trained weights and optimizer, and write where into an empty folder.
+
+        A gradient that has not been stepped on is not part of it. The service forgets it after the
+        manifest's checkpoint_days.
+        """
+        return self._lane.submit("save_state", lambda turn: self._save_state(turn, folder))
+
+    def load_state(self, folder: Path) -> Awaitable[None]:
+        """Put back what `save_state` wrote. Raises NotFound, also where the service has forgotten it, or
+        InvalidRequest where it does not fit this session.
+        """
+        self._versions.submit_change()
+        return self._lane.submit("load_state", lambda turn: self._load_state(turn, folder))
+
+    def export(self, folder: Path) -> Awaitable[None]:
+        """Write an adapter folder into an empty folder: the weights, where the service hands them out, and
+        where it keeps them, for ever.
+        """
+        return self._lane.submit("export", lambda turn: self._export(turn, folder))
+
+    def reference(self) -> TinkerSampler:
+        """The model as the session was started, before any training."""
+        return self._samplers.kept(self._start.base, self._start.note, "reference")
+
+    def sampler(self, kind: Literal["live", "snapshot"]) -> TinkerSampler:
+        """Of the weights in this turn; `live` goes stale with the next optimizer step."""
+        saved = self._lane.submit("sampler", self._save_for_sampler)
+        fresh = self._versions.freshness() if kind == "live" else None
+        return self._samplers.trained(saved, self._versions.current, fresh)
+
+    async def teacher(self, source: ModelSource) -> TinkerSampler:
+        """Another model at the service, by its name or by its adapter's note."""
+        own = source.name == self.spec.model.name
+        base = bases.base_name(source, self._start.base_model if own else None)
+        bases.check_known(base, self._start.models)
+        note = await asyncio.to_thread(bases.adapter_note, source)
+        await asyncio.to_thread(self._check_vocabulary, source)
+        return await self._samplers.teacher(source, base, note)
+
+    async def close(self) -> None:
+        """Wait for what was submitted, then give the model back."""
+        if not self._lane.closed:
+            await self._lane.close()
+            await self._model.close()
+
+    async def _step(self, turn: Turn, adam: AdamParams) -> OptimResult:
+        try:
+            async with turn:
+                if not self._has_gradient:
+                    raise InvalidRequest(
+                        "there is no gradient to step on", hint="Call forward_backward first."
+                    )
+                params = _adam(adam)
+                sent = self._model.send(lambda client: client.optim_step(params), "step")
+                self._has_gradient = False
+                self._steps += 1
+                version = self._steps
+            answer = await self._model.result("optim_step", sent)
+        except PortError:
+            self._versions.correct(-1)
+            raise
+        return OptimResult(version, _metrics(answer.metrics or {}))
+
+    async def _save_state(self, turn: Turn, folder: Path) -> None:
+        async with turn:
+            await asyncio.to_thread(make_empty_folder, folder)
+            steps, through = self._steps, self._model.last_step()
+            sent = self._keeper.send_state(steps, lasting=False)
+        path = await self._keeper.path_of("save_state", sent)
+        await turn.earlier_calls_are_done()  # they are sent again no more
+        self._model.saved(path, through)
+        state = SavedState(path, steps, self._start.base, self._start.rank)
+        await asyncio.to_thread(state.write, folder)
+
+    async def _load_state(self, turn: Turn, folder: Path) -> None:
+        async with turn:
+            state = await asyncio.to_thread(read_state, folder)
+            state.check_fit(folder, self._start.base, self._start.rank)
+            await turn.earlier_calls_are_done()  # they belong to the model that is replaced
+            await self._keeper.load(state.path)
+            self._versions.correct(state.steps - self._steps)
+            self._steps, self._has_gradient = state.steps, False
+
+    async def _export(self, turn: Turn, folder: Path) -> None:
+        async with turn:  # to the end: all that is saved here is of one moment
+            await asyncio.to_thread(make_empty_folder, folder)
+            kept, sampled = (
+                self._keeper.send_state(self._steps, lasting=True),
+                self._keeper.send_sampler(self._steps, lasting=True),
+            )
+            sampler = await self._keeper.path_of("export", sampled)
+            training = await self._keeper.path_of("export", kept)
+            note = RemoteWeights(bases.KEPT_BY, self._start.base, training, sampler)
+            files = await self._keeper.adapter(sampler, self._steps)
+        source, rank = self.spec.model, self._start.rank
+        await asyncio.to_thread(write_adapter, folder, source, rank, note, files)
+
+    async def _save_for_sampler(self, turn: Turn) -> str:
+        """Where the service keeps the weights of this turn."""
+        async with turn:
+            sent = self._keeper.send_sampler(self._steps, lasting=False)
+        return await self._keeper.path_of("sampler", sent)
+
+    def _check_vocabulary(self, source: ModelSource) -> None:
+        """Tokens of one model must mean the same to the other."""
+        bases.check_base_folder(source)
+        theirs = HuggingFaceTokenizer(source.folder)
+        if theirs.vocab_size != self.tokenizer.vocab_size:
+            raise Unsupported(
+                f"the vocabulary of {source.name} has {theirs.vocab_size} tokens, that of "
+                f"{self.spec.model.name} in training {self.tokenizer.vocab_size}",
+                hint="Choose a teacher of the same family, or let it sample and train on its texts.",
+            )
+
+    def _note_gradient(self) -> None:
+        self._has_gradient = True
+
+
+def _adam(adam: AdamParams) -> tinker.AdamParams:
+    """Everything is said: what the SDK and the servers take by default differs."""
+    return tinker.AdamParams(
+        learning_rate=adam.learning_rate,
+        beta1=adam.beta1,
+        beta2=adam.beta2,
+        eps=adam.eps,
+        weight_decay=adam.weight_decay,
+        grad_clip_norm=adam.grad_clip_norm,
+    )
+
+
+def _metrics(given: Mapping[str, float]) -> dict[str, float]:
+    """A server's metrics by our names: `skyrl.ai/grad_norm:mean` is `grad_norm`."""
+    named = {name.rpartition("/")[2].partition(":")[0]: float(v) for name, v in given.items()}
+    named.pop("learning_rate", None)
+    return named
