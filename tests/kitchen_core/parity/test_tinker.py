@@ -108,6 +108,7 @@ def check_steps(kitchen, run, name, metrics):
     for ours, theirs in metrics.items():
         series = kitchen.series(run, ours)
         recorded = [step[theirs] for step in RUNS[name]["steps"]]
+        print("DEV", name, ours, max(abs(a - b) for a, b in zip(series, recorded)), len(series), len(recorded))
         assert series == pytest.approx(recorded, abs=SAME), ours
 
 
@@ -205,4 +206,5 @@ def check_same(kitchen, run, undisturbed, attempts):
     assert (run.status, run.error, run.attempt) == ("completed", None, attempts)
     for name in ("train_mean_nll", "learning_rate"):
         expected = kitchen.series(undisturbed, name)
+        print("DEV", "again", name, max(abs(a - b) for a, b in zip(kitchen.series(run, name), expected)))
         assert kitchen.series(run, name) == pytest.approx(expected, abs=AGAIN), name
