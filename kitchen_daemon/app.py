@@ -17,7 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from kitchen_core import __version__
-from kitchen_core.adapters.manifest import ManifestError
+from kitchen_core.adapters.choices import ManifestError
 from kitchen_core.config import ConfigError
 from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
@@ -29,6 +29,8 @@ from kitchen_core.telemetry.schema import Event, EventKind, RunStatus
 from kitchen_core.telemetry.status import InvalidTransition
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.workflow.checkpoint import ResumeError
+from kitchen_daemon.adapter_routes import adapter_routes
+from kitchen_daemon.checkpoint_routes import checkpoint_routes
 from kitchen_daemon.dispatch import CantBeAsked, Dispatcher
 from kitchen_daemon.doctor import examine
 from kitchen_daemon.logs import last_lines
@@ -80,6 +82,8 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     _reading_routes(app, kitchen)
     _asking_routes(app, kitchen)
     _stream_route(app, kitchen)
+    adapter_routes(app, kitchen.home)
+    checkpoint_routes(app, kitchen.home, kitchen.store)
     _problems(app)
     return app
 
@@ -101,9 +105,9 @@ def _daemon_routes(app: FastAPI, kitchen: Kitchen) -> None:
         )
 
     @app.get("/doctor")
-    def doctor() -> list[Check]:
-        """What works here and what is missing."""
-        return list(examine(kitchen.home, kitchen.store, kitchen.shelf))
+    def doctor(probe: bool = False) -> list[Check]:
+        """What works here and what is missing; `probe` asks the services too."""
+        return list(examine(kitchen.home, kitchen.store, kitchen.shelf, probe=probe))
 
     @app.post("/shutdown", status_code=202)
     def shutdown() -> None:

@@ -13,6 +13,8 @@ from pydantic import BaseModel
 
 from kitchen_core.home import Home
 from kitchen_core.telemetry.schema import Event, EventKind
+from kitchen_daemon.adapter_models import AdapterInfo, AdaptersInfo
+from kitchen_daemon.checkpoint_models import CheckpointChange, CheckpointInfo
 from kitchen_daemon.models import (
     ArtifactInfo,
     Check,
@@ -81,9 +83,22 @@ class Client:
         """The daemon, at a glance."""
         return self._one(DaemonStatus, "GET", "/status")
 
-    def doctor(self) -> list[Check]:
-        """What works here and what is missing."""
-        return self._many(Check, "GET", "/doctor")
+    def doctor(self, *, probe: bool = False) -> list[Check]:
+        """What works here and what is missing; `probe` asks the services too."""
+        return self._many(Check, "GET", "/doctor", params={"probe": probe})
+
+    def manifests(self) -> list[str]:
+        """The names that a manifest can be asked for by."""
+        return self._call("GET", "/manifests").json()
+
+    def adapters(self, manifest: str = "dev", *, probe: bool = False) -> AdaptersInfo:
+        """A manifest's ports and how each stands; `probe` asks whether it can be reached."""
+        params = {"manifest": manifest, "probe": probe}
+        return self._one(AdaptersInfo, "GET", "/adapters", params=params)
+
+    def adapter(self, name: str) -> AdapterInfo:
+        """One adapter, by name."""
+        return self._one(AdapterInfo, "GET", "/adapter", params={"name": name})
 
     def shutdown(self) -> None:
         """Stop the daemon; workers go on."""
@@ -180,6 +195,14 @@ class Client:
     def lineage(self, node: str) -> Lineage:
         """Everything upstream and downstream of a run or an artifact."""
         return self._one(Lineage, "GET", f"/lineage/{_segment(node)}")
+
+    def checkpoints(self, manifest: str) -> list[CheckpointInfo]:
+        """What the service of a manifest keeps, the newest first."""
+        return self._many(CheckpointInfo, "GET", "/checkpoints", params={"manifest": manifest})
+
+    def change_checkpoint(self, change: CheckpointChange) -> None:
+        """Let one go, publish it, drop it."""
+        self._call("POST", "/checkpoints", json=change.model_dump())
 
     def stream(self, run: str | None = None, *, cursor: str | None = None) -> Iterator[StreamItem]:
         """Live items after `cursor` (all from the beginning without one), of one run or of

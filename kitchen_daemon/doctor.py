@@ -7,22 +7,20 @@ import platform
 import shutil
 from collections.abc import Iterator
 
-from kitchen_core.adapters.manifest import manifest_names, resolve_manifest
-from kitchen_core.adapters.wiring import missing_secrets
 from kitchen_core.home import Home
 from kitchen_core.store.migration import schema_version
 from kitchen_core.store.store import Store
 from kitchen_daemon.devices import gpus
 from kitchen_daemon.models import Check
-from kitchen_daemon.secrets import UnsafeSecrets, read_secrets
 from kitchen_daemon.shelf import Shelf
+from kitchen_daemon.wired import examine_manifests
 
 LOW_DISK_BYTES = 5 * 1024**3
 PACKAGES = ("torch", "transformers", "peft", "sqlmodel", "textual")
 
 
-def examine(home: Home, store: Store, shelf: Shelf) -> Iterator[Check]:
-    """Look at everything."""
+def examine(home: Home, store: Store, shelf: Shelf, *, probe: bool = False) -> Iterator[Check]:
+    """Look at everything; without a network unless `probe`."""
     yield Check(name="python", ok=True, detail=platform.python_version())
     yield _packages()
     yield _device()
@@ -30,7 +28,7 @@ def examine(home: Home, store: Store, shelf: Shelf) -> Iterator[Check]:
     yield Check(
         name="store", ok=True, detail=f"{home.database} (schema {schema_version(home.database)})"
     )
-    yield from _manifests(home)
+    yield from examine_manifests(home, probe=probe)
     yield _recipes(shelf)
 
 
@@ -65,30 +63,6 @@ def _disk(home: Home) -> Check:
     return Check(
         name="disk", ok=not low, detail=f"{free / 1024**3:.1f} GiB free at {home.root}", hint=hint
     )
-
-
-def _manifests(home: Home) -> Iterator[Check]:
-    try:
-        secrets = read_secrets(home)
-    except UnsafeSecrets as error:
-        yield Check(name="secrets", ok=False, detail=str(error), hint=f"chmod 600 {home.secrets}")
-        return
-    for name in manifest_names(home.root):
-        try:
-            manifest = resolve_manifest(name, {}, home.root)
-        except ValueError as error:
-            yield Check(name=f"manifest {name}", ok=False, detail=str(error))
-            continue
-        missing = missing_secrets(manifest, secrets)
-        adapters = sorted({choice.adapter for choice in manifest.ports.values()})
-        hint = f"put them into {home.secrets}" if missing else ""
-        lacks = ", ".join(f"{secret.name} (for {secret.adapter})" for secret in missing)
-        yield Check(
-            name=f"manifest {name}",
-            ok=not missing,
-            detail=f"missing {lacks}" if missing else ", ".join(adapters),
-            hint=hint,
-        )
 
 
 def _recipes(shelf: Shelf) -> Check:

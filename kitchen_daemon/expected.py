@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kitchen_core.adapters.manifest import ManifestError
+from kitchen_core.adapters.choices import ManifestError
 from kitchen_core.config import ConfigError
 from kitchen_core.recipe import RecipeError
 from kitchen_core.refs import RefError

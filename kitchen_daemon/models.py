@@ -242,12 +242,15 @@ class DaemonStatus(Model):
 
 
 class Check(Model):
-    """One thing that `kitchen doctor` looked at."""
+    """One thing that `kitchen doctor` looked at. optional: nothing is wrong where it is not ok; it only
+    can't be used as things are.
+    """
 
     name: str
     ok: bool
     detail: str
     hint: str = ""
+    optional: bool = False
 
 
 class Problem(Model):

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import subprocess
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -81,3 +84,9 @@ def _stat(pid: int) -> list[str]:
     except FileNotFoundError:
         raise ProcessLookupError(pid) from None
     return text.rpartition(")")[2].split()
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    """Kill a child that leads a group of its own, and what it has started."""
+    with suppress(ProcessLookupError):  # the group has ended
+        os.killpg(process.pid, signal.SIGKILL)

@@ -5,10 +5,8 @@ tokenizer's, so it has a process of its own.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -17,6 +15,7 @@ from kitchen_core.adapters.manifest import resolve_manifest
 from kitchen_core.home import Home
 from kitchen_core.store.store import Store
 from kitchen_daemon.models import Model, Problem, Rendering, RenderRequest
+from kitchen_daemon.process import kill_group
 from kitchen_daemon.submission import Submissions
 from kitchen_daemon.workers import FIXED_AT_SPAWN
 
@@ -69,7 +68,7 @@ class Renderings:
         with self._lock:
             self._closed = True
             for process in self._processes:
-                _kill(process)
+                kill_group(process)
 
     def render(self, request: RenderRequest, seconds: float = RENDER_SECONDS) -> Rendering:
         """The first rows as the launch would train on them.
@@ -109,7 +108,7 @@ class Renderings:
         finally:
             with self._lock:
                 self._processes.discard(process)
-                _kill(process)
+                kill_group(process)
             process.wait()
         self._keep(printed)
         if self._closed and not said:
@@ -138,11 +137,6 @@ class Renderings:
         """What libraries and tracebacks say is for the daemon's log."""
         with self._home.daemon_log.open("ab") as log:
             log.write(printed)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError):  # the group has ended
-        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _stopping() -> RenderingFailed:

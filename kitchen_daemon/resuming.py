@@ -8,7 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kitchen_core.adapters.manifest import Manifest, ManifestError, check_manifest
+from kitchen_core.adapters.choices import ManifestError
+from kitchen_core.adapters.manifest import Manifest, check_manifest
 from kitchen_core.pins import check_pinned_file
 from kitchen_core.refs import RefError, parse_ref
 from kitchen_core.store.errors import NotFound

@@ -63,6 +63,11 @@ def age(at: float | None) -> str:
     return NOTHING if at is None else f"{duration(time.time() - at).split()[0]} ago"
 
 
+def ahead(at: float) -> str:
+    """How long it is until a time, in its largest unit."""
+    return f"in {duration(at - time.time()).split()[0]}"
+
+
 def clock(at: float) -> str:
     """The local time of day."""
     return time.strftime("%H:%M:%S", time.localtime(at))

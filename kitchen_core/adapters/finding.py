@@ -86,9 +86,8 @@ def gather(entries: Iterable[EntryPoint]) -> FoundAdapters:
         try:
             by_name[name], origins[name] = _load(entry), origin
         except _Unusable as unusable:
+            logger.debug("adapter %s of %s", name, origin, exc_info=True)
             broken.append(BrokenAdapter(name, origin, str(unusable)))
-    for adapter in broken:
-        logger.warning("adapter %s of %s: %s", adapter.name, adapter.origin, adapter.reason)
     return FoundAdapters(by_name, origins, tuple(broken))
 
 

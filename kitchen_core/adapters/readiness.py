@@ -33,14 +33,14 @@ def lacking(manifest: Manifest, port: PortName, secrets: Mapping[str, str]) -> P
     adapter = found.by_name[choice.adapter]
     if missing := missing_modules(adapter):
         return Unsupported(
-            f"the adapter {adapter.name} needs {' and '.join(missing)}, which is not installed",
+            f"{adapter.name} needs the package {' and '.join(missing)}, not installed here",
             port=port,
             adapter=adapter.name,
             hint=f"Install it: {found.install_command(adapter.name)}",
         )
     if unset := unset_secrets(adapter, secrets):
         return AuthError(
-            f"the adapter {adapter.name} needs {' and '.join(unset)}, which has no value",
+            f"{adapter.name} needs {' and '.join(unset)}, not set here",
             port=port,
             adapter=adapter.name,
             hint=f"Put {unset[0]}=... into secrets.env in the kitchen's home.",

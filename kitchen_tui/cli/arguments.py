@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
 
 from kitchen_tui.cli import completion
 from kitchen_tui.cli.errors import Failure
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def seconds_argument(text: str) -> float:
+    """A length of time in seconds: 90m, 12h, 7d, 1d12h. Raises Failure for what is none."""
+    words = text.strip().lower()
+    if not re.fullmatch(r"(\d+(\.\d+)?[smhdw])+", words):
+        raise Failure(f"'{text}' is no length of time", "write 90m, 12h, 7d or 1d12h")
+    parts = re.findall(r"(\d+(?:\.\d+)?)([smhdw])", words)
+    return sum(float(count) * _SECONDS[unit] for count, unit in parts)
 
 
 def _possible_name(text: str) -> str:
@@ -47,4 +59,15 @@ Adapters = Annotated[
         metavar="PORT=NAME",
         help="Another adapter for one port, or PORT.OPTION=VALUE, an option of its adapter.",
     ),
+]
+Manifest = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Which adapters to use: dev, test, prod, one of your own, or a file.",
+        autocompletion=completion.manifests,
+    ),
+]
+Probe = Annotated[
+    bool, typer.Option("--probe", help="Ask the services whether they can be reached.")
 ]

@@ -40,6 +40,21 @@ def presets(ctx: typer.Context, incomplete: str) -> list[str]:
     return _asked(lambda client: client.recipe(recipe).presets, incomplete)
 
 
+def manifests(incomplete: str) -> list[str]:
+    """The names of manifests."""
+    return _asked(lambda client: client.manifests(), incomplete)
+
+
+def adapters(incomplete: str) -> list[str]:
+    """The names of installed adapters."""
+
+    def names(client: Client) -> list[str]:
+        ports = client.adapters().ports
+        return sorted({name for port in ports for name in (port.adapter, *port.others) if name})
+
+    return _asked(names, incomplete)
+
+
 def statuses(incomplete: str) -> list[str]:
     """The statuses that a run can have."""
     from kitchen_core.telemetry.schema import RunStatus

@@ -9,6 +9,8 @@ import typer
 from typer.exceptions import TyperException
 
 from kitchen_tui.cli.commands import (
+    adapters,
+    checkpoints,
     daemon,
     demo,
     launch,
@@ -51,6 +53,7 @@ def _kitchen(
 for command in (demo.demo, daemon.up, daemon.down, daemon.status, daemon.doctor):
     app.command()(command)
 app.add_typer(recipes.app, name="recipes")
+app.add_typer(adapters.app, name="adapters")
 app.command(epilog=render.RENDER_EXAMPLES)(render.render)
 app.command(epilog=launch.RUN_EXAMPLES)(launch.run)
 for command in (runs.runs, runs.show, runs.watch):
@@ -66,6 +69,7 @@ for command in (
     app.command()(command)
 for command in (launch.cancel, launch.pause, launch.resume, launch.retry):
     app.command()(command)
+app.add_typer(checkpoints.app, name="checkpoints")
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

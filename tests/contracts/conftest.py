@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from kitchen_core import builtin
 from kitchen_core.adapters.memory import files as memory_files
 from kitchen_core.adapters.memory.session import MemoryTraining
 from kitchen_core.adapters.memory.tokenizer import VOCAB_SIZE
+from kitchen_core.adapters.tinker.client import TinkerTraining
+from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.torch_local import TorchLocal
 from kitchen_core.train.ports.training import TrainingClient, TrainingSession
 from kitchen_core.train.types import LoraSpec, ModelSource, SessionSpec
 from tests.contracts.models import make_llama
+from tests.doubles.tinker import KEY, TinkerDouble, serve_tinker
 
 torch.set_num_threads(1)
 
@@ -46,23 +50,48 @@ def _copy_builtin(folder: Path) -> None:
     shutil.copytree(builtin.model_folder("tiny"), folder)
 
 
+@contextmanager
+def _torch_local(base: Path) -> Iterator[TrainingClient]:
+    yield TorchLocal()
+
+
+@contextmanager
+def _memory(base: Path) -> Iterator[TrainingClient]:
+    yield MemoryTraining()
+
+
+@contextmanager
+def _tinker(base: Path) -> Iterator[TrainingClient]:
+    """At a service of its protocol, which lets a backend train that is held against the contract itself."""
+    folder = base.parent / "kept"
+    double = TinkerDouble(client=TorchLocal(), bases={BASE: base}, folder=folder)
+    with serve_tinker(double):
+        service = Service(KEY, base_url=double.base_url, project=None, timeout_s=60)
+        yield TinkerTraining(service, base_model=BASE)
+
+
+BASE = "org/tiny"
 BACKENDS = {
-    "torch_local-builtin": (TorchLocal, _copy_builtin, None),
-    "torch_local-full": (TorchLocal, _make_llama, None),
-    "torch_local-lora": (TorchLocal, _make_llama, LoraSpec(rank=4)),
-    "memory-full": (MemoryTraining, _make_bigram, None),
-    "memory-lora": (MemoryTraining, _make_bigram, LoraSpec(rank=4)),
+    "torch_local-builtin": (_torch_local, _copy_builtin, None),
+    "torch_local-full": (_torch_local, _make_llama, None),
+    "torch_local-lora": (_torch_local, _make_llama, LoraSpec(rank=4)),
+    "memory-full": (_memory, _make_bigram, None),
+    "memory-lora": (_memory, _make_bigram, LoraSpec(rank=4)),
+    "tinker-lora": (_tinker, _make_llama, LoraSpec(rank=4)),
 }
 LORA_BACKENDS = [name for name, (_, _, lora) in BACKENDS.items() if lora is not None]
 
 
 @pytest.fixture(scope="session", params=BACKENDS)
-def backend(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Backend:
-    client, make_model, lora = BACKENDS[request.param]
+def backend(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Backend]:
+    connect, make_model, lora = BACKENDS[request.param]
     folder = tmp_path_factory.mktemp("model") / "base"
     make_model(folder)
-    source = ModelSource("org/tiny", folder)
-    return Backend(client(), SessionSpec(source, lora, seed=7, micro_batch_tokens=3))
+    source = ModelSource(BASE, folder)
+    with connect(folder) as client:
+        yield Backend(client, SessionSpec(source, lora, seed=7, micro_batch_tokens=3))
 
 
 @pytest.fixture

@@ -37,6 +37,12 @@ class ChatDouble:
     finish_reason: str | None = None
     address: str = ""
 
+    async def models(self, request: Request) -> Response:
+        if self.faults:
+            return self.faults.pop(0)
+        entry = {"id": MODEL, "object": "model", "created": 1, "owned_by": "nobody"}
+        return JSONResponse({"object": "list", "data": [entry]})
+
     async def chat(self, request: Request) -> Response:
         body = await request.json()
         self.asked.append(body)
@@ -72,7 +78,8 @@ def serve_chat(double: ChatDouble) -> Iterator[ChatDouble]:
     """The server on a free port of loopback, in a thread of its own."""
     listener = socket.create_server(("127.0.0.1", 0))
     double.address = f"http://127.0.0.1:{listener.getsockname()[1]}/v1"
-    app = Starlette(routes=[Route("/v1/chat/completions", double.chat, methods=["POST"])])
+    chat = Route("/v1/chat/completions", double.chat, methods=["POST"])
+    app = Starlette(routes=[chat, Route("/v1/models", double.models)])
     config = uvicorn.Config(app, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)

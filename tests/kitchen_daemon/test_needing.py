@@ -34,7 +34,7 @@ def put_keys(home: Home, **keys: str) -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_every_recipe_goes_to_the_service_by_its_manifest_alone(kitchen, recipe):
     submissions, home = kitchen
-    with pytest.raises(AuthError, match="the adapter tinker needs TINKER_API_KEY") as refused:
+    with pytest.raises(AuthError, match="tinker needs TINKER_API_KEY") as refused:
         submissions.plan(Launch(recipe=recipe, manifest="prod"))
     assert "secrets.env" in refused.value.hint
     put_keys(home, TINKER_API_KEY="tml-planted", OPENAI_API_KEY="")

@@ -75,7 +75,7 @@ def full(stub):
         (["logs", RUN_ID], ["one", "two"]),
         (["recipes"], [RECIPE]),
         (["recipes", "list"], [RECIPE]),
-        (["doctor"], [{"name": "store", "ok": True, "detail": "fine", "hint": ""}]),
+        (["doctor"], [Check(name="store", ok=True, detail="fine").model_dump()]),
     ],
 )
 def test_json_is_all_that_goes_to_stdout(full, command, words, value):
@@ -267,6 +267,14 @@ def test_doctor_exits_with_1_where_something_is_missing(full, command):
         "✗ manifest prod: missing KEY",
         "  hint: put it into secrets.env",
     ]
+
+
+def test_what_is_only_not_set_up_is_no_failure_of_the_doctor(full, command):
+    missing = {"ok": False, "detail": "needs KEY", "optional": True}
+    full.answers["GET /doctor"] = [Check(name="manifest prod", **missing)]
+    said = command("doctor", "--probe")
+    assert (said.code, said.out) == (0, "○ manifest prod: needs KEY\n")
+    assert full.asked[-1][1] == {"probe": ["true"]}
 
 
 def test_copying_a_recipe_takes_its_helpers_and_overwrites_nothing(

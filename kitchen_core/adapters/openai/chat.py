@@ -66,6 +66,20 @@ class OpenAIChat:
             completion = await self._client.chat.completions.create(**request)
             return _answer(completion)
 
+    async def probe(self) -> str:
+        """Which server answers, and how many models it offers. Raises as `answer` does."""
+        from openai import NotFoundError
+
+        from kitchen_core.adapters.openai.failures import translated
+
+        place = str(self._client.base_url.host)
+        with translated("the list of models"):
+            try:
+                models = await self._client.models.list()
+            except NotFoundError:  # a server of chats alone
+                return f"{place} answers, but lists no models"
+        return f"{place} answers; models: {len(models.data)}"
+
     async def close(self) -> None:
         """Give back the connections."""
         if "_client" in self.__dict__:

@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
 from typing import Any
 
 from pebble import ProcessExpired
@@ -18,6 +19,7 @@ from kitchen_core.adapters.python_bridge.pool import WorkerPool
 from kitchen_core.train.ports.errors import PortError
 
 _LOOK_EVERY_S = 1.0
+_COUNT = "probe.count"
 
 
 class ProcessBridge:
@@ -51,6 +53,15 @@ class ProcessBridge:
         for i, future in zip(left, await self._submitted(function, texts), strict=True):
             results[i] = self._result(function, future)
         return results
+
+    async def probe(self) -> str:
+        """Whether a process starts and answers; it is gone afterwards."""
+        bridge = ProcessBridge({_COUNT: "builtins:len"}, replace(self._limits, workers=1))
+        try:
+            await bridge.call(_COUNT, "")
+        finally:
+            await bridge.close()
+        return f"a process answers; {len(self._places)} functions"
 
     async def close(self) -> None:
         """As the port says."""

@@ -15,24 +15,24 @@ from kitchen_core.train.ports.errors import InvalidRequest, NotFound, PortError,
 Result = TypeVar("Result")
 
 _PORT = "checkpoints"
-_PAGE = 100
 _SHORTEST_S = 3600
 _LONGEST_S = 10 * 365 * 24 * 3600
 _SEE = "See which there are: kitchen checkpoints"
 
 
 class TinkerCheckpoints:
-    """Of the user whose key the service has."""
+    """Of the user whose key the service has. page_size: how many are asked for at once."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, page_size: int = 100) -> None:
         self._service = service
+        self._page_size = page_size
 
     async def list(self) -> Sequence[KeptCheckpoint]:
         """All of the user's, the newest first."""
         found: dict[str, KeptCheckpoint] = {}  # a page may repeat some when others come meanwhile
         offset, total = 0, 1
         while offset < total:
-            page = await self._ask("list", lambda rest, at=offset: _page(rest, at))
+            page = await self._page(offset)
             found |= {each.tinker_path: _kept(each) for each in page.checkpoints}
             offset += len(page.checkpoints)
             total = page.cursor.total_count if page.cursor and page.checkpoints else 0
@@ -79,6 +79,11 @@ class TinkerCheckpoints:
         """Let go of the connection."""
         await self._service.close()
 
+    async def _page(self, offset: int) -> CheckpointsListResponse:
+        return await self._ask(
+            "list", lambda rest: rest.list_user_checkpoints(self._page_size, offset)
+        )
+
     async def _who(self) -> str | None:
         """The user's name at the service; a server that takes any key knows none."""
         try:
@@ -119,10 +124,6 @@ class TinkerCheckpoints:
             raise
 
 
-def _page(rest: tinker.RestClient, offset: int) -> tinker.APIFuture[CheckpointsListResponse]:
-    return rest.list_user_checkpoints(limit=_PAGE, offset=offset)
-
-
 def _kept(found: Checkpoint) -> KeptCheckpoint:
     return KeptCheckpoint(
         path=found.tinker_path,
@@ -140,7 +141,7 @@ def _lacks_route(error: BaseException | None) -> bool:
     """
     if not isinstance(error, tinker.APIStatusError):
         return False
-    unnamed = error.body == {"detail": "Not Found"}
+    unnamed = error.body in ({"detail": "Not Found"}, "Not Found")
     return error.status_code == 405 or (error.status_code == 404 and unnamed)
 
 

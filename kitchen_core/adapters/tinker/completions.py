@@ -48,10 +48,12 @@ class Asked:
 
     def on_the_wire(self, index: int, prompt: Sequence[int]) -> tinker.SamplingParams:
         """For the call's prompt number `index`, which has a seed of its own: equal prompts get different
-        answers. Its completion gets what the prompt leaves of the context, at least one token.
+        answers. Its completion gets what the prompt leaves of the context, at least one token; where it
+        is scored afterwards one less, for a server samples a token as it scores.
         """
         params = self.params
-        room = max(1, min(params.max_tokens, self.limits.max_length - len(prompt)))
+        left = self.limits.max_length - len(prompt) - int(self.gives_own_logprobs)
+        room = max(1, min(params.max_tokens, left))
         return tinker.SamplingParams(
             max_tokens=room,
             seed=seed_for(params.seed, "sample", index) % _SEEDS,

@@ -69,8 +69,22 @@ def _config(source: ModelSource, rank: int, files: Files | None) -> dict[str, An
     made: dict[str, Any] = {"peft_type": "LORA", "r": rank, "lora_alpha": ALPHA}
     if files is not None:
         made = json.loads(files[_CONFIG])
+        if not made.get("target_modules"):  # SkyRL leaves them out, and PEFT adapts nothing then
+            made["target_modules"] = _adapted_modules(files[_WEIGHTS])
+        made["lora_alpha"] = int(made["lora_alpha"])
     # the server names a folder of its own, which means nothing here
-    return made | {"base_model_name_or_path": source.name, "inference_mode": True}
+    return made | {
+        "base_model_name_or_path": source.name,
+        "inference_mode": True,
+        "task_type": "CAUSAL_LM",
+    }
+
+
+def _adapted_modules(weights: bytes) -> list[str]:
+    """The last parts of the names of the modules that a safetensors file has LoRA weights of."""
+    length = int.from_bytes(weights[:8], "little")
+    names = json.loads(weights[8 : 8 + length])
+    return sorted({n.partition(".lora_")[0].rpartition(".")[2] for n in names if ".lora_" in n})
 
 
 def _unpacked(packed: bytes) -> Files | None:

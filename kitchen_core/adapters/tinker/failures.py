@@ -145,7 +145,7 @@ def is_lost(error: BaseException | None) -> bool:
         case APIStatusError() | RequestFailedError():
             return _LOST.search(str(error)) is not None
         case RuntimeError():
-            return "poisoned" in str(error)
+            return "poisoned" in str(error) or "closed" in str(error)  # with the session
         case ValueError() if error.__cause__:
             return is_lost(error.__cause__)
         case _:

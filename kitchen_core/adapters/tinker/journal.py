@@ -9,7 +9,7 @@ from typing import Generic, Literal, TypeVar
 import tinker
 
 Result = TypeVar("Result")
-Kind = Literal["reads", "gradient", "step"]
+Kind = Literal["reads", "gradient", "step", "snapshot"]
 
 MAX_STEPS = 64
 """Steps that are kept for sending again; each holds its batch in memory."""
@@ -17,13 +17,16 @@ MAX_STEPS = 64
 
 @dataclass(eq=False)
 class Sent(Generic[Result]):
-    """One request. kind: whether it moves the model, and so has to be sent again to a new one.
-    answered: nobody waits for it any more.
+    """One request. kind: `gradient` and `step` move the model, and so have to be sent again to a new
+    one; so has a `snapshot`, whose weights go with the model that they are of, until it is dropped.
+    future, generation: its promise, and from which of the models made so far. answered: nobody waits for
+    it any more.
     """
 
     request: Callable[[tinker.TrainingClient], tinker.APIFuture[Result]]
     kind: Kind
     future: tinker.APIFuture[Result] | None = None
+    generation: int = -1
     answered: bool = False
 
 
@@ -55,6 +58,14 @@ class Journal:
         """The request failed, or is of no use any more."""
         if sent in self.requests:
             self.requests.remove(sent)
+
+    def first_before(self, generation: int) -> Sent | None:
+        """The first that the model of this generation has not been sent."""
+        return next((each for each in self.requests if each.generation < generation), None)
+
+    def answered(self) -> list[Sent]:
+        """Those that nobody waits for."""
+        return [each for each in self.requests if each.answered]
 
     def last_step(self) -> Sent | None:
         """The newest step: a state that is saved now holds all up to it. A gradient after it is in none."""

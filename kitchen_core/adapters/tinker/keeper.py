@@ -13,8 +13,6 @@ from kitchen_core.adapters.tinker.remote_model import RemoteModel
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound, PortError
 
-Saved = Sent[tinker.types.SaveWeightsResponse] | Sent[tinker.types.SaveWeightsForSamplerResponse]
-
 
 @dataclass(frozen=True)
 class Keeper:
@@ -37,7 +35,11 @@ class Keeper:
     def send_sampler(
         self, steps: int, *, lasting: bool
     ) -> Sent[tinker.types.SaveWeightsForSamplerResponse]:
-        """Ask for the weights to be kept for sampling."""
+        """Ask for the weights to be kept for sampling.
+
+        The SDK numbers this request only when its own thread gets to it, all others when they are made:
+        so nothing may be sent before this has its result. To be given back with `model.forget`.
+        """
 
         def save(
             client: tinker.TrainingClient,
@@ -45,11 +47,7 @@ class Keeper:
             name = _unique("sampler", steps)
             return client.save_weights_for_sampler(name, ttl_seconds=self._ttl(lasting))
 
-        return self.model.send(save)
-
-    async def path_of(self, asked: str, sent: Saved) -> str:
-        """Where it was saved."""
-        return (await self.model.result(asked, sent)).path
+        return self.model.send(save, "snapshot")
 
     async def load(self, path: str) -> None:
         """Go on from a state. Raises NotFound where the service has it no longer."""

@@ -58,7 +58,7 @@ class RemoteModel:
         """Submit a request after all that was sent before. `result` waits for it."""
         sent = Sent(request, kind)
         if not self._lost:
-            sent.future = request(self._client)
+            self._submit(sent)
         self._journal.add(sent)  # with all in it, a lost model is made again
         return sent
 
@@ -70,7 +70,7 @@ class RemoteModel:
         while True:
             if self._recovery is not None:
                 await asyncio.shield(self._recovery)
-            generation, future = self._generation, sent.future
+            generation, future = sent.generation, sent.future
             assert future is not None
             try:
                 found = await self._service.result(asked, future)
@@ -83,6 +83,25 @@ class RemoteModel:
                 self._fruitless = 0
                 self._journal.answer(sent)
                 return found
+
+    @property
+    def generation(self) -> int:
+        """How often the model was made again."""
+        return self._generation
+
+    def lose(self, generation: int, error: PortError) -> None:
+        """Weights of that generation are gone, and so is the model, though nobody has asked it since.
+        Raises `error` where making it again would not bring them back.
+        """
+        self._recover(generation, error)
+
+    def holds(self, sent: Sent) -> bool:
+        """Whether a request is sent again where the model is made again."""
+        return sent in self._journal.requests
+
+    def forget(self, sent: Sent) -> None:
+        """A snapshot is of no use any more."""
+        self._journal.drop(sent)
 
     def last_step(self) -> Sent | None:
         """The newest step that was sent: what is saved now holds all up to it."""
@@ -138,7 +157,6 @@ class RemoteModel:
                     pass
         except TimeoutError as error:
             raise self._service.too_late("recover") from error
-        self._generation += 1
         self._recovery = None
 
     async def _sent_again(self) -> bool:
@@ -147,18 +165,25 @@ class RemoteModel:
         """
         self._lost = True
         self._client = await self._new_client()
-        self._lost = False
-        for sent in self._journal.requests:
-            sent.future = sent.request(self._client)
-        answered = [sent.future for sent in self._journal.requests if sent.answered and sent.future]
+        self._generation += 1
         try:
-            for future in answered:
-                await self._service.result("recover", future)
+            while (sent := self._journal.first_before(self._generation)) is not None:
+                future = self._submit(sent)
+                if sent.kind == "snapshot":
+                    await self._service.result("recover", future)
+            self._lost = False
+            for sent in self._journal.answered():
+                assert sent.future is not None
+                await self._service.result("recover", sent.future)
         except PortError as error:
             if not is_lost(error.__cause__):
                 raise
             return False
         return True
+
+    def _submit(self, sent: Sent[Result]) -> tinker.APIFuture[Result]:
+        sent.future, sent.generation = sent.request(self._client), self._generation
+        return sent.future
 
     async def _new_client(self) -> tinker.TrainingClient:
         """Ask until the server is there again. A session that it does not know is begun anew."""

@@ -14,6 +14,7 @@ import tinker
 from kitchen_core.adapters.checks import Limits, check_sampling, check_top
 from kitchen_core.adapters.completion_text import Drawn, spoken
 from kitchen_core.adapters.tinker.completions import Asked, check_finite
+from kitchen_core.adapters.tinker.failures import is_lost
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.tinker.top import no_top_logprobs, top_of
 from kitchen_core.train.ports.errors import PortError
@@ -21,6 +22,11 @@ from kitchen_core.train.ports.tokenizer import Tokenizer
 from kitchen_core.train.types import FloatArray, Sample, SampledToken, SamplingParams, TopLogprobs
 
 Result = TypeVar("Result")
+Again = Callable[[PortError], Awaitable[tinker.SamplingClient]]
+"""Gives another client where the service has lost the last one, or raises what it is told."""
+
+_RENEWALS = 3
+"""How often one request may find that the service has lost its client."""
 
 _ONE_TOKEN = tinker.SamplingParams(max_tokens=1)
 """A server scores a prompt as it samples from it, so one token has to be sampled along."""
@@ -34,7 +40,8 @@ class TinkerSampler:
     """Samples through the SDK's client that `client` gives.
 
     check_fresh: raises StaleSampler when the weights have moved on. what: what it is called when it is
-    closed. How many requests are under way at once is the SDK's affair.
+    closed. again: gives another client where the service has lost this one. How many requests are under
+    way at once is the SDK's affair.
     """
 
     def __init__(
@@ -48,6 +55,7 @@ class TinkerSampler:
         what: str = "sampler",
         check_fresh: Callable[[], None] = _nothing,
         release: Callable[[], None] = _nothing,
+        again: Again | None = None,
     ) -> None:
         self.version = version
         self._client = asyncio.ensure_future(client)
@@ -58,6 +66,8 @@ class TinkerSampler:
         self._what = what
         self._check_fresh = check_fresh
         self._release = release
+        self._again = again
+        self._renewing = asyncio.Lock()
         self._closed = False
 
     async def sample(
@@ -71,16 +81,15 @@ class TinkerSampler:
         self._check()
         check_sampling(params, n)
         self._limits.check_sequences("prompt", prompts)
-        client = await self._ready()
         asked = Asked(params, self._tokenizer, self._limits)
 
         async def complete(index: int, prompt: Sequence[int]) -> list[Sample]:
-            request = client.sample(_input(prompt), n, asked.on_the_wire(index, prompt))
-            response = await self._service.result("sample", request)
-            samples = [asked.completion(sequence) for sequence in response.sequences]
-            return await _together(
-                self._at_temperature_1(client, asked, prompt, s) for s in samples
+            wanted = asked.on_the_wire(index, prompt)
+            response = await self._ask(
+                "sample", lambda client: client.sample(_input(prompt), n, wanted)
             )
+            samples = [asked.completion(sequence) for sequence in response.sequences]
+            return await _together(self._at_temperature_1(asked, prompt, s) for s in samples)
 
         return await _together(complete(*numbered) for numbered in enumerate(prompts))
 
@@ -101,8 +110,7 @@ class TinkerSampler:
         """Each sequence's token logprobs: `[seq - 1]` values, the first token has none."""
         self._check()
         self._limits.check_sequences("sequence", sequences)
-        client = await self._ready()
-        return await _together(self._score(client, sequence) for sequence in sequences)
+        return await _together(self._score(sequence) for sequence in sequences)
 
     async def top_logprobs(self, sequences: Sequence[Sequence[int]], k: int) -> list[TopLogprobs]:
         """For each position of each sequence the `k` likeliest next tokens, all where there are fewer.
@@ -112,20 +120,21 @@ class TinkerSampler:
         self._check()
         check_top(k)
         self._limits.check_sequences("sequence", sequences)
-        client = await self._ready()
         k = min(k, self._limits.vocab_size)
 
         async def rank(sequence: Sequence[int]) -> TopLogprobs:
             if len(sequence) == 1:
                 return no_top_logprobs(k)
-            request = client.sample(
-                _input(sequence),
-                1,
-                _ONE_TOKEN,
-                include_prompt_logprobs=True,
-                topk_prompt_logprobs=k,
+            response = await self._ask(
+                "top_logprobs",
+                lambda client: client.sample(
+                    _input(sequence),
+                    1,
+                    _ONE_TOKEN,
+                    include_prompt_logprobs=True,
+                    topk_prompt_logprobs=k,
+                ),
             )
-            response = await self._service.result("top_logprobs", request)
             return top_of(response, len(sequence) - 1, k)
 
         return await _together(rank(sequence) for sequence in sequences)
@@ -141,24 +150,43 @@ class TinkerSampler:
             raise PortError(f"the {self._what} is closed", hint="Take a new one.")
         self._check_fresh()
 
-    async def _ready(self) -> tinker.SamplingClient:
-        """The SDK's client. Raises what kept the weights from being saved."""
-        return await asyncio.shield(self._client)
+    async def _ask(
+        self, asked: str, request: Callable[[tinker.SamplingClient], tinker.APIFuture[Result]]
+    ) -> Result:
+        """What the service answers, also where it has to be told anew what is sampled from."""
+        for _ in range(_RENEWALS):
+            ready = self._client
+            try:
+                return await self._service.result(asked, request(await asyncio.shield(ready)))
+            except PortError as error:
+                if self._again is None or not is_lost(error.__cause__):
+                    raise
+                await self._renew(ready, error)
+        return await self._service.result(asked, request(await asyncio.shield(self._client)))
+
+    async def _renew(self, lost: asyncio.Future[tinker.SamplingClient], error: PortError) -> None:
+        """Take another client, once for all who found that this one is lost."""
+        async with self._renewing:
+            if self._client is lost and self._again is not None:
+                client = await self._again(error)
+                self._client = asyncio.get_running_loop().create_future()
+                self._client.set_result(client)
 
     async def _at_temperature_1(
-        self, client: tinker.SamplingClient, asked: Asked, prompt: Sequence[int], sample: Sample
+        self, asked: Asked, prompt: Sequence[int], sample: Sample
     ) -> Sample:
         if len(sample.logprobs) and not asked.gives_own_logprobs:
             check_finite(sample.logprobs)
             return sample
-        scored = await self._score(client, [*prompt, *sample.tokens])
+        scored = await self._score([*prompt, *sample.tokens])
         return replace(sample, logprobs=scored[len(prompt) - 1 :])
 
-    async def _score(self, client: tinker.SamplingClient, sequence: Sequence[int]) -> FloatArray:
+    async def _score(self, sequence: Sequence[int]) -> FloatArray:
         if len(sequence) == 1:
             return np.empty(0, np.float32)
-        request = client.compute_logprobs(_input(sequence))
-        scored = await self._service.result("compute_logprobs", request)
+        scored = await self._ask(
+            "compute_logprobs", lambda client: client.compute_logprobs(_input(sequence))
+        )
         return check_finite(np.array(scored[1:], np.float32))
 
 

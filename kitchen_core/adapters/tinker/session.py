@@ -20,6 +20,7 @@ from kitchen_core.adapters.tinker.remote_model import RemoteModel
 from kitchen_core.adapters.tinker.samplers import Samplers
 from kitchen_core.adapters.tinker.sampling import TinkerSampler
 from kitchen_core.adapters.tinker.service import Service
+from kitchen_core.adapters.tinker.snapshot import Snapshot
 from kitchen_core.adapters.tinker.state import SavedState, read_state
 from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.adapters.versions import Versions
@@ -84,6 +85,7 @@ class TinkerSession:
         self.context_length = start.limits.max_length
         self.device_facts = DeviceFacts("Tinker", None, None)
         self._start = start
+        self._service = service
         self._model = model
         self._keeper = Keeper(service, model, start.ttl_s)
         self._lane = Lane()
@@ -204,7 +206,7 @@ class TinkerSession:
             await asyncio.to_thread(make_empty_folder, folder)
             steps, through = self._steps, self._model.last_step()
             sent = self._keeper.send_state(steps, lasting=False)
-        path = await self._keeper.path_of("save_state", sent)
+        path = (await self._model.result("save_state", sent)).path
         await turn.earlier_calls_are_done()  # they are sent again no more
         self._model.saved(path, through)
         state = SavedState(path, steps, self._start.base, self._start.rank)
@@ -222,22 +224,22 @@ class TinkerSession:
     async def _export(self, turn: Turn, folder: Path) -> None:
         async with turn:  # to the end: all that is saved here is of one moment
             await asyncio.to_thread(make_empty_folder, folder)
-            kept, sampled = (
-                self._keeper.send_state(self._steps, lasting=True),
-                self._keeper.send_sampler(self._steps, lasting=True),
-            )
-            sampler = await self._keeper.path_of("export", sampled)
-            training = await self._keeper.path_of("export", kept)
+            kept = self._keeper.send_state(self._steps, lasting=True)
+            sampled = self._keeper.send_sampler(self._steps, lasting=True)
+            sampler = (await self._model.result("export", sampled)).path
+            self._model.forget(sampled)
+            training = (await self._model.result("export", kept)).path
             note = RemoteWeights(bases.KEPT_BY, self._start.base, training, sampler)
             files = await self._keeper.adapter(sampler, self._steps)
         source, rank = self.spec.model, self._start.rank
         await asyncio.to_thread(write_adapter, folder, source, rank, note, files)
 
-    async def _save_for_sampler(self, turn: Turn) -> str:
-        """Where the service keeps the weights of this turn."""
+    async def _save_for_sampler(self, turn: Turn) -> Snapshot:
+        """The weights of this turn, as the service keeps them."""
         async with turn:
             sent = self._keeper.send_sampler(self._steps, lasting=False)
-        return await self._keeper.path_of("sampler", sent)
+            await self._model.result("sampler", sent)
+        return Snapshot(self._service, self._model, sent)
 
     def _check_vocabulary(self, source: ModelSource) -> None:
         """Tokens of one model must mean the same to the other."""

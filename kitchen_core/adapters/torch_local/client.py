@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from kitchen_core.adapters.torch_local.sources import check_source
-from kitchen_core.train.ports.errors import PortError
+from kitchen_core.train.ports.errors import PortError, Unavailable
 from kitchen_core.train.types import ModelSource, SessionSpec
 
 if TYPE_CHECKING:
@@ -33,10 +33,34 @@ class TorchLocal:
         await asyncio.to_thread(check_source, source)
         return await asyncio.to_thread(_load_tokenizer, source)
 
+    async def probe(self) -> str:
+        """The device that would be trained on, and which torch. Raises Unavailable where torch can't be
+        loaded.
+        """
+        return await asyncio.to_thread(_in_words)
+
 
 def warm_up() -> None:
     """Import torch and transformers, which takes seconds, so that the first session starts at once."""
     importlib.import_module("kitchen_core.adapters.torch_local.session")
+
+
+def _in_words() -> str:
+    try:
+        import torch
+
+        from kitchen_core.adapters.torch_local.device import device_facts
+    except (ImportError, OSError) as error:
+        raise Unavailable(
+            f"torch can't be loaded: {error}",
+            port="training_client",
+            adapter="torch_local",
+            hint="Install torch again.",
+        ) from error
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    facts = device_facts(device)
+    memory = f"{(facts.memory_bytes or 0) / 1024**3:.0f} GiB"
+    return f"{device.type.upper()} {facts.name}, {memory}, torch {torch.__version__}"
 
 
 def _load_tokenizer(source: ModelSource) -> HuggingFaceTokenizer:

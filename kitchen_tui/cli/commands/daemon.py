@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from kitchen_tui.cli import daemon
-from kitchen_tui.cli.arguments import AsJson
+from kitchen_tui.cli.arguments import AsJson, Probe
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Exit, Failure
 from kitchen_tui.cli.output import emit, emit_json, say, screen
@@ -65,15 +65,18 @@ def status(as_json: AsJson = False) -> None:
     )
 
 
-def doctor(as_json: AsJson = False) -> None:
-    """Check what works here and name what is missing. Exits with 1 if something is."""
+def doctor(probe: Probe = False, as_json: AsJson = False) -> None:
+    """Check what works here and name what is missing. Exits with 1 if something is, other than what is
+    only not set up (○).
+    """
     with connected() as client:
-        checks = client.doctor()
+        checks = client.doctor(probe=probe)
     if as_json:
         emit_json(checks)
     for check in () if as_json else checks:
-        emit(f"{'✓' if check.ok else '✗'} {check.name}: {check.detail}")
+        sign = "✓" if check.ok else "○" if check.optional else "✗"
+        emit(f"{sign} {check.name}: {check.detail}")
         if check.hint:
             emit(f"  hint: {check.hint}")
-    if not all(check.ok for check in checks):
+    if not all(check.ok or check.optional for check in checks):
         raise typer.Exit(Exit.RUN_FAILED)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from kitchen_tui.cli import completion
-from kitchen_tui.cli.arguments import Adapters, AsJson, RunName, Wait, Watch
+from kitchen_tui.cli.arguments import Adapters, AsJson, Manifest, RunName, Wait, Watch
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.launching import (
     adapter_arguments,
@@ -48,7 +48,7 @@ def run(
             metavar="NAME", help="A preset of the recipe.", autocompletion=completion.presets
         ),
     ] = None,
-    manifest: Annotated[str, typer.Option(help="Which adapters to use: dev, test, prod.")] = "dev",
+    manifest: Manifest = "dev",
     adapter: Adapters = None,
     name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
     after: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from kitchen_tui.cli import completion
-from kitchen_tui.cli.arguments import Adapters, AsJson
+from kitchen_tui.cli.arguments import Adapters, AsJson, Manifest
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Exit, Failure
 from kitchen_tui.cli.launching import (
@@ -47,7 +47,7 @@ def render(
     preset: Annotated[
         str | None, typer.Option(metavar="NAME", help="A preset of the recipe.")
     ] = None,
-    manifest: Annotated[str, typer.Option(help="Which adapters to use: dev, test, prod.")] = "dev",
+    manifest: Manifest = "dev",
     adapter: Adapters = None,
     rows: Annotated[int, typer.Option(min=1, max=1000, help="The first so many rows.")] = ROWS,
     as_json: AsJson = False,

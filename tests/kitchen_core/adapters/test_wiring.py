@@ -31,7 +31,7 @@ def test_a_port_that_nothing_serves_is_named_with_what_could(tmp_path):
 def test_a_key_that_is_missing_is_named(tmp_path):
     with pytest.raises(AuthError) as refused:
         wired(tmp_path, "prod", {"TINKER_API_KEY": ""}).connect("training_client")
-    assert refused.value.message == "the adapter tinker needs TINKER_API_KEY, which has no value"
+    assert refused.value.message == "tinker needs TINKER_API_KEY, not set here"
     assert "TINKER_API_KEY=... into secrets.env" in refused.value.hint
 
 
@@ -40,7 +40,7 @@ def test_a_package_that_is_missing_is_named_with_what_brings_it(tmp_path, monkey
     key = {"TINKER_API_KEY": "tml-x"}
     with pytest.raises(Unsupported) as refused:
         wired(tmp_path, "prod", key).connect("training_client")
-    assert refused.value.message == "the adapter tinker needs tinker, which is not installed"
+    assert refused.value.message == "tinker needs the package tinker, not installed here"
     assert refused.value.hint == "Install it: pip install 'crucible-kitchen[tinker]'"
 
 

@@ -1,0 +1,148 @@
+"""Adapters are asked in a process of its own: what hangs or breaks there costs a few seconds and no more."""
+
+from __future__ import annotations
+
+import os
+import time
+
+import pytest
+
+from kitchen_core.adapters.choices import PortChoice
+from kitchen_core.home import Home
+from kitchen_daemon.adapters import UnknownAdapter, adapter_info, adapters_info
+from kitchen_daemon.doctor import examine_manifests
+from kitchen_daemon.probing import START_SECONDS, Asked, probe_all
+from tests.doubles.llm import ChatDouble, error, serve_chat
+from tests.kitchen_core.adapters.sites import Site
+
+ODD = """
+import threading
+from kitchen_core.train.ports.adapter import Adapter
+
+class Hangs:
+    async def probe(self):
+        threading.Event().wait()  # a call that blocks, as an SDK without async has
+
+class Breaks:
+    async def probe(self):
+        raise KeyError("body")
+
+def prints_and_fails():
+    print("a library says hello")
+    raise OSError("no such device")
+
+adapter = Adapter("odd", "", {"llm": Hangs, "model_hub": Breaks, "dataset_hub": prints_and_fails})
+"""
+
+
+@pytest.fixture
+def home(tmp_path):
+    home = Home(tmp_path / "kitchen")
+    home.make()
+    home.secrets.write_text("TINKER_API_KEY=\nOPENAI_API_KEY=\nHF_TOKEN=tml-planted-token\n")
+    home.secrets.chmod(0o600)
+    return home
+
+
+@pytest.fixture
+def odd(tmp_path, monkeypatch):
+    """An adapter that misbehaves, as it is installed for the process that asks."""
+    site = tmp_path / "site"
+    site.mkdir()
+    Site(site).install("odd", {"odd": ":adapter"}, ODD)
+    monkeypatch.setenv("PYTHONPATH", f"{site}:{os.environ.get('PYTHONPATH', '')}")
+
+
+def asked(port: str, adapter: str, **options: object) -> Asked:
+    return Asked(port=port, choice=PortChoice.model_validate({"adapter": adapter, **options}))
+
+
+def test_who_hangs_or_breaks_holds_up_nobody_else(home, odd):
+    with serve_chat(ChatDouble()) as double:
+        began = time.monotonic()
+        answers = probe_all(
+            home,
+            [
+                asked("llm", "odd"),
+                asked("llm", "openai", base_url=double.address),
+                asked("model_hub", "odd"),
+                asked("dataset_hub", "odd"),
+                asked("dataset_reader", "local_files"),
+                asked("llm", "openai"),
+            ],
+            seconds=4.0,
+        )
+        took = time.monotonic() - began
+    hangs, chat, breaks, fails, files, keyless = answers
+    assert (hangs.state, hangs.detail) == ("unreachable", "no answer within 4 s")
+    assert (chat.state, chat.detail) == ("reachable", "127.0.0.1 answers; models: 1")
+    assert (breaks.state, breaks.detail) == ("unreachable", "KeyError: 'body'")
+    assert (fails.state, fails.detail) == ("unreachable", "OSError: no such device")
+    assert files.state == "unprobed"
+    assert (keyless.state, keyless.detail) == ("not set up", "there is no key for OpenAI")
+    assert took < 4 + START_SECONDS  # of the time and what starting takes, whoever hangs
+    assert "a library says hello" in home.daemon_log.read_text()
+
+
+def test_what_a_server_refuses_is_told_and_asked_once(home):
+    with serve_chat(ChatDouble(faults=[error(401, "invalid_api_key")])) as double:
+        (answer,) = probe_all(home, [asked("llm", "openai", base_url=double.address)])
+    assert answer.state == "unreachable"
+    assert answer.detail.startswith("the server refused the key")
+    assert answer.hint == "Set OPENAI_API_KEY."
+
+
+def test_a_port_of_a_manifest_says_what_is_missing_without_asking(home):
+    info = adapters_info(home, "prod")
+    ports = {use.port: use for use in info.ports}
+    assert ports["training_client"].state == "not set up"
+    assert "TINKER_API_KEY" in ports["training_client"].detail
+    assert ports["training_client"].others == ["memory", "torch_local"]
+    assert ports["llm"].state == "ready"
+    assert ports["llm"].detail == "without OPENAI_API_KEY"
+    assert adapters_info(home, "dev").ports[1].state == "unserved"
+    assert "planted" not in info.model_dump_json()
+
+
+def test_one_adapter_tells_its_options_and_keys_by_name(home):
+    info = adapter_info(home, "tinker")
+    assert (info.secrets, info.extra) == ({"TINKER_API_KEY": False}, "tinker")
+    options = {option.name: option for option in info.options}
+    assert options["base_model"].ports == ["training_client"]
+    assert options["base_url"].ports == ["training_client", "checkpoints"]
+    assert (options["checkpoint_days"].kind, options["checkpoint_days"].default) == ("number", 7.0)
+    hub = adapter_info(home, "hugging_face")
+    assert hub.optional_secrets == {"HF_TOKEN": True}
+    assert "planted" not in hub.model_dump_json()
+    with pytest.raises(UnknownAdapter, match="there is no adapter 'tinkr'; did you mean 'tinker'"):
+        adapter_info(home, "tinkr")
+
+
+def test_the_doctor_misses_what_the_default_and_own_manifests_need_alone(home):
+    (home.root / "manifests").mkdir(exist_ok=True)
+    own = home.root / "manifests" / "mine.toml"
+    own.write_text('[ports.training_client]\nadapter = "tinker"\n')
+    checks = {check.name: check for check in examine_manifests(home, probe=False)}
+    assert checks["manifest dev"].ok
+    prod, mine = checks["manifest prod"], checks["manifest mine"]
+    assert (prod.ok, prod.optional) == (False, True)
+    assert (mine.ok, mine.optional) == (False, False)
+    assert mine.detail == "tinker needs TINKER_API_KEY, not set here"
+    own.write_text('[ports.training_client]\nadapter = "tinkr"\n')
+    checks = {check.name: check for check in examine_manifests(home, probe=False)}
+    assert "did you mean 'tinker'" in checks["manifest mine"].detail
+
+
+def test_the_doctor_asks_on_request(home):
+    (home.root / "manifests").mkdir(exist_ok=True)
+    with serve_chat(ChatDouble()) as double:
+        text = f'[ports.llm]\nadapter = "openai"\nbase_url = "{double.address}"\n'
+        (home.root / "manifests" / "mine.toml").write_text(text)
+        checks = [check for check in examine_manifests(home, probe=True) if " " in check.name]
+    told = {(check.name, check.detail): check for check in checks}
+    assert told["llm openai", "127.0.0.1 answers; models: 1"].ok
+    assert told["llm openai", "there is no key for OpenAI"].optional
+    assert told["python_bridge python_bridge", "a process answers; 5 functions"].ok
+    (torch,) = [check for check in checks if check.name == "training_client torch_local"]
+    assert torch.ok
+    assert "torch 2." in torch.detail
