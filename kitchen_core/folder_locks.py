@@ -8,6 +8,8 @@ import fcntl
 import os
 import secrets
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -48,4 +50,28 @@ def remove_unheld(folder: Path) -> bool:
         return False
     finally:
         os.close(descriptor)
+    return True
+
+
+@contextmanager
+def alone_in(folder: Path, wait: Callable[[], None]) -> Iterator[None]:
+    """Work in a folder, made where there is none, while others who ask for the same wait.
+
+    wait: called again and again while another is in there; it lets some time pass, or raises.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        while not _locked(descriptor):
+            wait()
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
     return True

@@ -41,7 +41,9 @@ class Launch(Model):
 
 
 class Plan(Model):
-    """What a launch would do: the answer to a dry run."""
+    """What a launch would do: the answer to a dry run. adapters: of a `port` its adapter, of a
+    `port.option` that option's value.
+    """
 
     recipe: str
     description: str
@@ -52,7 +54,7 @@ class Plan(Model):
     config_hash: str
     recipe_revision: str
     pins: dict[str, str]
-    adapters: dict[str, str]
+    adapters: dict[str, Any]
     after: list[str]
     drawing: list[str]
 

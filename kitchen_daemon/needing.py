@@ -32,7 +32,8 @@ def _used_ports(reading: RecipeReading) -> list[PortName]:
     left_out = set(_named_by_settings(reading).values()) - asked
     ports = [cast(PortName, port) for port in reading.ports if port not in left_out]
     ports += _reading_ports(refs_in(reading.resolved, reading.refs))
-    return list(dict.fromkeys(["training_client", *ports]))
+    used: list[PortName] = ["training_client", *ports]
+    return list(dict.fromkeys(used))
 
 
 def _asked_for(reading: RecipeReading) -> list[PortName]:

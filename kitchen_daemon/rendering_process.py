@@ -70,7 +70,7 @@ async def render(task: RenderTask) -> Rendering:
         resolver = make_resolver(store, wiring, task.pins, lambda *_: None, lambda *_: None)
         dataset = await resolver.dataset(config.dataset)
         mixed = [(each, await resolver.dataset(ref)) for ref, each in config.mix.items()]
-        model = await resolver.model(config.model)
+        model = await resolver.model(config.model, weights=False)  # a tokenizer is enough
         tokenizer = await wiring.connect("training_client").tokenizer(model.source)
     renderer = get_renderer(config.renderer, tokenizer)
     show = showing(config, renderer, tokenizer)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kitchen_core.adapters.finding import find_adapters
-from kitchen_core.adapters.manifest import Manifest, resolve_manifest
+from kitchen_core.adapters.manifest import Manifest, check_manifest, resolve_manifest
+from kitchen_core.adapters.readiness import check_ready
 from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
 from kitchen_core.store.lineage import run_node
@@ -48,9 +49,13 @@ class _Prepared:
     after: list[str]
 
     @property
-    def adapters(self) -> dict[str, str]:
-        """The adapter of each port."""
-        return {port: choice.adapter for port, choice in self.manifest.ports.items()}
+    def adapters(self) -> dict[str, Any]:
+        """The adapter of each port, and by `port.option` each option that is given."""
+        told: dict[str, Any] = {}
+        for port, choice in self.manifest.ports.items():
+            told[port] = choice.adapter
+            told |= {f"{port}.{option}": value for option, value in choice.options.items()}
+        return told
 
 
 class Submissions:
@@ -114,7 +119,12 @@ class Submissions:
         return run
 
     def retry(self, run: RunRecord) -> RunRecord:
-        """Queue the same again: the same revision, config and pins, from the start."""
+        """Queue the same again: the same revision, config, pins and adapters, from the start. Raises
+        ManifestError or a port's error where this machine has them no more.
+        """
+        manifest = Manifest.model_validate(run.wiring)
+        check_manifest(manifest)
+        check_ready(manifest, ("training_client",), read_secrets(self._home))
         values = run.model_dump(include=set(NewRun.model_fields))
         values |= {"retry_of": run.id, "total_steps": None}
         values |= _first_status(self._waiting_for(run.after))

@@ -8,6 +8,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict
 
 from kitchen_core.adapters.finding import find_adapters
+from kitchen_core.adapters.no_secrets import secret_in
 from kitchen_core.adapters.options import WrongType, options_of
 from kitchen_core.train.naming import closest
 from kitchen_core.train.ports.adapter import PORTS, Adapter, PortName
@@ -37,9 +38,10 @@ class PortChoice(BaseModel):
 def checked(port: str, choice: PortChoice) -> PortChoice:
     """The choice with its options as the adapter takes them. Raises ManifestError where there is no such
     port or adapter, where the adapter does not serve the port, and for an option that is unknown, of the
-    wrong type or missing.
+    wrong type, missing or a secret.
     """
     adapter = _adapter(port, choice.adapter)
+    _check_no_secret(port, choice, adapter)
     options = options_of(adapter, cast(PortName, port))
     for name in choice.options:
         if name not in options:
@@ -72,6 +74,15 @@ def check_port(port: str) -> None:
     """Raise ManifestError where there is no such port."""
     if port not in PORTS:
         raise ManifestError(f"there is no port {port!r}{meant(port, PORTS)}")
+
+
+def _check_no_secret(port: str, choice: PortChoice, adapter: Adapter) -> None:
+    if secret := secret_in(choice.options):
+        names = [*adapter.secrets, *adapter.optional_secrets]
+        raise ManifestError(
+            f"{port}: {secret} looks like a key, and manifests are kept with runs; "
+            f"put it into secrets.env{f' (as {names[0]} or its like)' if names else ''}"
+        )
 
 
 def _adapter(port: str, name: str) -> Adapter:

@@ -22,6 +22,7 @@ _DEFAULTS = {
     "dataset_reader": "local_files",
     "model_hub": "hugging_face",
     "dataset_hub": "hugging_face",
+    "blob_store": "local_blobs",
     "python_bridge": "python_bridge",
     "llm": "openai",
 }

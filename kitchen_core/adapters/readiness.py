@@ -54,8 +54,9 @@ def unset_secrets(adapter: Adapter, secrets: Mapping[str, str]) -> list[str]:
 
 
 def _unserved(port: PortName) -> PortError:
-    ways = [f"--manifest {name}" for name in _shipped_with(port)]
-    ways += [f"--adapter {port}={name}" for name in find_adapters().serving(port)]
+    manifests, adapters = _shipped_with(port), find_adapters().serving(port)
+    ways = [f"--manifest {' or '.join(manifests)}"] if manifests else []
+    ways += [f"--adapter {port}={' or '.join(adapters)}"] if adapters else []
     return Unsupported(
         f"the manifest names no adapter for {port}",
         port=port,

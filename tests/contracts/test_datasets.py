@@ -1,4 +1,6 @@
-"""What every dataset reader does."""
+"""What every dataset reader does. A reader in another package is held against it by fixtures of its own:
+`reader`, which reads the file at `path`, and `rows`, which are the ones in it.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ import pytest
 from kitchen_core.adapters.local_files import LocalFiles
 from kitchen_core.adapters.memory.datasets import MemoryDatasets
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound
+from kitchen_core.train.types import Row
 
 ROWS = [{"question": "2 + 2?", "answer": "4", "n": 1}, {"question": "é?", "answer": "", "n": 2}]
 
@@ -17,6 +20,11 @@ ROWS = [{"question": "2 + 2?", "answer": "4", "n": 1}, {"question": "é?", "answ
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "rows.jsonl"
+
+
+@pytest.fixture
+def rows() -> list[Row]:
+    return ROWS
 
 
 @pytest.fixture(params=["local_files", "memory"])
@@ -28,21 +36,21 @@ def reader(request: pytest.FixtureRequest, path: Path, tmp_path: Path):
     return LocalFiles()
 
 
-async def test_rows_come_in_order_and_as_they_are(reader, path):
-    assert list(await reader.read(path)) == ROWS
+async def test_rows_come_in_order_and_as_they_are(reader, path, rows):
+    assert list(await reader.read(path)) == rows
 
 
-async def test_rows_can_be_gone_through_again_from_the_first(reader, path):
-    rows = await reader.read(path)
-    assert next(iter(rows)) == ROWS[0]
-    assert list(rows) == ROWS
-    assert list(rows) == ROWS
+async def test_rows_can_be_gone_through_again_from_the_first(reader, path, rows):
+    found = await reader.read(path)
+    assert next(iter(found)) == rows[0]
+    assert list(found) == rows
+    assert list(found) == rows
 
 
-async def test_rows_belong_to_who_read_them(reader, path):
-    rows = await reader.read(path)
-    next(iter(rows))["question"] = "changed"
-    assert list(rows) == list(await reader.read(path)) == ROWS
+async def test_rows_belong_to_who_read_them(reader, path, rows):
+    found = await reader.read(path)
+    next(iter(found))["question"] = "changed"
+    assert list(found) == list(await reader.read(path)) == rows
 
 
 async def test_a_file_that_is_not_there_is_named(reader, tmp_path):

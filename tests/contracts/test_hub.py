@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from huggingface_hub import constants
 
+from kitchen_core.adapters.hugging_face.access import Access
 from kitchen_core.adapters.hugging_face.datasets import HuggingFaceDatasets
 from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
-from kitchen_core.adapters.hugging_face.repositories import Access
 from kitchen_core.adapters.memory.hub import MemoryHub
 from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound
 from kitchen_core.train.ports.hub import DatasetHub, ModelHub
-from tests.doubles.hub import HubDouble, Repo, serve
+from tests.doubles.hub import GOOD_TOKEN, HubDouble, Repo, serve
 
 COMMIT = "a" * 40
 
@@ -38,8 +39,21 @@ def hub(request: pytest.FixtureRequest, repo_folder: Path, tmp_path: Path) -> It
         yield memory
         return
     repos = {"org/open": Repo(repo_folder), "org/gated": Repo(repo_folder, gated=True)}
-    with serve(HubDouble(repos)) as double:
+    with serve(HubDouble(repos=repos)) as double:
         yield HuggingFaceModels(Access(double.endpoint, None, "HF_TOKEN"), tmp_path / "kept")
+
+
+@pytest.fixture(params=["hugging_face", "memory"])
+def writable(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[ModelHub]:
+    """An empty hub on which one may write as `me`."""
+    if request.param == "memory":
+        yield MemoryHub()
+        return
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)  # the double stores as LFS does
+    with serve(HubDouble()) as double:
+        yield HuggingFaceModels(Access(double.endpoint, GOOD_TOKEN, "HF_TOKEN"), tmp_path / "kept")
 
 
 @pytest.mark.parametrize("revision", [None, "main", COMMIT])
@@ -71,6 +85,48 @@ async def test_a_gated_one_says_that_it_is_gated(hub):
     with pytest.raises(GatedError, match="gated") as refused:
         await hub.fetch_model("org/gated")
     assert "access" in refused.value.hint
+
+
+async def test_without_weights_comes_what_says_how_a_model_reads(hub):
+    model = await hub.fetch_model("org/open", weights=False)
+    assert model.commit == COMMIT
+    assert (model.folder / "config.json").read_text() == "{}"
+
+
+async def test_models_are_found_by_a_part_of_their_name(hub):
+    assert [entry.repo for entry in await hub.list_models("OPEN")] == ["org/open"]
+    (gated,) = await hub.list_models("gated")
+    assert gated.gated
+    assert len(await hub.list_models("org", limit=1)) == 1
+    assert not await hub.list_models("nowhere")
+
+
+async def test_what_is_uploaded_can_be_fetched(writable, repo_folder):
+    uploaded = await writable.upload_model(repo_folder, "me/mine", CARD)
+    assert "me/mine" in uploaded.url
+    model = await writable.fetch_model("me/mine", uploaded.commit)
+    assert (model.folder / "model.safetensors").read_bytes() == b"weights"
+    assert (model.folder / "config.json").read_text() == "{}"
+
+
+async def test_the_same_again_is_the_same_commit(writable, repo_folder):
+    first = await writable.upload_model(repo_folder, "me/mine", CARD)
+    assert await writable.upload_model(repo_folder, "me/mine", CARD) == first
+    (repo_folder / "config.json").write_text('{"a": 1}')
+    again = await writable.upload_model(repo_folder, "me/mine", CARD)
+    assert again.commit != first.commit
+
+
+async def test_an_empty_folder_is_not_uploaded(writable, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InvalidRequest, match="no files") as refused:
+        await writable.upload_model(tmp_path / "empty", "me/mine", CARD)
+    assert refused.value.port == "model_hub"
+
+
+async def test_a_probe_says_in_a_few_words_what_it_found(hub, datasets):
+    assert 0 < len(await hub.probe()) < 60
+    assert 0 < len(await datasets.probe()) < 60
 
 
 ROWS = [{"text": "é", "n": 1}, {"text": "b", "n": 2}]

@@ -83,8 +83,19 @@ def test_what_a_run_does_not_use_may_be_missing(kitchen):
 def test_options_of_the_run_are_frozen_with_it(kitchen):
     submissions, _ = kitchen
     given = {"python_bridge.timeout_s": "7", "llm.base_url": "http://127.0.0.1:9/v1"}
-    run = submissions.submit(Launch(recipe="math_rl", adapters=given))
+    launch = Launch(recipe="math_rl", adapters=given)
+    assert submissions.plan(launch).adapters["python_bridge.timeout_s"] == 7.0
+    run = submissions.submit(launch)
     assert run.adapters == given
     assert run.wiring["ports"]["python_bridge"] == {"adapter": "python_bridge", "timeout_s": 7.0}
     again = submissions.retry(run)
     assert (again.adapters, again.wiring) == (given, run.wiring)
+
+
+def test_a_retry_is_refused_where_the_key_has_gone(kitchen):
+    submissions, home = kitchen
+    put_keys(home, TINKER_API_KEY="tml-planted")
+    run = submissions.submit(Launch(recipe="sl_basic", manifest="prod"))
+    put_keys(home, TINKER_API_KEY="")
+    with pytest.raises(AuthError, match="tinker needs TINKER_API_KEY"):
+        submissions.retry(run)

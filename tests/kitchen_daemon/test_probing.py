@@ -34,6 +34,8 @@ def prints_and_fails():
 adapter = Adapter("odd", "", {"llm": Hangs, "model_hub": Breaks, "dataset_hub": prints_and_fails})
 """
 
+HUBS = ("model_hub", "dataset_hub")
+
 
 @pytest.fixture
 def home(tmp_path):
@@ -136,7 +138,11 @@ def test_the_doctor_misses_what_the_default_and_own_manifests_need_alone(home):
 def test_the_doctor_asks_on_request(home):
     (home.root / "manifests").mkdir(exist_ok=True)
     with serve_chat(ChatDouble()) as double:
-        text = f'[ports.llm]\nadapter = "openai"\nbase_url = "{double.address}"\n'
+        # the hub's own double: no test asks the real one
+        hubs = "".join(f'[ports.{port}]\nadapter = "memory"\n' for port in HUBS)
+        (home.root / "manifests" / "dev.toml").write_text(hubs)
+        (home.root / "manifests" / "prod.toml").write_text(hubs)
+        text = f'{hubs}[ports.llm]\nadapter = "openai"\nbase_url = "{double.address}"\n'
         (home.root / "manifests" / "mine.toml").write_text(text)
         checks = [check for check in examine_manifests(home, probe=True) if " " in check.name]
     told = {(check.name, check.detail): check for check in checks}

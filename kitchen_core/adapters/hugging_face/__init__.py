@@ -10,9 +10,10 @@ import platformdirs
 
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.train.ports.hub import DatasetHub, ModelHub
+from kitchen_core.train.ports.notices import Notify, nobody
 
 if TYPE_CHECKING:
-    from kitchen_core.adapters.hugging_face.repositories import Access
+    from kitchen_core.adapters.hugging_face.access import Access
 
 ENDPOINT = "https://huggingface.co"
 TOKEN_ENV = "HF_TOKEN"
@@ -20,28 +21,32 @@ TOKEN_ENV = "HF_TOKEN"
 
 def _connect_models(
     secrets: Mapping[str, str],
+    notify: Notify = nobody,
     endpoint: str = ENDPOINT,
     token_env: str = TOKEN_ENV,
     folder: str | None = None,
 ) -> ModelHub:
     from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
 
-    return HuggingFaceModels(_access(secrets, endpoint, token_env), _folder(folder, "models"))
+    access = _access(secrets, endpoint, token_env)
+    return HuggingFaceModels(access, _folder(folder, "models"), notify)
 
 
 def _connect_datasets(
     secrets: Mapping[str, str],
+    notify: Notify = nobody,
     endpoint: str = ENDPOINT,
     token_env: str = TOKEN_ENV,
     folder: str | None = None,
 ) -> DatasetHub:
     from kitchen_core.adapters.hugging_face.datasets import HuggingFaceDatasets
 
-    return HuggingFaceDatasets(_access(secrets, endpoint, token_env), _folder(folder, "datasets"))
+    access = _access(secrets, endpoint, token_env)
+    return HuggingFaceDatasets(access, _folder(folder, "datasets"), notify)
 
 
 def _access(secrets: Mapping[str, str], endpoint: str, token_env: str) -> Access:
-    from kitchen_core.adapters.hugging_face.repositories import Access
+    from kitchen_core.adapters.hugging_face.access import Access
 
     return Access(endpoint, secrets.get(token_env) or None, token_env)
 
@@ -54,10 +59,11 @@ def _folder(given: str | None, kind: str) -> Path:
 
 adapter = Adapter(
     name="hugging_face",
-    summary="Models and datasets from the Hugging Face hub",
+    summary="Models and datasets of the Hugging Face hub",
     ports={"model_hub": _connect_models, "dataset_hub": _connect_datasets},
     optional_secrets=("HF_TOKEN",),
     offline=False,
+    notifies=True,
     options={
         "endpoint": "The hub's address",
         "token_env": "The name of the secret that holds the access token",

@@ -1,5 +1,6 @@
-"""The dataset hub port: a repository's files are fetched first, then read from the local folder by
-the rules of the `datasets` library.
+"""The dataset hub port: a repository's files are fetched first, those of one subset where it has
+several, then read row by row from the local folder by the rules of the `datasets` library. A pass over
+the rows takes as much memory as one batch of them, however many there are.
 """
 
 from __future__ import annotations
@@ -11,8 +12,15 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kitchen_core.adapters.hugging_face.failures import translated
-from kitchen_core.adapters.hugging_face.repositories import Download, Repositories
+from kitchen_core.adapters.hugging_face.dataset_card import (
+    CARD,
+    files_of_subset,
+    keep_subset,
+    no_such_subset,
+)
+from kitchen_core.adapters.hugging_face.download import Download
+from kitchen_core.adapters.hugging_face.failures import first_line, translated
+from kitchen_core.adapters.hugging_face.repositories import Repositories, Wish
 from kitchen_core.adapters.plain import plain_row
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound
 from kitchen_core.train.ports.hub import HubDataset
@@ -21,7 +29,6 @@ from kitchen_core.train.types import Row
 if TYPE_CHECKING:
     from datasets import IterableDataset
 
-_CARD = "README.md"
 _NEVER = ("*.py", ".gitattributes", ".gitignore")
 
 
@@ -39,8 +46,9 @@ class HuggingFaceDatasets(Repositories):
         A commit that is here already needs no network. Raises NotFound, AuthError, GatedError,
         Unavailable or InvalidRequest.
         """
-        fetched = await self._fetched(repo, revision, subset)
-        with translated(self.port, f"read {repo}", self._token_env):
+        ref = f"hf:{repo}@COMMIT#{subset}" if subset else f"hf:{repo}@COMMIT"
+        fetched = await self._fetched(Wish(repo, revision, subset, ref))
+        with translated(self._asking(f"read {repo}", repo)):
             splits = await asyncio.to_thread(_open_splits, fetched.folder, repo, subset)
         return HubDataset(splits, fetched.commit)
 
@@ -51,45 +59,20 @@ class HuggingFaceDatasets(Repositories):
                 hint=f"Try its converted files: hf:{download.repo}@refs/convert/parquet",
             )
         data = [name for name in names if not any(fnmatch(name, never) for never in _NEVER)]
-        if _CARD not in data:
+        if CARD not in data:
             return data
-        data.remove(_CARD)
-        patterns = _keep_subset(download.one(_CARD), download.repo, download.part)
-        return [name for name in data if patterns is None or _is_matched(name, patterns)]
+        data.remove(CARD)
+        card = download.one(CARD)
+        return [CARD, *files_of_subset(card, download.repo, download.part, data)]
+
+    def _complete(self, download: Download) -> None:
+        if CARD in download.listed:
+            keep_subset(download.folder / CARD, download.repo, download.part)
 
 
 def _script(repo: str) -> str:
     """The file that a dataset with code of its own keeps it in."""
     return f"{repo.partition('/')[2]}.py"
-
-
-def _keep_subset(path: Path, repo: str, subset: str | None) -> list[str] | None:
-    """Reduce the card to one subset, since the files of the others are not fetched; returns the
-    glob patterns of its files, or None where the card lists none.
-
-    Raises InvalidRequest naming the subsets where one has to be chosen.
-    """
-    from datasets.data_files import sanitize_patterns
-    from datasets.utils.metadata import MetadataConfigs
-    from huggingface_hub import DatasetCard
-
-    card: Any = DatasetCard.load(path)
-    configs = MetadataConfigs.from_dataset_card_data(card.data)
-    if not configs:
-        return None
-    chosen = subset or configs.get_default_config_name()
-    if chosen is None or chosen not in configs:
-        raise _no_such_subset(repo, subset, list(configs))
-    files = configs[chosen].get("data_files")
-    if files is None:
-        return None
-    card.data.configs = [each for each in card.data.configs if each["config_name"] == chosen]
-    card.save(path)
-    return [pattern for patterns in sanitize_patterns(files).values() for pattern in patterns]
-
-
-def _is_matched(name: str, patterns: list[str]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
 
 
 def _open_splits(folder: Path, repo: str, subset: str | None) -> dict[str, Iterable[Row]]:
@@ -106,8 +89,8 @@ def _open_splits(folder: Path, repo: str, subset: str | None) -> dict[str, Itera
         raise NotFound(f"{repo} has no data files", hint=hint) from error
     except ValueError as error:  # how the library says that there is no such configuration
         if "Config" not in str(error):
-            raise InvalidRequest(_first_line(error), hint="Fetch it, and give a file.") from error
-        raise _no_such_subset(repo, subset, _listed(error)) from error
+            raise InvalidRequest(first_line(error), hint="Fetch it, and give a file.") from error
+        raise no_such_subset(repo, subset, _listed(error)) from error
     return {str(name): _SplitRows(rows, f"{repo} {name}") for name, rows in found.items()}
 
 
@@ -129,7 +112,7 @@ class _SplitRows(Iterable[Row]):
                 return
             except Exception as error:  # whatever the file formats' own libraries raise
                 raise InvalidRequest(
-                    f"{self.name} row {number}: can't be read: {_first_line(error)}",
+                    f"{self.name} row {number}: can't be read: {first_line(error)}",
                     port="dataset_hub",
                     adapter="hugging_face",
                     hint="Tell the dataset's maintainers, or choose another revision.",
@@ -159,17 +142,7 @@ def _undecoded(feature: Any) -> Any:
     return feature
 
 
-def _no_such_subset(repo: str, subset: str | None, names: list[str]) -> InvalidRequest:
-    listed = ", ".join(sorted(names)) or "none"
-    said = f"has no subset '{subset}'; it has" if subset else "has several subsets:"
-    return InvalidRequest(f"{repo} {said} {listed}", hint=f"Write hf:{repo}#SUBSET.")
-
-
 def _listed(error: ValueError) -> list[str]:
     """The names in `['a', 'b']` at the end of the library's message."""
     _, _, names = str(error).partition("[")
     return [name.strip(" '\"") for name in names.partition("]")[0].split(",") if name.strip()]
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error) or type(error).__name__).partition("\n")[0]

@@ -15,8 +15,8 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
+from kitchen_core.adapters.hugging_face.access import Asking
 from kitchen_core.adapters.hugging_face.client import Interrupted
-from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.train.ports.errors import (
     AuthError,
     GatedError,
@@ -28,50 +28,53 @@ from kitchen_core.train.ports.errors import (
     Unavailable,
 )
 
+SECRETS = "secrets.env or the environment"
+
 
 @contextmanager
-def translated(port: PortName, asked: str, token_env: str) -> Iterator[None]:
-    """Turn every failure of the hub inside into a PortError of `port` that says what to do."""
+def translated(asking: Asking) -> Iterator[None]:
+    """Turn every failure of the hub inside into a PortError that says what to do."""
     try:
         yield
     except PortError as error:
-        raise _named(error, port, asked) from error.__cause__
+        raise _named(error, asking) from _cause(error.__cause__, asking)
     except Interrupted as error:
         cause = error.__cause__ or error
-        raise _named(_in_our_words(cause, token_env), port, asked) from cause
-    except (HFValidationError, httpx2.HTTPError, OfflineModeIsEnabled) as error:
-        raise _named(_in_our_words(error, token_env), port, asked) from error
+        raise _named(_in_our_words(cause, asking), asking) from _cause(cause, asking)
+    except (HFValidationError, httpx2.HTTPError, OSError) as error:
+        raise _named(_in_our_words(error, asking), asking) from _cause(error, asking)
 
 
-def _in_our_words(error: BaseException, token_env: str) -> PortError:
+def _in_our_words(error: BaseException, asking: Asking) -> PortError:
     match error:
         case HFValidationError():
-            return InvalidRequest(str(error), hint="A hub name has the form ORG/NAME.")
+            return InvalidRequest(first_line(error), hint="A hub name has the form ORG/NAME.")
         case HfHubHTTPError():
-            return _from_answer(error, token_env)
+            return _from_answer(error, asking)
         case httpx2.TimeoutException():
             return Timeout("the hub did not answer in time", hint="Try again later.")
+        case OfflineModeIsEnabled():
+            return _offline()
+        case OSError() if error.errno is not None and not isinstance(error, httpx2.HTTPError):
+            return _disk_failed(error)
         case _:
             hint = "Check the network, or give a path on this machine."
-            return Unavailable(f"can't reach the hub: {error}", hint=hint)
+            return Unavailable(f"can't reach the hub: {first_line(error)}", hint=hint)
 
 
-def _from_answer(error: HfHubHTTPError, token_env: str) -> PortError:
+def _from_answer(error: HfHubHTTPError, asking: Asking) -> PortError:
     """The member of the family for an answer. Gated comes first: it is a kind of not-found there."""
+    token_env = asking.access.token_env
     if isinstance(error, GatedRepoError):
-        return GatedError(
-            "the repository is gated and you have not been let in",
-            hint=f"Ask for access on its page, and set {token_env} to a token of that account.",
-        )
+        return _gated(asking)
     if isinstance(error, RepositoryNotFoundError):
-        return NotFound(
-            "there is no such repository, or it is private",
-            hint=f"Check the name; for a private one set {token_env}.",
-        )
+        return _no_repository(asking)
     if isinstance(error, RevisionNotFoundError):
         return NotFound("there is no such revision", hint="Check the branch, tag or commit.")
     status = error.response.status_code
     if status in (401, 403):
+        if asking.access.token is None:
+            return AuthError("the hub wants a token", hint=f"Set {token_env} in {SECRETS}.")
         return AuthError(
             "the hub refused the token", hint=f"Set {token_env} to a valid access token."
         )
@@ -85,7 +88,57 @@ def _from_answer(error: HfHubHTTPError, token_env: str) -> PortError:
         )
     if status >= 500:
         return Unavailable(f"the hub answers {status}", hint="Try again later.")
-    return InvalidRequest(f"the hub answers {status}: {error}", hint="Check the name.")
+    return InvalidRequest(f"the hub answers {status}: {first_line(error)}", hint="Check the name.")
+
+
+def _gated(asking: Asking) -> GatedError:
+    access, repo = asking.access, asking.repo or "the repository"
+    page = access.page(asking.kind, repo)
+    if access.token is None:
+        return GatedError(
+            f"{repo} is gated, and no token is set",
+            hint=f"Ask for access at {page}, and set {access.token_env} in {SECRETS}.",
+        )
+    return GatedError(
+        f"{repo} is gated, and the token's account has not been let in",
+        hint=f"Ask for access at {page} with the account of {access.token_env}.",
+    )
+
+
+def _no_repository(asking: Asking) -> NotFound:
+    access, repo = asking.access, asking.repo or "such a repository"
+    if access.token is None:
+        return NotFound(
+            f"there is no {asking.kind} {repo}, or it is private",
+            hint=f"Check the name; for a private one set {access.token_env} in {SECRETS}.",
+        )
+    return NotFound(
+        f"there is no {asking.kind} {repo}, or it is private and the token may not see it",
+        hint=f"Check the name, and what {access.token_env} may read.",
+    )
+
+
+def _offline() -> Unavailable:
+    error = Unavailable(
+        "the hub is not asked, for HF_HUB_OFFLINE is set",
+        hint="Unset it, or give a path on this machine.",
+    )
+    error.retryable = False
+    return error
+
+
+def _disk_failed(error: OSError) -> PortError:
+    where = f" ({error.filename})" if error.filename else ""
+    return PortError(
+        f"what was fetched can't be kept: {error.strerror}{where}",
+        hint="Make room, or name another `folder` for the hub in the manifest.",
+    )
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, cut to a line."""
+    said = str(error).strip() or type(error).__name__
+    return said.partition("\n")[0]
 
 
 def _seconds(header: str | None) -> float | None:
@@ -95,6 +148,15 @@ def _seconds(header: str | None) -> float | None:
         return None
 
 
-def _named(error: PortError, port: PortName, asked: str) -> PortError:
-    error.port, error.adapter, error.asked = port, "hugging_face", asked
+def _named(error: PortError, asking: Asking) -> PortError:
+    error.port, error.adapter, error.asked = asking.port, "hugging_face", asking.asked
+    if asking.access.token is not None:  # a hub may say again what it was sent
+        error.message = error.message.replace(asking.access.token, "…")
+        error.args = (error.message,)
     return error
+
+
+def _cause(error: BaseException | None, asking: Asking) -> BaseException | None:
+    """What a traceback may show as the cause."""
+    token = asking.access.token
+    return None if token is not None and token in str(error) else error

@@ -4,33 +4,54 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 import shutil
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from threading import Event
 
 from huggingface_hub import HfApi
 from huggingface_hub.utils import disable_progress_bars, validate_repo_id
 
+from kitchen_core.adapters.hugging_face.access import Access, Asking, Kind
 from kitchen_core.adapters.hugging_face.client import ask_once
+from kitchen_core.adapters.hugging_face.download import Download
 from kitchen_core.adapters.hugging_face.failures import translated
+from kitchen_core.adapters.hugging_face.listing import list_files
+from kitchen_core.adapters.hugging_face.progress import Stopped
+from kitchen_core.adapters.hugging_face.snapshots import (
+    COMMIT,
+    Snapshots,
+    what_is_wrong,
+    write_record,
+)
+from kitchen_core.folder_locks import alone_in
 from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.train.ports.errors import Unavailable
+from kitchen_core.train.ports.notices import Notice, Notify, nobody
 
 log = logging.getLogger(__name__)
 
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_LOOK_S = 0.2  # how often to look whether another process has done with a repository
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
-    """Which hub, and as whom. token_env: the name of the secret that the token comes from."""
+class Wish:
+    """What of a repository is asked for. part: the name of a part of it; instead: what would do as
+    well, if it is here. ref: as a user writes it, with COMMIT for the commit.
+    """
 
-    endpoint: str
-    token: str | None
-    token_env: str
+    repo: str
+    revision: str | None
+    part: str | None
+    ref: str
+    instead: tuple[str | None, ...] = ()
+
+    @property
+    def parts(self) -> Sequence[str | None]:
+        """All that would do."""
+        return (self.part, *self.instead)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,84 +68,121 @@ class Repositories(ABC):
     A subclass says what kind of repository, and which files of it are wanted.
     """
 
-    kind: Literal["model", "dataset"]
+    kind: Kind
     port: PortName
 
-    def __init__(self, access: Access, folder: Path) -> None:
+    def __init__(self, access: Access, folder: Path, notify: Notify = nobody) -> None:
         disable_progress_bars()
         ask_once()
         self._api = HfApi(endpoint=access.endpoint, token=access.token or False)
-        self._token_env = access.token_env
+        self._access = access
         self._folder = folder
+        self._notify = notify
+
+    async def probe(self) -> str:
+        """Whether the hub answers, and as whom it sees us. Raises AuthError, Unavailable or Timeout."""
+        with translated(self._asking("probe")):
+            return await asyncio.to_thread(self._probe)
 
     @abstractmethod
     def _wanted(self, names: list[str], download: Download) -> list[str]:
         """Those of the repository's files that are fetched."""
 
-    async def _fetched(self, repo: str, revision: str | None, part: str | None = None) -> Fetched:
-        """The repository, or a part of it that has a name, on this machine; a commit that is here
-        already needs no network. Raises the hub's failures as PortErrors.
+    @abstractmethod
+    def _complete(self, download: Download) -> None:
+        """Last touches to files that are all there."""
+
+    async def _fetched(self, wish: Wish) -> Fetched:
+        """The repository, or a part of it, on this machine; a commit that is here already needs no
+        network. Raises the hub's failures as PortErrors.
         """
-        with translated(self.port, f"fetch {repo}", self._token_env):
-            validate_repo_id(repo)  # before it becomes part of a path
-            if revision and _COMMIT.fullmatch(revision):
-                place = self._place(repo, revision, part)
-                if place.is_dir():
-                    return Fetched(place, revision)
-            return await asyncio.to_thread(self._fetch, repo, revision, part)
+        asking = self._asking(f"fetch {wish.repo}", wish.repo)
+        stop = Event()
+        try:
+            with translated(asking):
+                validate_repo_id(wish.repo)  # before it becomes part of a path
+                if wish.revision and COMMIT.fullmatch(wish.revision):
+                    here = await asyncio.to_thread(self._here, wish, wish.revision)
+                    if here is not None:
+                        return here
+                return await asyncio.to_thread(self._fetch, wish, stop)
+        except Unavailable as error:
+            error.hint = await asyncio.to_thread(self._without_hub, wish) or error.hint
+            raise
+        finally:
+            stop.set()
 
-    def _place(self, repo: str, commit: str, part: str | None) -> Path:
-        return self._folder / repo / (f"{commit}+{part}" if part else commit)
-
-    def _fetch(self, repo: str, revision: str | None, part: str | None) -> Fetched:
-        # Asked first: with files from an earlier attempt at hand, a refused download passes for a complete one.
-        self._api.auth_check(repo, repo_type=self.kind)
+    def _fetch(self, wish: Wish, stop: Event) -> Fetched:
+        # Asked first: whoever may not read a repository is not given what is left here of it.
+        self._api.auth_check(wish.repo, repo_type=self.kind)
         ask = self._api.model_info if self.kind == "model" else self._api.dataset_info
-        info = ask(repo, revision=revision)
-        commit = str(info.sha)
-        place = self._place(repo, commit, part)
-        if not place.is_dir():
-            partial = place.with_name(f"{place.name}.partial")
-            download = Download(self._api, self.kind, repo, commit, part, partial)
-            names = self._wanted([file.rfilename for file in info.siblings or []], download)
-            download.all(names)
-            partial.rename(place)
+        commit = str(ask(wish.repo, revision=wish.revision).sha)
+        with alone_in(self._snapshots(wish).folder, self._waiting(wish, stop)):
+            return self._here(wish, commit) or self._bring(wish, commit, stop)
+
+    def _bring(self, wish: Wish, commit: str, stop: Event) -> Fetched:
+        place = self._snapshots(wish).place(commit, wish.part)
+        partial = place.with_name(f"{place.name}.partial")
+        if place.is_dir():  # it was whole once
+            log.warning("%s: %s; fetching what is missing", place, what_is_wrong(place))
+            shutil.rmtree(partial, ignore_errors=True)
+            place.rename(partial)
+        listed = list_files(self._api, self.kind, wish.repo, commit)
+        tell = self._telling(f"fetch {wish.repo}")
+        download = Download(
+            self._api, self.kind, wish.repo, commit, wish.part, partial, listed, tell, stop
+        )
+        names = self._wanted(list(listed), download)
+        download.all(names)
+        download.leave_only(names)
+        self._complete(download)
+        write_record(partial, names)
+        partial.rename(place)
         return Fetched(place, commit)
 
+    def _here(self, wish: Wish, commit: str) -> Fetched | None:
+        place = self._snapshots(wish).find(commit, wish.parts)
+        return Fetched(place, commit) if place is not None else None
 
-@dataclass(frozen=True, slots=True)
-class Download:
-    """One download under way, into `folder`."""
+    def _without_hub(self, wish: Wish) -> str | None:
+        """What to do while the hub can't be reached, None where nothing helps."""
+        snapshots, revision = self._snapshots(wish), wish.revision or ""
+        if COMMIT.fullmatch(revision):
+            place = snapshots.place(revision, wish.part)
+            wrong = what_is_wrong(place) if place.is_dir() else None
+            return wrong and f"What is here of it is damaged: {wrong}. Try again with a network."
+        newest = snapshots.newest(wish.parts)
+        return newest and f"{wish.ref.replace('COMMIT', newest)} is here, and needs no network."
 
-    api: HfApi
-    kind: Literal["model", "dataset"]
-    repo: str
-    commit: str
-    part: str | None
-    folder: Path
+    def _waiting(self, wish: Wish, stop: Event) -> Callable[[], None]:
+        """What to do while another process has the repository: say so once, and look at `stop`."""
+        told = False
 
-    def one(self, name: str) -> Path:
-        """A single file, ahead of the others."""
-        self.api.hf_hub_download(
-            self.repo, name, revision=self.commit, repo_type=self.kind, local_dir=self.folder
-        )
-        return self.folder / name
+        def wait() -> None:
+            nonlocal told
+            if not told:
+                self._telling(f"fetch {wish.repo}")(f"another process is fetching {wish.repo}")
+                told = True
+            if stop.wait(_LOOK_S):
+                raise Stopped
 
-    def all(self, names: list[str]) -> None:
-        """These files, complete. Raises Unavailable."""
-        log.info("fetching %s at %s: %d files", self.repo, self.commit[:7], len(names))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self.api.snapshot_download(
-            self.repo,
-            revision=self.commit,
-            repo_type=self.kind,
-            local_dir=self.folder,
-            allow_patterns=names,
-        )
-        missing = [name for name in names if not (self.folder / name).is_file()]
-        if missing:
-            raise Unavailable(
-                f"the download of {self.repo} is incomplete: {missing[0]} is missing",
-                hint="Try again; what has arrived is kept.",
-            )
-        shutil.rmtree(self.folder / ".cache", ignore_errors=True)  # the client's own notes
+        return wait
+
+    def _telling(self, asked: str) -> Callable[[str], None]:
+        def tell(line: str) -> None:
+            log.info("%s", line)
+            self._notify(Notice("waiting", self.port, "hugging_face", asked, line))
+
+        return tell
+
+    def _probe(self) -> str:
+        if self._access.token is not None:
+            return f"reachable as {self._api.whoami()['name']}"
+        next(iter(self._api.list_models(limit=1)), None)
+        return "reachable, without a token"
+
+    def _asking(self, asked: str, repo: str | None = None) -> Asking:
+        return Asking(self._access, self.port, self.kind, asked, repo)
+
+    def _snapshots(self, wish: Wish) -> Snapshots:
+        return Snapshots(self._folder / wish.repo)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kitchen_core.adapters.memory.blobs import MemoryBlobs
 from kitchen_core.adapters.memory.bridge import MemoryBridge
 from kitchen_core.adapters.memory.checkpoints import MemoryCheckpoints
 from kitchen_core.adapters.memory.datasets import MemoryDatasets
@@ -19,6 +20,7 @@ adapter = Adapter(
         "dataset_reader": MemoryDatasets,
         "model_hub": MemoryHub,
         "dataset_hub": MemoryHub,
+        "blob_store": MemoryBlobs,
         "python_bridge": MemoryBridge,
         "llm": MemoryLlm,
     },

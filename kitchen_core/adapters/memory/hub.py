@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound
-from kitchen_core.train.ports.hub import HubDataset, HubModel
+from kitchen_core.train.ports.hub import HubDataset, HubEntry, HubModel, Uploaded
 from kitchen_core.train.types import Row
 
 Splits = Mapping[str, Iterable[Row]]
@@ -19,6 +20,8 @@ class MemoryHub:
         self._models: dict[str, HubModel] = {}
         self._datasets: dict[str, tuple[Mapping[str | None, Splits], str]] = {}
         self._gated: set[str] = set()
+        self.cards: dict[str, str] = {}
+        """The README.md of each model that was uploaded."""
 
     def put(self, repo: str, folder: Path, commit: str, *, gated: bool = False) -> None:
         """Let there be a model repository with this folder at this commit."""
@@ -49,6 +52,29 @@ class MemoryHub:
         self._check(repo, revision, model.commit, where)
         return model
 
+    async def list_models(self, query: str, limit: int = 20) -> Sequence[HubEntry]:
+        """Repositories whose name has `query` in it, in order of their names: none is used more than another."""
+        found = sorted(repo for repo in self._models if query.lower() in repo.lower())
+        return [HubEntry(repo, repo in self._gated, 0, None) for repo in found[:limit]]
+
+    async def upload_model(
+        self, folder: Path, repo: str, card: str, *, private: bool = True
+    ) -> Uploaded:
+        """Let the folder be a repository's, at a commit that its content gives. Raises InvalidRequest."""
+        commit = _commit(folder, card)
+        if commit is None:
+            where = _where("model_hub", repo) | {"asked": f"upload to {repo}"}
+            raise InvalidRequest(
+                f"{folder} has no files to upload", hint="Give a model folder.", **where
+            )
+        self.put(repo, folder, commit)
+        self.cards[repo] = card
+        return Uploaded(f"memory:{repo}", commit)
+
+    async def probe(self) -> str:
+        """It is always there."""
+        return "here"
+
     async def fetch_dataset(
         self, repo: str, revision: str | None = None, subset: str | None = None
     ) -> HubDataset:
@@ -78,3 +104,12 @@ class MemoryHub:
 
 def _where(port: str, repo: str) -> dict[str, str]:
     return {"port": port, "adapter": "memory", "asked": f"fetch {repo}"}
+
+
+def _commit(folder: Path, card: str) -> str | None:
+    """A name for a folder's content and its card; None where there is no content."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    digest = hashlib.sha1(card.encode())
+    for path in files:
+        digest.update(path.relative_to(folder).as_posix().encode() + b"\0" + path.read_bytes())
+    return digest.hexdigest() if files else None

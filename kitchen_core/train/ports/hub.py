@@ -72,7 +72,8 @@ class ModelHub(Protocol):
         none, and an existing one keeps whether it is private. card: its README.md, with its front
         matter.
 
-        Raises AuthError, GatedError, InvalidRequest or Unavailable; then nothing has changed there.
+        Raises AuthError, GatedError, InvalidRequest or Unavailable; then no file has changed there,
+        though an empty repository may have been made.
         """
         ...
 

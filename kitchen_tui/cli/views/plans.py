@@ -44,7 +44,10 @@ def _plan(plan: Plan) -> Iterator[RenderableType]:
             ("workflow", plan.workflow),
             ("preset", plan.preset or "none"),
             ("manifest", plan.manifest),
-            ("adapters", ", ".join(f"{port}={name}" for port, name in plan.adapters.items())),
+            (
+                "adapters",
+                ", ".join(f"{key}={shown(value)}" for key, value in plan.adapters.items()),
+            ),
             *([("after", ", ".join(plan.after))] if plan.after else []),
         ]
     )

@@ -26,6 +26,7 @@ def test_dev_is_local_and_test_is_in_memory(tmp_path):
         "dataset_reader": "local_files",
         "model_hub": "hugging_face",
         "dataset_hub": "hugging_face",
+        "blob_store": "local_blobs",
         "python_bridge": "python_bridge",
         "llm": "openai",
     }

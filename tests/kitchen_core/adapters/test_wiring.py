@@ -25,7 +25,9 @@ def test_a_port_that_nothing_serves_is_named_with_what_could(tmp_path):
     with pytest.raises(Unsupported) as refused:
         wired(tmp_path, "dev").connect("checkpoints")
     assert refused.value.message == "the manifest names no adapter for checkpoints"
-    assert refused.value.hint == "Use --manifest prod, or --adapter checkpoints=tinker."
+    assert refused.value.hint == (
+        "Use --manifest prod or test, or --adapter checkpoints=memory or tinker."
+    )
 
 
 def test_a_key_that_is_missing_is_named(tmp_path):

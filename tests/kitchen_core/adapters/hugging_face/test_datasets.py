@@ -12,8 +12,8 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
+from kitchen_core.adapters.hugging_face.access import Access
 from kitchen_core.adapters.hugging_face.datasets import HuggingFaceDatasets
-from kitchen_core.adapters.hugging_face.repositories import Access
 from kitchen_core.train.hashing import canonical_json
 from kitchen_core.train.ports.errors import GatedError, InvalidRequest, NotFound, Unavailable
 from tests.doubles.hub import GOOD_TOKEN, HubDouble, Repo, serve

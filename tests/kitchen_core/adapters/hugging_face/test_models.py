@@ -3,59 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
 from huggingface_hub.utils import http_backoff
 from starlette.responses import Response
 
+from kitchen_core.adapters.hugging_face.access import Access
 from kitchen_core.adapters.hugging_face.client import Interrupted, ask_once
 from kitchen_core.adapters.hugging_face.models import HuggingFaceModels
-from kitchen_core.adapters.hugging_face.repositories import Access
+from kitchen_core.adapters.hugging_face.snapshots import RECORD
 from kitchen_core.train.ports.errors import (
     AuthError,
-    GatedError,
     InvalidRequest,
     NotFound,
     RateLimited,
     Unavailable,
 )
-from tests.doubles.hub import GOOD_TOKEN, OTHER_TOKEN, HubDouble, Repo, rate_limited, serve
-
-
-@pytest.fixture
-def served(tmp_path: Path) -> Path:
-    folder = tmp_path / "served"
-    (folder / "original").mkdir(parents=True)
-    for name in ("config.json", "model.safetensors", "tokenizer.json", "chat_template.jinja"):
-        (folder / name).write_text(f"content of {name}")
-    for name in ("pytorch_model.bin", "training_args.bin", "README.md", "original/params.json"):
-        (folder / name).write_text("unwanted")
-    return folder
-
-
-@pytest.fixture
-def double(served: Path) -> Iterator[HubDouble]:
-    repos = {"org/open": Repo(served), "org/gated": Repo(served, gated=True)}
-    with serve(HubDouble(repos)) as hub:
-        yield hub
-
-
-@pytest.fixture
-def connect(double: HubDouble, tmp_path: Path):
-    """A client of the double with a token, all with one folder of models."""
-
-    def connect_with(token: str | None = None) -> HuggingFaceModels:
-        return HuggingFaceModels(Access(double.endpoint, token, "MY_TOKEN"), tmp_path / "kept")
-
-    return connect_with
+from tests.doubles.hub import rate_limited
+from tests.kitchen_core.adapters.hugging_face.conftest import COMMIT
 
 
 async def test_only_the_model_comes_and_no_pickles(connect):
     model = await connect().fetch_model("org/open")
-    names = sorted(path.name for path in model.folder.iterdir())
+    names = sorted(path.name for path in model.folder.iterdir() if path.name != RECORD)
     assert names == ["chat_template.jinja", "config.json", "model.safetensors", "tokenizer.json"]
 
 
@@ -64,26 +35,6 @@ async def test_a_commit_that_is_here_needs_no_network(connect, double):
     asked = len(double.requests)
     assert await connect().fetch_model("org/open", model.commit) == model
     assert len(double.requests) == asked
-
-
-async def test_a_good_token_is_let_in(connect):
-    model = await connect(GOOD_TOKEN).fetch_model("org/gated")
-    assert (model.folder / "config.json").is_file()
-
-
-@pytest.mark.parametrize("token", [None, OTHER_TOKEN])
-async def test_a_gated_model_stays_gated_when_it_is_already_here(connect, token):
-    await connect(GOOD_TOKEN).fetch_model("org/gated")
-    with pytest.raises(GatedError) as refused:
-        await connect(token).fetch_model("org/gated")
-    assert "MY_TOKEN" in refused.value.hint
-
-
-async def test_a_bad_token_is_an_auth_error(connect):
-    with pytest.raises(AuthError, match="refused the token") as refused:
-        await connect("hf_bad").fetch_model("org/open")
-    assert not isinstance(refused.value, GatedError)
-    assert "MY_TOKEN" in refused.value.hint
 
 
 async def test_too_many_requests_say_how_long_to_wait(connect, double):
@@ -123,16 +74,16 @@ async def test_a_missing_file_leaves_no_folder_that_looks_complete(connect, doub
     assert (model.folder / "model.safetensors").is_file()
 
 
-@pytest.mark.parametrize(("status", "says"), [(503, "the hub answers 503"), (403, "incomplete")])
+@pytest.mark.parametrize(("status", "failure"), [(503, Unavailable), (403, AuthError)])
 async def test_what_an_earlier_attempt_left_does_not_pass_for_the_whole(
-    connect, double, tmp_path, status, says
+    connect, double, kept, status, failure
 ):
     """The library falls back to files that it finds, and says nothing, when the listing is refused."""
-    partial = tmp_path / "kept" / "org" / "open" / f"{'a' * 40}.partial"
+    partial = kept / "org" / "open" / f"{COMMIT}.partial"
     partial.mkdir(parents=True)
     (partial / "config.json").write_text("left over")
     double.down, double.down_status = "/tree/", status
-    with pytest.raises(Unavailable, match=says):
+    with pytest.raises(failure):
         await connect().fetch_model("org/open")
     double.down = "never"
     model = await connect().fetch_model("org/open")
@@ -158,3 +109,20 @@ async def test_a_name_that_is_none_is_refused(connect):
     with pytest.raises(InvalidRequest) as refused:
         await connect().fetch_model("not//a name")
     assert "ORG/NAME" in refused.value.hint
+
+
+async def test_without_weights_nothing_heavy_is_asked_for(connect, double, kept):
+    model = await connect().fetch_model("org/open", weights=False)
+    names = sorted(path.name for path in model.folder.iterdir() if path.name != RECORD)
+    assert names == ["chat_template.jinja", "config.json", "tokenizer.json"]
+    assert not any("safetensors" in asked for asked in double.requests)
+    assert not (kept / "org" / "open" / COMMIT).exists()
+    whole = await connect().fetch_model("org/open")
+    assert (whole.folder / "model.safetensors").is_file()
+
+
+async def test_a_whole_model_that_is_here_is_read_too(connect, double):
+    whole = await connect().fetch_model("org/open")
+    asked = len(double.requests)
+    assert await connect().fetch_model("org/open", COMMIT, weights=False) == whole
+    assert len(double.requests) == asked
