@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import tinker
 
 from kitchen_core.adapters.checks import Limits
+from kitchen_core.adapters.tinker.kept_weights import KeptWeights
 from kitchen_core.adapters.tinker.sampling import TinkerSampler
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.tinker.snapshot import Snapshot
@@ -20,11 +21,15 @@ from kitchen_core.train.types import ModelSource
 
 @dataclass(frozen=True)
 class Samplers:
-    """Makes samplers of weights that the service keeps: they lie there as files, and outlive the model."""
+    """Makes samplers of weights that the service keeps. ttl_s: how long, where they are kept for sampling
+    alone.
+    """
 
     service: Service
     tokenizer: HuggingFaceTokenizer
     limits: Limits
+    ttl_s: int
+    _all_kept: dict[tuple[str, RemoteWeights | None], KeptWeights] = field(default_factory=dict)
     _teachers: dict[ModelSource, TinkerSampler] = field(default_factory=dict)
 
     def trained(
@@ -56,33 +61,41 @@ class Samplers:
 
     def kept(self, base: str, note: RemoteWeights | None, what: str) -> TinkerSampler:
         """Of a base model, or of an adapter of it that the service keeps."""
-        return self._kept(base, note, what, self._client(base, note), _nothing)
+        weights = self._weights(base, note)
+        return self._kept(weights, what, weights.client(), _nothing)
 
     async def teacher(
         self, source: ModelSource, base: str, note: RemoteWeights | None
     ) -> TinkerSampler:
         """The same one for the same source until it is closed. Raises where the service has it not."""
         if source not in self._teachers:
-            client = asyncio.ensure_future(self._client(base, note))
+            weights = self._weights(base, note)
+            client = asyncio.ensure_future(weights.client())
             await client
 
             def release() -> None:
                 self._teachers.pop(source, None)
 
-            self._teachers[source] = self._kept(base, note, "teacher", client, release)
+            self._teachers[source] = self._kept(weights, "teacher", client, release)
         return self._teachers[source]
+
+    async def close(self) -> None:
+        """Give back what had to be made at the service to sample from."""
+        for weights in self._all_kept.values():
+            await weights.close()
+
+    def _weights(self, base: str, note: RemoteWeights | None) -> KeptWeights:
+        if (base, note) not in self._all_kept:
+            self._all_kept[base, note] = KeptWeights(self.service, base, note, self.ttl_s)
+        return self._all_kept[base, note]
 
     def _kept(
         self,
-        base: str,
-        note: RemoteWeights | None,
+        weights: KeptWeights,
         what: str,
         client: Awaitable[tinker.SamplingClient],
         release: Callable[[], None],
     ) -> TinkerSampler:
-        async def again(error: PortError) -> tinker.SamplingClient:
-            return await self._client(base, note)
-
         return TinkerSampler(
             client,
             0,
@@ -91,16 +104,8 @@ class Samplers:
             self.limits,
             what=what,
             release=release,
-            again=again,
+            again=weights.client_again,
         )
-
-    async def _client(self, base: str, note: RemoteWeights | None) -> tinker.SamplingClient:
-        def create(service: tinker.ServiceClient) -> tinker.APIFuture[tinker.SamplingClient]:
-            if note is None:
-                return service.create_sampling_client(base_model=base)
-            return service.create_sampling_client(model_path=note.sampler)
-
-        return await self.service.make("sampler", create)
 
 
 def _nothing() -> None:

@@ -90,7 +90,7 @@ class TinkerSession:
         self._keeper = Keeper(service, model, start.ttl_s)
         self._lane = Lane()
         self._passes = Passes(model, start.limits, self._note_gradient)
-        self._samplers = Samplers(service, tokenizer, start.limits)
+        self._samplers = Samplers(service, tokenizer, start.limits, start.ttl_s)
         self._versions = Versions("tinker")
         self._steps = 0
         self._has_gradient = False
@@ -181,6 +181,7 @@ class TinkerSession:
         """Wait for what was submitted, then give the model back."""
         if not self._lane.closed:
             await self._lane.close()
+            await self._samplers.close()
             await self._model.close()
 
     async def _step(self, turn: Turn, adam: AdamParams) -> OptimResult:

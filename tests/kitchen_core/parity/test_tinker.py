@@ -42,14 +42,14 @@ class Kitchen:
 
     def __init__(self, daemon: Daemon, server: TinkerServer, data: Path) -> None:
         self.daemon, self.server = daemon, server
-        self._data = data
+        self.data = data
 
     def launched(self, name: str, **overrides: object) -> RunInfo:
         """A run of a recipe as it was recorded, with these overrides on top."""
-        dataset = self._data / f"{name}.jsonl"
+        dataset = self.data / f"{name}.jsonl"
         given = settings_of(name) | {
             "model": f"file:{self.server.base_model}",
-            "dataset": f"file:{dataset if dataset.exists() else data_of(name, self._data)}",
+            "dataset": f"file:{dataset if dataset.exists() else data_of(name, self.data)}",
         }
         launch = Launch(recipe=name, overrides=given | overrides, manifest="server")
         return self.daemon.client.launch(launch)
@@ -108,7 +108,14 @@ def check_steps(kitchen, run, name, metrics):
     for ours, theirs in metrics.items():
         series = kitchen.series(run, ours)
         recorded = [step[theirs] for step in RUNS[name]["steps"]]
-        print("DEV", name, ours, max(abs(a - b) for a, b in zip(series, recorded)), len(series), len(recorded))
+        print(
+            "DEV",
+            name,
+            ours,
+            max(abs(a - b) for a, b in zip(series, recorded)),
+            len(series),
+            len(recorded),
+        )
         assert series == pytest.approx(recorded, abs=SAME), ours
 
 
@@ -174,9 +181,14 @@ def test_the_final_model_says_where_the_service_keeps_it(kitchen, sl_basic):
 
 
 def test_chat_sl_goes_on_from_a_run_that_was_trained_there(kitchen, sl_basic):
-    run = kitchen.completed(kitchen.launched("chat_sl", model=f"run:{sl_basic.id}"))
-    fresh = RUNS["chat_sl"]["steps"][0]["train_mean_nll"]
-    assert kitchen.series(run, "train_mean_nll")[0] < fresh - 0.5
+    data = data_of("sl_basic", kitchen.data)
+    run = kitchen.launched("chat_sl", model=f"run:{sl_basic.id}", dataset=f"file:{data}")
+    run = kitchen.completed(run)
+    first, last = RUNS["sl_basic"]["steps"][0], RUNS["sl_basic"]["steps"][-1]
+    learnt = kitchen.series(run, "train_mean_nll")[0]
+    assert learnt == pytest.approx(last["train_mean_nll"], abs=0.5)
+    assert learnt < first["train_mean_nll"] - 3
+    assert edges_into(kitchen, run) >= {(f"artifact:{final_sha256(sl_basic)}", "model")}
 
 
 def test_a_killed_worker_goes_on_as_if_nothing_had_been(kitchen, sl_basic):
@@ -206,5 +218,10 @@ def check_same(kitchen, run, undisturbed, attempts):
     assert (run.status, run.error, run.attempt) == ("completed", None, attempts)
     for name in ("train_mean_nll", "learning_rate"):
         expected = kitchen.series(undisturbed, name)
-        print("DEV", "again", name, max(abs(a - b) for a, b in zip(kitchen.series(run, name), expected)))
+        print(
+            "DEV",
+            "again",
+            name,
+            max(abs(a - b) for a, b in zip(kitchen.series(run, name), expected)),
+        )
         assert kitchen.series(run, name) == pytest.approx(expected, abs=AGAIN), name
