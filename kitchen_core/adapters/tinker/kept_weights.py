@@ -30,14 +30,7 @@ class KeptWeights:
 
     async def client(self) -> tinker.SamplingClient:
         """The SDK's client for it."""
-        path = self._path
-
-        def create(service: tinker.ServiceClient) -> tinker.APIFuture[tinker.SamplingClient]:
-            if path is None:
-                return service.create_sampling_client(base_model=self._base)
-            return service.create_sampling_client(model_path=path)
-
-        return await self._service.make("sampler", create)
+        return await self._service.make("sampler", self._create)
 
     async def client_again(self, error: PortError) -> tinker.SamplingClient:
         """Another one, where the service does not know the last one any more.
@@ -49,15 +42,20 @@ class KeptWeights:
             if self._note is not None and self._tried_as_it_is:
                 await self._make_model(self._note.training)
             self._tried_as_it_is = not self._tried_as_it_is
-        return await self.client()
+        return await self._service.make_again("sampler", self._create)
 
     async def close(self) -> None:
         """Give back the models that had to be made."""
         while self._made:
             await unload(self._service, str(self._made.pop().model_id))
 
+    def _create(self, service: tinker.ServiceClient) -> tinker.APIFuture[tinker.SamplingClient]:
+        if self._path is None:
+            return service.create_sampling_client(base_model=self._base)
+        return service.create_sampling_client(model_path=self._path)
+
     async def _make_model(self, state: str) -> None:
-        model = await self._service.make(
+        model = await self._service.make_again(
             "sampler", lambda service: service.create_training_client_from_state(state)
         )
         self._made.append(model)

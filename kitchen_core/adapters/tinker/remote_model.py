@@ -12,14 +12,13 @@ from kitchen_core.adapters.tinker.beyond_sdk import unload
 from kitchen_core.adapters.tinker.failures import is_lost
 from kitchen_core.adapters.tinker.journal import MAX_STEPS, Journal, Kind, Sent
 from kitchen_core.adapters.tinker.service import Service
-from kitchen_core.train.ports.errors import InvalidRequest, NotFound, PortError
+from kitchen_core.train.ports.errors import PortError
 
 Result = TypeVar("Result")
 Create = Callable[[tinker.ServiceClient], tinker.APIFuture[tinker.TrainingClient]]
 
 _ATTEMPTS = 3
 """How often in a row a model is made again without a single result: then it is no accident."""
-_PAUSE_S = 1.0
 
 
 class RemoteModel:
@@ -164,7 +163,7 @@ class RemoteModel:
         weights would be others. False where the new model was lost meanwhile, too.
         """
         self._lost = True
-        self._client = await self._new_client()
+        self._client = await self._service.make_again("recover", self._create)
         self._generation += 1
         try:
             while (sent := self._journal.first_before(self._generation)) is not None:
@@ -184,19 +183,6 @@ class RemoteModel:
     def _submit(self, sent: Sent[Result]) -> tinker.APIFuture[Result]:
         sent.future, sent.generation = sent.request(self._client), self._generation
         return sent.future
-
-    async def _new_client(self) -> tinker.TrainingClient:
-        """Ask until the server is there again. A session that it does not know is begun anew."""
-        while True:
-            try:
-                return await self._service.make("recover", self._create)
-            except (NotFound, InvalidRequest):
-                await self._service.renew()
-                return await self._service.make("recover", self._create)
-            except PortError as error:
-                if not error.retryable:
-                    raise
-            await asyncio.sleep(_PAUSE_S)
 
 
 def from_state(path: str) -> Create:

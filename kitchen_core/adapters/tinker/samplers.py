@@ -19,16 +19,18 @@ from kitchen_core.train.remote_weights import RemoteWeights
 from kitchen_core.train.types import ModelSource
 
 
-@dataclass(frozen=True)
+@dataclass
 class Samplers:
-    """Makes samplers of weights that the service keeps. ttl_s: how long, where they are kept for sampling
-    alone.
+    """Makes samplers of weights that the service keeps. `closed` ends all of them.
+
+    ttl_s: how long they are kept, where they are kept for sampling alone.
     """
 
     service: Service
     tokenizer: HuggingFaceTokenizer
     limits: Limits
     ttl_s: int
+    closed: bool = False
     _all_kept: dict[tuple[str, RemoteWeights | None], KeptWeights] = field(default_factory=dict)
     _teachers: dict[ModelSource, TinkerSampler] = field(default_factory=dict)
 
@@ -44,6 +46,11 @@ class Samplers:
         async def again(error: PortError) -> tinker.SamplingClient:
             return await (await saving).client_again(error)
 
+        def check() -> None:
+            self._check_open()
+            if check_fresh:
+                check_fresh()
+
         def release() -> None:
             saving.add_done_callback(_release)
 
@@ -54,7 +61,7 @@ class Samplers:
             self.tokenizer,
             self.limits,
             what="live sampler" if check_fresh else "snapshot",
-            check_fresh=check_fresh or _nothing,
+            check_fresh=check,
             release=release,
             again=again,
         )
@@ -79,8 +86,8 @@ class Samplers:
             self._teachers[source] = self._kept(weights, "teacher", client, release)
         return self._teachers[source]
 
-    async def close(self) -> None:
-        """Give back what had to be made at the service to sample from."""
+    async def give_back(self) -> None:
+        """Let go of the models that had to be made to sample from what the service keeps."""
         for weights in self._all_kept.values():
             await weights.close()
 
@@ -103,13 +110,18 @@ class Samplers:
             self.tokenizer,
             self.limits,
             what=what,
+            check_fresh=self._check_open,
             release=release,
             again=weights.client_again,
         )
 
+    def _check_open(self) -> None:
+        if self.closed:
+            raise PortError("the session is closed", hint="Start a new one.")
+
 
 def _nothing() -> None:
-    """Nothing is held here, and nothing goes stale."""
+    """Nothing is held here."""
 
 
 def _release(saved: asyncio.Future[Snapshot]) -> None:

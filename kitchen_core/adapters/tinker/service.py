@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from kitchen_core.adapters.tinker.notices import NoticeHandler
-from kitchen_core.train.ports.errors import AuthError, PortError, Timeout
+from kitchen_core.train.ports.errors import AuthError, InvalidRequest, NotFound, PortError, Timeout
 from kitchen_core.train.ports.notices import Notify, nobody
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ Result = TypeVar("Result")
 _PORT = "training_client"
 _CLOSE_S = 5.0
 """How long the end of a run waits for the service to say goodbye."""
+_PAUSE_S = 1.0
 
 
 class Service:
@@ -62,6 +63,18 @@ class Service:
         client = await self.client()
         return await self.result(asked, await self._off_loop(asked, lambda: create(client)))
 
+    async def make_again(
+        self, asked: str, create: Callable[[ServiceClient], APIFuture[Result]]
+    ) -> Result:
+        """As `make`, of something that the service has lost: it may not be there yet, and it may have lost
+        the session too, which is then begun anew.
+        """
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                return await self._made_again(asked, create)
+        except TimeoutError as error:
+            raise self.too_late(asked) from error
+
     async def rest(self, asked: str, call: Callable[[RestClient], APIFuture[Result]]) -> Result:
         """What a method of the SDK's RestClient gives, for which no session is needed."""
 
@@ -81,14 +94,9 @@ class Service:
         except Exception as error:
             raise self._translated(error, asked) from error
 
-    async def renew(self) -> None:
-        """Let go of the session, which the service has lost; the next call starts another."""
-        async with self._connecting:
-            await self._finish()
-
     async def close(self) -> None:
         """Finish the session at the service. Says nothing of a failure: the run is over."""
-        await self.renew()
+        await self._let_go(self._client)
         self.notices.detach()
 
     def too_late(self, asked: str) -> PortError:
@@ -114,14 +122,32 @@ class Service:
         _ = client.holder  # starts the session, which waits for the server
         return client
 
-    async def _finish(self) -> None:
-        client, self._client = self._client, None
-        if client is None:
-            return
-        with contextlib.suppress(
-            Exception
-        ):  # gone, down, or a server that knows no end of sessions
-            await asyncio.wait_for(client.close("success").result_async(), _CLOSE_S)
+    async def _made_again(
+        self, asked: str, create: Callable[[ServiceClient], APIFuture[Result]]
+    ) -> Result:
+        renewed = False
+        while True:
+            client = self._client
+            try:
+                return await self.make(asked, create)
+            except PortError as error:
+                if error.retryable:
+                    await asyncio.sleep(_PAUSE_S)
+                elif renewed or not isinstance(error, NotFound | InvalidRequest):
+                    raise
+                else:
+                    await self._let_go(client)
+                    renewed = True
+
+    async def _let_go(self, client: ServiceClient | None) -> None:
+        """Finish a session; the next call starts another, unless somebody has done so already."""
+        async with self._connecting:
+            if client is None or client is not self._client:
+                return
+            self._client = None
+            # it may be gone, the server down, or one that knows no end of sessions
+            with contextlib.suppress(Exception):
+                await asyncio.wait_for(client.close("success").result_async(), _CLOSE_S)
 
     async def _off_loop(self, asked: str, work: Callable[[], Result]) -> Result:
         """Run what blocks on a thread that the process's end does not wait for: the SDK asks a server

@@ -170,18 +170,19 @@ class TinkerSession:
 
     async def teacher(self, source: ModelSource) -> TinkerSampler:
         """Another model at the service, by its name or by its adapter's note."""
+        await asyncio.to_thread(self._check_vocabulary, source)
         own = source.name == self.spec.model.name
         base = bases.base_name(source, self._start.base_model if own else None)
         bases.check_known(base, self._start.models)
         note = await asyncio.to_thread(bases.adapter_note, source)
-        await asyncio.to_thread(self._check_vocabulary, source)
         return await self._samplers.teacher(source, base, note)
 
     async def close(self) -> None:
         """Wait for what was submitted, then give the model back."""
         if not self._lane.closed:
+            self._samplers.closed = True
             await self._lane.close()
-            await self._samplers.close()
+            await self._samplers.give_back()
             await self._model.close()
 
     async def _step(self, turn: Turn, adam: AdamParams) -> OptimResult:

@@ -29,7 +29,7 @@ class Snapshot:
         """The SDK's client for it."""
         path = (await self._model.result("sampler", self._sent)).path
         self._generation = self._model.generation
-        return await self._service.make(
+        return await self._service.make_again(
             "sampler", lambda service: service.create_sampling_client(model_path=path)
         )
 

@@ -62,11 +62,13 @@ class Kitchen:
 
     def series(self, run: RunInfo, name: str) -> list[float]:
         """A metric, step by step."""
-        return [value for _, value in self.daemon.client.metrics(run.id, [name])[name]]
+        points = self.daemon.client.metrics(run.id, [name])[name]
+        return [value for _, value in points if value is not None]
 
-    def worker_of(self, run: RunInfo) -> int:
+    def kill_worker(self) -> None:
+        """SIGKILL to the one worker that has a run."""
         (pid,) = self.daemon.worker_pids()
-        return pid
+        os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +110,6 @@ def check_steps(kitchen, run, name, metrics):
     for ours, theirs in metrics.items():
         series = kitchen.series(run, ours)
         recorded = [step[theirs] for step in RUNS[name]["steps"]]
-        print(
-            "DEV",
-            name,
-            ours,
-            max(abs(a - b) for a, b in zip(series, recorded)),
-            len(series),
-            len(recorded),
-        )
         assert series == pytest.approx(recorded, abs=SAME), ours
 
 
@@ -195,7 +189,7 @@ def test_a_killed_worker_goes_on_as_if_nothing_had_been(kitchen, sl_basic):
     run = kitchen.launched("sl_basic")
     kitchen.daemon.until(run.id, happened("checkpoint.saved"))
     cursor = kitchen.daemon.until(run.id, reached_step(9))[-1].cursor
-    os.kill(kitchen.worker_of(run), signal.SIGKILL)
+    kitchen.kill_worker()
     cursor = kitchen.daemon.until(run.id, is_at_rest, cursor=cursor)[-1].cursor
     assert kitchen.daemon.client.run(run.id).status == "interrupted"
     kitchen.daemon.client.resume(run.id)
@@ -218,10 +212,4 @@ def check_same(kitchen, run, undisturbed, attempts):
     assert (run.status, run.error, run.attempt) == ("completed", None, attempts)
     for name in ("train_mean_nll", "learning_rate"):
         expected = kitchen.series(undisturbed, name)
-        print(
-            "DEV",
-            "again",
-            name,
-            max(abs(a - b) for a, b in zip(kitchen.series(run, name), expected)),
-        )
         assert kitchen.series(run, name) == pytest.approx(expected, abs=AGAIN), name
