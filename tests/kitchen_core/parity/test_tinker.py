@@ -138,11 +138,15 @@ def test_dpo_gives_the_losses_margins_and_rewards_of_the_cookbook(kitchen):
     assert kitchen.series(run, "accuracy")[1:] == pytest.approx(recorded[1:], abs=SAME)
 
 
-def test_math_rl_goes_on_from_a_run_with_the_rewards_of_the_cookbook(kitchen, sl_basic):
-    run = kitchen.completed(kitchen.launched("math_rl", model=f"run:{sl_basic.id}"))
+def check_math_rl(kitchen, run):
     names = [name for name in RUNS["math_rl"]["steps"][0] if name.startswith("env/")]
     names += ["optim/entropy", "optim/kl_sample_train_v1", "optim/kl_sample_train_v2"]
     check_steps(kitchen, run, "math_rl", {name: name for name in names})
+
+
+def test_math_rl_goes_on_from_a_run_with_the_rewards_of_the_cookbook(kitchen, sl_basic):
+    run = kitchen.completed(kitchen.launched("math_rl", model=f"run:{sl_basic.id}"))
+    check_math_rl(kitchen, run)
     assert edges_into(kitchen, run) >= {(f"artifact:{final_sha256(sl_basic)}", "model")}
 
 
@@ -204,6 +208,14 @@ def test_a_server_that_is_killed_and_started_again_costs_a_run_nothing_but_time(
     kitchen.server.start()
     kitchen.daemon.settled(run.id)
     check_same(kitchen, run, sl_basic, attempts=1)
+
+
+def test_a_server_that_is_killed_between_rollouts_changes_none_of_them(kitchen, sl_basic):
+    run = kitchen.launched("math_rl", model=f"run:{sl_basic.id}")
+    kitchen.daemon.until(run.id, reached_step(0))
+    kitchen.server.kill()
+    kitchen.server.start()
+    check_math_rl(kitchen, kitchen.completed(run))
 
 
 def check_same(kitchen, run, undisturbed, attempts):
