@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from kitchen_core.adapters.choices import ManifestError
+from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest, manifest_names, resolve_manifest
 from kitchen_core.adapters.readiness import check_ready
 from kitchen_core.home import Home
@@ -112,10 +114,12 @@ class KeptCheckpoints:
         return Unsupported(f"the manifest {name} has no service that keeps checkpoints; use {use}")
 
     def _serves(self, name: str) -> bool:
+        """Whether a manifest names a real service for them, not one that lives in memory."""
         try:
-            return "checkpoints" in resolve_manifest(name, {}, self._home.root).ports
-        except ValueError:  # a broken one is not to be recommended
+            choice = resolve_manifest(name, {}, self._home.root).ports.get("checkpoints")
+        except ManifestError:  # a broken one is not to be recommended
             return False
+        return choice is not None and not find_adapters().by_name[choice.adapter].offline
 
 
 def _makers(store: Store) -> Iterator[tuple[str, str]]:

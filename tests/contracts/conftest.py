@@ -95,6 +95,13 @@ def backend(
 
 
 @pytest.fixture
+def computes_here(backend: Backend) -> None:
+    """For what a service decides by itself: how a pass is laid out, which weights are trained."""
+    if not backend.client.reads_weights:
+        pytest.skip("a service computes")
+
+
+@pytest.fixture
 async def start(backend: Backend) -> AsyncIterator[StartSession]:
     """Starts sessions on the backend, with changes to its spec; all are closed at the end."""
     sessions: list[TrainingSession] = []

@@ -116,9 +116,17 @@ class TestTeacher:
 
     async def test_that_is_not_there_is_named(self, session, tmp_path: Path):
         with pytest.raises(NotFound, match="nowhere"):
-            await session.teacher(ModelSource("x", tmp_path / "nowhere"))
+            await session.teacher(ModelSource("org/nowhere", tmp_path / "nowhere"))
 
 
+@pytest.fixture
+async def exact(session) -> None:
+    """For what is asked of those that compute the divergence only."""
+    if not session.has_divergence:
+        pytest.skip("there is no divergence here")
+
+
+@pytest.mark.usefixtures("exact")
 @pytest.mark.parametrize("divergence", ["reverse_kl", "forward_kl"])
 class TestDivergence:
     @pytest.mark.parametrize("prompts", [OWN, OTHER])
@@ -196,6 +204,15 @@ class TestDivergence:
         assert both[1] < both[0] < 1.6 * both[1]
 
 
+async def test_a_divergence_that_can_not_be_had_is_refused(session):
+    if session.has_divergence:
+        pytest.skip("it can be had here")
+    with pytest.raises(Unsupported) as refused:
+        await session.forward_backward_divergence(DATUMS, session.reference(), OWN, "reverse_kl")
+    assert refused.value.hint
+
+
+@pytest.mark.usefixtures("exact")
 class TestRefusals:
     async def test_of_a_live_sampler(self, session):
         live = session.sampler("live")
@@ -233,14 +250,17 @@ class TestRefusals:
             )
         assert refused.value.hint
 
-    async def test_of_a_vocabulary_of_another_size_name_both(self, backend, session, tmp_path):
-        folder = shutil.copytree(backend.spec.model.folder, tmp_path / "larger")
-        theirs = enlarge_vocabulary(folder)
-        with pytest.raises(Unsupported, match="vocabulary") as refused:
-            await session.teacher(ModelSource("org/larger", folder))
-        assert str(theirs) in str(refused.value)
-        assert str(theirs - 40) in str(refused.value)
-        assert refused.value.hint
+
+async def test_a_teacher_of_another_vocabulary_is_refused_with_both_sizes(
+    backend, session, tmp_path
+):
+    folder = shutil.copytree(backend.spec.model.folder, tmp_path / "larger")
+    theirs = enlarge_vocabulary(folder)
+    with pytest.raises(Unsupported, match="vocabulary") as refused:
+        await session.teacher(replace(backend.spec.model, folder=folder))
+    assert str(theirs) in str(refused.value)
+    assert str(theirs - 40) in str(refused.value)
+    assert refused.value.hint
 
 
 def enlarge_vocabulary(folder: Path) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound, PortError
+from kitchen_core.train.remote_weights import FILE as NOTE
 from kitchen_core.train.types import AdamParams, Datum, LoraSpec, LossSpec, ModelSource
 from tests.contracts.conftest import LORA_BACKENDS
 from tests.contracts.data import DATUMS, make_datum, negative_sum
@@ -67,6 +68,7 @@ class TestLoss:
 
 
 class TestWork:
+    @pytest.mark.usefixtures("computes_here")
     async def test_is_told_with_every_pass(self, session):
         forward = (await session.forward(DATUMS, CROSS_ENTROPY)).metrics
         backward = (await session.forward_backward(DATUMS, CROSS_ENTROPY)).metrics
@@ -75,6 +77,7 @@ class TestWork:
             assert metrics["flops"] > 0
             assert metrics["peak_memory_bytes"] > 0
 
+    @pytest.mark.usefixtures("computes_here")
     async def test_of_more_tokens_is_more(self, session):
         few = (await session.forward_backward(DATUMS, CROSS_ENTROPY)).metrics["flops"]
         others = [
@@ -88,7 +91,7 @@ class TestWork:
     async def test_is_done_by_a_named_device(self, session):
         facts = session.device_facts
         assert facts.name
-        assert facts.memory_bytes > 0
+        assert facts.memory_bytes is None or facts.memory_bytes > 0
         assert facts.peak_flops is None or facts.peak_flops > 1e12
 
 
@@ -103,6 +106,7 @@ async def test_a_datum_fills_the_context_and_no_more(session):
 
 
 class TestGradient:
+    @pytest.mark.usefixtures("computes_here")
     @pytest.mark.parametrize("micro_batch_tokens", [1, 2, 5])
     async def test_is_the_same_for_any_micro_batch_tokens(self, start, micro_batch_tokens):
         norms = []
@@ -112,6 +116,7 @@ class TestGradient:
             norms.append((await session.optim_step(STEP)).metrics["grad_norm"])
         assert norms[0] == pytest.approx(norms[1], rel=1e-5)
 
+    @pytest.mark.usefixtures("computes_here")
     async def test_is_the_same_packed_or_padded(self, start):
         norms = []
         for packing in (True, False):
@@ -120,6 +125,7 @@ class TestGradient:
             norms.append((await session.optim_step(STEP)).metrics["grad_norm"])
         assert norms[0] == pytest.approx(norms[1], rel=1e-5)
 
+    @pytest.mark.usefixtures("computes_here")
     async def test_is_the_same_with_activations_computed_again(self, start):
         norms = []
         for again in (False, True):
@@ -269,8 +275,8 @@ class TestState:
         await train(session, 2)
         before = await score(session)
         await session.save_state(tmp_path / "state")
-        for path in (tmp_path / "state").glob("*.safetensors"):
-            path.write_bytes(path.read_bytes()[:-100])
+        largest = max((tmp_path / "state").iterdir(), key=lambda path: path.stat().st_size)
+        largest.write_bytes(largest.read_bytes()[: -min(100, largest.stat().st_size // 2)])
         with pytest.raises(InvalidRequest, match="damaged"):
             await session.load_state(tmp_path / "state")
         np.testing.assert_array_equal(await score(session), before)
@@ -283,17 +289,19 @@ class TestState:
     async def test_holds_no_pickle(self, session, tmp_path: Path):
         await session.save_state(tmp_path / "state")
         kinds = {path.suffix for path in (tmp_path / "state").iterdir()}
-        assert kinds == {".json", ".safetensors"}
+        assert kinds
+        assert kinds <= {".json", ".safetensors"}
 
 
 class TestExport:
     async def test_of_equal_weights_has_equal_bytes(self, start, tmp_path: Path):
+        """But for the note of where a service keeps them."""
         contents = []
         for name in ("one", "two"):
             session = await start()
             await train(session, 2)
             await session.export(tmp_path / name)
-            files = sorted((tmp_path / name).rglob("*"))
+            files = sorted(set((tmp_path / name).rglob("*")) - {tmp_path / name / NOTE})
             contents.append({file.name: file.read_bytes() for file in files})
         assert contents[0] == contents[1]
         assert not any(str(tmp_path).encode() in content for content in contents[0].values())
@@ -333,6 +341,7 @@ class TestStart:
         assert "4" in refused.value.hint
         assert "16" in refused.value.hint
 
+    @pytest.mark.usefixtures("computes_here")
     @pytest.mark.parametrize("backend", LORA_BACKENDS, indirect=True)
     async def test_an_adapter_is_merged_where_all_weights_are_trained(
         self, backend, start, tmp_path

@@ -94,9 +94,7 @@ def _from_request(error: RequestFailedError) -> PortError:
 
 
 def _refused(said: str) -> PortError:
-    if "loss" in said.lower() and any(
-        word in said for word in ("literal_error", "Input should be")
-    ):
+    if re.search(r"loss_fn: Input should be|(unknown|unsupported) loss", said, re.IGNORECASE):
         return Unsupported(
             f"the server does not know this loss: {said}",
             hint="Choose another loss, or a server that has it.",
@@ -109,9 +107,18 @@ def _detail(error: APIStatusError) -> str:
     body = error.body
     if isinstance(body, dict):
         said = body.get("detail") or body.get("error") or body.get("message")
+        if isinstance(said, list):  # of fields that do not fit
+            return "; ".join(_field(each) for each in said)
         if said:
             return str(said)
     return error.message
+
+
+def _field(wrong: object) -> str:
+    if not isinstance(wrong, dict):
+        return str(wrong)
+    place = [str(part) for part in wrong.get("loc", ())]
+    return f"{place[-1] if place else 'the request'}: {wrong.get('msg')}"
 
 
 def _seconds(header: str | None) -> float | None:

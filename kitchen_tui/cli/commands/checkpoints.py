@@ -53,10 +53,14 @@ def list_checkpoints(
     if not found:
         say("The service keeps no checkpoints of yours.")
         return
-    from kitchen_tui.cli.views.checkpoints import checkpoints_page, summary
+    from kitchen_tui.cli.views.checkpoints import checkpoint_lines, checkpoints_table, summary
 
     console = screen()
-    console.print(checkpoints_page(found, console))
+    table = checkpoints_table(found, console)
+    if table is None:
+        emit("\n".join(line for kept in found for line in checkpoint_lines(kept)))
+    else:
+        console.print(table)
     say(summary(found))
 
 

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.text import Text
+from rich.console import Console
+from rich.table import Table
 
 from kitchen_daemon.checkpoint_models import CheckpointInfo
 from kitchen_tui.cli.views.style import plain_table
 from kitchen_tui.format import NOTHING, age, ahead, size
 
+_UNBOUNDED = 10_000
 _HEADERS = ("path", "kind", "made", "expires", "size", "loaded by", "run")
 
 
-def checkpoints_page(kept: Sequence[CheckpointInfo], console: Console) -> RenderableType:
-    """All of them. Paths are never cut, so that they can be copied."""
+def checkpoints_table(kept: Sequence[CheckpointInfo], console: Console) -> Table | None:
+    """All of them, None where that would cut the paths, which people copy."""
     table = plain_table(*_HEADERS)
     for each in kept:
         table.add_row(*_cells(each))
-    if console.measure(table).maximum <= console.width:
-        return table
-    return Group(*(_lines(each) for each in kept))
+    unbounded = console.options.update(max_width=_UNBOUNDED)
+    fits = console.measure(table, options=unbounded).maximum <= console.width
+    return table if fits else None
+
+
+def checkpoint_lines(kept: CheckpointInfo) -> list[str]:
+    """One of them: its path, which is never folded, and what is known of it below."""
+    path, kind, made, expires, large, loaded_by, _ = _cells(kept)
+    run = f"  run {kept.run}" if kept.run else ""
+    return [path, f"  {kind}, made {made}, expires {expires}, {large}, loaded by {loaded_by}{run}"]
 
 
 def summary(kept: Sequence[CheckpointInfo]) -> str:
@@ -33,14 +41,6 @@ def summary(kept: Sequence[CheckpointInfo]) -> str:
     return (
         f"{count} checkpoint{'' if count == 1 else 's'}{large}; {stay} kept until you delete them"
     )
-
-
-def _lines(kept: CheckpointInfo) -> Text:
-    path, *known = _cells(kept)
-    run = f"  run {kept.run}" if kept.run else ""
-    kind, made, expires, large, loaded_by, _ = known
-    below = f"  {kind}, made {made}, expires {expires}, {large}, loaded by {loaded_by}{run}"
-    return Text.assemble(path, "\n", (below, "dim"), no_wrap=True, overflow="ignore")
 
 
 def _cells(kept: CheckpointInfo) -> list[str]:

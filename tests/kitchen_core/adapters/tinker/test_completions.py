@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from kitchen_core.adapters.memory.tokenizer import ByteTokenizer
 from kitchen_core.adapters.tinker.completions import Asked
 from kitchen_core.adapters.tinker.top import top_of
 from kitchen_core.train.ports.errors import InvalidRequest, PortError, Unsupported
-from kitchen_core.train.types import SamplingParams
+from kitchen_core.train.types import SamplingParams, StopReason
 
 TOKENIZER = ByteTokenizer()
 [EOS] = TOKENIZER.eos_token_ids
@@ -21,11 +22,11 @@ LIMITS = Limits(vocab_size=261, max_length=64)
 PROMPT = [1] * 10
 
 
-def asked(**params) -> Asked:
-    return Asked(SamplingParams(**({"max_tokens": 8} | params)), TOKENIZER, LIMITS)
+def asked(max_tokens: int = 8, **params: Any) -> Asked:
+    return Asked(SamplingParams(max_tokens, **params), TOKENIZER, LIMITS)
 
 
-def sequence(text: str, reason="length", logprobs=None) -> tinker.SampledSequence:
+def sequence(text: str, reason: StopReason = "length", logprobs=None) -> tinker.SampledSequence:
     tokens = np.frombuffer(text.encode(), np.uint8).astype(np.int32)
     given = np.arange(len(tokens), dtype=np.float32) if logprobs is None else logprobs
     return tinker.SampledSequence(
