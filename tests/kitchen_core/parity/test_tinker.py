@@ -208,6 +208,7 @@ def test_a_server_that_is_killed_and_started_again_costs_a_run_nothing_but_time(
     kitchen.server.start()
     kitchen.daemon.settled(run.id)
     check_same(kitchen, run, sl_basic, attempts=1)
+    assert was_made_again(kitchen, run)
 
 
 def test_a_server_that_is_killed_between_rollouts_changes_none_of_them(kitchen, sl_basic):
@@ -216,6 +217,13 @@ def test_a_server_that_is_killed_between_rollouts_changes_none_of_them(kitchen, 
     kitchen.server.kill()
     kitchen.server.start()
     check_math_rl(kitchen, kitchen.completed(run))
+    assert was_made_again(kitchen, run)
+
+
+def was_made_again(kitchen, run):
+    """Whether the run told that the server had lost its model."""
+    told = [e for e in kitchen.daemon.client.events(run.id) if e.kind == "port.waiting"]
+    return any("has lost the model" in str(event.metadata) for event in told)
 
 
 def check_same(kitchen, run, undisturbed, attempts):
