@@ -94,7 +94,11 @@ def _from_request(error: RequestFailedError) -> PortError:
 
 
 def _refused(said: str) -> PortError:
-    if re.search(r"loss_fn: Input should be|(unknown|unsupported) loss", said, re.IGNORECASE):
+    if re.search(
+        r"loss_fn: Input should be|loss_fn .* is not one of|(unknown|unsupported) loss",
+        said,
+        re.IGNORECASE,
+    ):
         return Unsupported(
             f"the server does not know this loss: {said}",
             hint="Choose another loss, or a server that has it.",
