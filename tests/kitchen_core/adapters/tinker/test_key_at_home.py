@@ -22,7 +22,7 @@ def serving(answer: Answer) -> Iterator[str]:
         def do_GET(self) -> None:
             answer(self)
 
-        def log_message(self, *args: object) -> None:
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
