@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import tinker
 
 from kitchen_core.adapters.checks import Limits
+from kitchen_core.adapters.tinker.kept_weights import KeptWeights
 from kitchen_core.adapters.tinker.sampling import TinkerSampler
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.tinker.snapshot import Snapshot
@@ -17,21 +18,20 @@ from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.remote_weights import RemoteWeights
 from kitchen_core.train.types import ModelSource
 
-Make = Callable[
-    [str, Callable[[tinker.ServiceClient], tinker.APIFuture[tinker.SamplingClient]]],
-    Awaitable[tinker.SamplingClient],
-]
-"""`Service.make` or `make_again`."""
-
 
 @dataclass
 class Samplers:
-    """Makes samplers of weights that the service keeps. `closed` ends all of them."""
+    """Makes samplers of weights that the service keeps. `closed` ends all of them.
+
+    ttl_s: how long they are kept, where they are kept for sampling alone.
+    """
 
     service: Service
     tokenizer: HuggingFaceTokenizer
     limits: Limits
+    ttl_s: int
     closed: bool = False
+    _all_kept: dict[tuple[str, RemoteWeights | None], KeptWeights] = field(default_factory=dict)
     _teachers: dict[ModelSource, TinkerSampler] = field(default_factory=dict)
 
     def trained(
@@ -68,33 +68,41 @@ class Samplers:
 
     def kept(self, base: str, note: RemoteWeights | None, what: str) -> TinkerSampler:
         """Of a base model, or of an adapter of it that the service keeps."""
-        return self._kept(base, note, what, self._client(base, note), _nothing)
+        weights = self._weights(base, note)
+        return self._kept(weights, what, weights.client(), _nothing)
 
     async def teacher(
         self, source: ModelSource, base: str, note: RemoteWeights | None
     ) -> TinkerSampler:
         """The same one for the same source until it is closed. Raises where the service has it not."""
         if source not in self._teachers:
-            client = asyncio.ensure_future(self._client(base, note))
+            weights = self._weights(base, note)
+            client = asyncio.ensure_future(weights.client())
             await client
 
             def release() -> None:
                 self._teachers.pop(source, None)
 
-            self._teachers[source] = self._kept(base, note, "teacher", client, release)
+            self._teachers[source] = self._kept(weights, "teacher", client, release)
         return self._teachers[source]
+
+    async def give_back(self) -> None:
+        """Let go of the models that had to be made to sample from what the service keeps."""
+        for weights in self._all_kept.values():
+            await weights.close()
+
+    def _weights(self, base: str, note: RemoteWeights | None) -> KeptWeights:
+        if (base, note) not in self._all_kept:
+            self._all_kept[base, note] = KeptWeights(self.service, base, note, self.ttl_s)
+        return self._all_kept[base, note]
 
     def _kept(
         self,
-        base: str,
-        note: RemoteWeights | None,
+        weights: KeptWeights,
         what: str,
         client: Awaitable[tinker.SamplingClient],
         release: Callable[[], None],
     ) -> TinkerSampler:
-        async def again(error: PortError) -> tinker.SamplingClient:
-            return await self._client(base, note, self.service.make_again)
-
         return TinkerSampler(
             client,
             0,
@@ -104,22 +112,12 @@ class Samplers:
             what=what,
             check_fresh=self._check_open,
             release=release,
-            again=again,
+            again=weights.client_again,
         )
 
     def _check_open(self) -> None:
         if self.closed:
             raise PortError("the session is closed", hint="Start a new one.")
-
-    async def _client(
-        self, base: str, note: RemoteWeights | None, make: Make | None = None
-    ) -> tinker.SamplingClient:
-        def create(service: tinker.ServiceClient) -> tinker.APIFuture[tinker.SamplingClient]:
-            if note is None:
-                return service.create_sampling_client(base_model=base)
-            return service.create_sampling_client(model_path=note.sampler)
-
-        return await (make or self.service.make)("sampler", create)
 
 
 def _nothing() -> None:

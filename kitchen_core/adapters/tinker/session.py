@@ -90,7 +90,7 @@ class TinkerSession:
         self._keeper = Keeper(service, model, start.ttl_s)
         self._lane = Lane()
         self._passes = Passes(model, start.limits, self._note_gradient)
-        self._samplers = Samplers(service, tokenizer, start.limits)
+        self._samplers = Samplers(service, tokenizer, start.limits, start.ttl_s)
         self._versions = Versions("tinker")
         self._steps = 0
         self._has_gradient = False
@@ -182,6 +182,7 @@ class TinkerSession:
         if not self._lane.closed:
             self._samplers.closed = True
             await self._lane.close()
+            await self._samplers.give_back()
             await self._model.close()
 
     async def _step(self, turn: Turn, adam: AdamParams) -> OptimResult:
