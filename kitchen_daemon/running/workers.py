@@ -15,19 +15,10 @@ import sys
 from dataclasses import dataclass
 
 from kitchen_core.home import Home
-from kitchen_daemon.process import ProcessIdentity
+from kitchen_daemon.process import FIXED_AT_SPAWN, ProcessIdentity
 from kitchen_daemon.running.lease import READY, Lease, send_lease
 
 CONTROL_FD = "KITCHEN_CONTROL_FD"
-FIXED_AT_SPAWN = {
-    "PYTHONHASHSEED": "0",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "TOKENIZERS_PARALLELISM": "false",
-}
-"""Read once when the interpreter or OpenMP starts.
-
-Spinning OpenMP threads collapse on a busy machine.
-"""
 
 
 @dataclass

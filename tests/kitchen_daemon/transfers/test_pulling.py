@@ -22,9 +22,9 @@ from kitchen_core.store import NewRun, NotFound, Store
 from kitchen_core.store.records import AdapterBaseRecord
 from kitchen_core.train.ports.blobs import BlobStore
 from kitchen_core.train.ports.errors import InvalidRequest
-from kitchen_daemon import transfers as transfers_module
 from kitchen_daemon.models import PushRequest, TransferItem
 from kitchen_daemon.running.stored import StoredModels
+from kitchen_daemon.transfers import transfers as transfers_module
 from kitchen_daemon.transfers.parcels import Packer, Parcel
 from kitchen_daemon.transfers.pulling import Pulling
 from kitchen_daemon.transfers.pushing import push
