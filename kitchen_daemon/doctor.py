@@ -11,6 +11,7 @@ from kitchen_core.home import Home
 from kitchen_core.store.migration import schema_version
 from kitchen_core.store.store import Store
 from kitchen_daemon.adapters.examining import examine_manifests
+from kitchen_daemon.apart import Apart
 from kitchen_daemon.devices import gpus
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.models import Check
@@ -19,8 +20,8 @@ LOW_DISK_BYTES = 5 * 1024**3
 PACKAGES = ("torch", "transformers", "peft", "sqlmodel", "textual")
 
 
-def examine(home: Home, store: Store, shelf: Shelf, *, probe: bool = False) -> Iterator[Check]:
-    """Look at everything; without a network unless `probe`."""
+def examine(home: Home, store: Store, shelf: Shelf, *, ask: Apart | None = None) -> Iterator[Check]:
+    """Look at everything; without a network unless `ask`."""
     yield Check(name="python", ok=True, detail=platform.python_version())
     yield _packages()
     yield _device()
@@ -28,7 +29,7 @@ def examine(home: Home, store: Store, shelf: Shelf, *, probe: bool = False) -> I
     yield Check(
         name="store", ok=True, detail=f"{home.database} (schema {schema_version(home.database)})"
     )
-    yield from examine_manifests(home, probe=probe)
+    yield from examine_manifests(home, ask=ask)
     yield _recipes(shelf)
 
 

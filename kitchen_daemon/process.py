@@ -15,6 +15,14 @@ from pathlib import Path
 
 _STARTTIME = 19  # field 22 of /proc/PID/stat, counted from the one after the command's name
 _STATE = 0
+FIXED_AT_SPAWN = {
+    "PYTHONHASHSEED": "0",
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+"""Of a process's environment: read once when the interpreter or OpenMP starts. Spinning OpenMP threads collapse
+on a busy machine.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from kitchen_core import __version__
 from kitchen_core.home import Home
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import EventKind, NewEvent
+from kitchen_daemon.apart import Apart
 from kitchen_daemon.api.app import make_app
 from kitchen_daemon.api.kitchen import Kitchen
 from kitchen_daemon.launching import checking
@@ -82,14 +83,16 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
     shelf = Shelf(home)
     dispatcher = Dispatcher(home, store)
     feed = ChangeFeed(store)
+    apart = Apart(home)
     submissions = Submissions(home, store, shelf)
     kitchen = Kitchen(
         home=home,
         store=store,
         shelf=shelf,
         submissions=submissions,
-        renderings=Renderings(home, store, submissions),
+        renderings=Renderings(home, store, submissions, apart),
         transfers=Transfers(home, store),
+        apart=apart,
         dispatcher=dispatcher,
         feed=feed,
         started_at=started_at,
@@ -98,7 +101,7 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
 
     def stop() -> None:
         kitchen.transfers.close()
-        kitchen.renderings.close()  # requests that wait for one are answered before the socket closes
+        kitchen.apart.close()  # requests that wait for an answer have one before the socket closes
         server.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):

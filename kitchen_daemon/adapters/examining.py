@@ -9,14 +9,15 @@ from kitchen_core.adapters.manifest import Manifest, manifest_names, resolve_man
 from kitchen_core.home import Home
 from kitchen_daemon.adapters.listing import broken_adapters, port_uses
 from kitchen_daemon.adapters.probing import Asked, probe_all
+from kitchen_daemon.apart import Apart
 from kitchen_daemon.models import GOOD, Check
 from kitchen_daemon.secrets import UnreadableSecrets, UnsafeSecrets, read_secrets
 
 DEFAULT = "dev"
 
 
-def examine_manifests(home: Home, *, probe: bool) -> Iterator[Check]:
-    """Every manifest, the installed adapters that can't be used, and with `probe` each adapter that some
+def examine_manifests(home: Home, *, ask: Apart | None = None) -> Iterator[Check]:
+    """Every manifest, the installed adapters that can't be used, and with `ask` each adapter that some
     manifest names.
     """
     try:
@@ -39,8 +40,8 @@ def examine_manifests(home: Home, *, probe: bool) -> Iterator[Check]:
     for broken in broken_adapters():
         detail = f"{broken.origin}: {broken.reason}"
         yield Check(name=f"adapter {broken.name}", ok=False, detail=detail, optional=True)
-    if probe:
-        yield from _probes(home, usable)
+    if ask is not None:
+        yield from _probes(ask, usable)
 
 
 def _manifest(home: Home, name: str, manifest: Manifest, secrets: dict[str, str]) -> Check:
@@ -66,9 +67,9 @@ def _usable(manifest: Manifest, secrets: dict[str, str]) -> list[Asked]:
     ]
 
 
-def _probes(home: Home, asked: list[Asked]) -> Iterator[Check]:
+def _probes(ask: Apart, asked: list[Asked]) -> Iterator[Check]:
     """An answer of each that has a probe; one that is only not set up may stay so."""
-    for each, answer in zip(asked, probe_all(home, asked), strict=True):
+    for each, answer in zip(asked, probe_all(ask, asked), strict=True):
         if answer.state == "unprobed":
             continue
         yield Check(

@@ -13,6 +13,7 @@ from kitchen_core.home import Home
 from kitchen_core.train.ports.adapter import PORTS, Adapter, PortName
 from kitchen_core.train.ports.errors import AuthError
 from kitchen_daemon.adapters.probing import Asked, probe_all
+from kitchen_daemon.apart import Apart
 from kitchen_daemon.models import (
     GOOD,
     AdapterInfo,
@@ -28,14 +29,14 @@ class UnknownAdapter(LookupError):  # noqa: N818 - named by the condition
     """There is no adapter of that name, or it can't be used."""
 
 
-def adapters_info(home: Home, name: str, *, probe: bool = False) -> AdaptersInfo:
-    """The ports of the manifest called `name`, without asking anybody unless `probe`. Raises ManifestError
-    or UnsafeSecrets.
+def adapters_info(home: Home, name: str, *, ask: Apart | None = None) -> AdaptersInfo:
+    """The ports of the manifest called `name`, without asking anybody unless `ask`. Raises ManifestError,
+    UnsafeSecrets, UnreadableSecrets, or Stopping.
     """
     manifest = resolve_manifest(name, {}, home.root)
     ports = port_uses(manifest, read_secrets(home))
-    if probe:
-        ports = _probed(home, manifest, ports)
+    if ask is not None:
+        ports = _probed(ask, manifest, ports)
     return AdaptersInfo(manifest=name, ports=ports, broken=broken_adapters())
 
 
@@ -53,7 +54,7 @@ def broken_adapters() -> list[BrokenInfo]:
 
 
 def adapter_info(home: Home, name: str) -> AdapterInfo:
-    """One adapter. Raises UnknownAdapter or UnsafeSecrets."""
+    """One adapter. Raises UnknownAdapter, UnsafeSecrets or UnreadableSecrets."""
     found = find_adapters()
     if (reason := found.why_broken(name)) is not None:
         raise UnknownAdapter(f"the adapter {name} can't be used: it {reason}")
@@ -103,11 +104,11 @@ def _use(manifest: Manifest, port: PortName, secrets: Mapping[str, str]) -> Port
     )
 
 
-def _probed(home: Home, manifest: Manifest, ports: list[PortUse]) -> list[PortUse]:
+def _probed(ask: Apart, manifest: Manifest, ports: list[PortUse]) -> list[PortUse]:
     """The same, with what is ready asked."""
     asked = [each for each in ports if each.state in GOOD]
     answers = probe_all(
-        home, [Asked(port=each.port, choice=manifest.ports[each.port]) for each in asked]
+        ask, [Asked(port=each.port, choice=manifest.ports[each.port]) for each in asked]
     )
     told = dict(zip((each.port for each in asked), answers, strict=True))
     return [

@@ -4,17 +4,11 @@ so they are asked in a process of its own, all at once, which is ended when its 
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 
 from kitchen_core.adapters.choices import PortChoice
-from kitchen_core.home import Home
+from kitchen_daemon.apart import Apart, Task
 from kitchen_daemon.models import Model, PortState
-from kitchen_daemon.process import kill_group
-from kitchen_daemon.running.fork_server import FIXED_AT_SPAWN
-from kitchen_daemon.secrets import redactor
 
 PROBE_SECONDS = 10.0
 """How long each may take; all of them are asked at the same time. Torch alone takes five from a cold disk."""
@@ -29,12 +23,11 @@ class Asked(Model):
     choice: PortChoice
 
 
-class ProbeTask(Model):
-    """What the process is told."""
+class ProbeTask(Task):
+    """What the process is told. seconds_each: how long an adapter may take."""
 
-    home: str
     asked: list[Asked]
-    seconds: float
+    seconds_each: float
 
 
 class ProbeAnswer(Model):
@@ -53,36 +46,20 @@ class ProbeLine(Model):
 
 
 def probe_all(
-    home: Home, asked: Sequence[Asked], seconds: float = PROBE_SECONDS
+    apart: Apart, asked: Sequence[Asked], seconds: float = PROBE_SECONDS
 ) -> list[ProbeAnswer]:
-    """The answer of each, in order. Blocks, for a few `seconds` at most."""
-    task = ProbeTask(home=str(home.root), asked=list(asked), seconds=seconds)
-    late = ProbeAnswer(state="unreachable", detail=f"no answer within {seconds:g} s")
-    answers = [late] * len(asked)
-    clean = redactor(home)
-    for line in _said(home, task).splitlines():
-        told = ProbeLine(**clean.value(ProbeLine.model_validate_json(line).model_dump()))
-        answers[told.index] = told.answer
+    """The answer of each, in order. Blocks, for a few `seconds` at most. Raises Stopping."""
+    task = ProbeTask(
+        home=str(apart.home.root),
+        seconds=seconds + START_SECONDS,
+        asked=list(asked),
+        seconds_each=seconds,
+    )
+    said = apart.ask("kitchen_daemon.adapters.process", task)
+    why = f"no answer within {seconds:g} s"
+    if said.exit_code:
+        why = f"asking ended (exit code {said.exit_code}): {said.last_words or 'it said nothing'}"
+    answers = [ProbeAnswer(state="unreachable", detail=why)] * len(asked)
+    for line in map(ProbeLine.model_validate, said.answers):
+        answers[line.index] = line.answer
     return answers
-
-
-def _said(home: Home, task: ProbeTask) -> bytes:
-    """What the process said in its time."""
-    with home.daemon_log.open("ab") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "kitchen_daemon.adapters.probing_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            env=os.environ | FIXED_AT_SPAWN,
-            start_new_session=True,
-        )
-    try:
-        said, _ = process.communicate(task.model_dump_json().encode(), task.seconds + START_SECONDS)
-    except subprocess.TimeoutExpired as expired:
-        said = expired.stdout or b""
-    finally:
-        kill_group(process)
-        process.wait()
-    whole, _, _ = said.rpartition(b"\n")  # a line that was cut off is none
-    return whole

@@ -7,10 +7,11 @@ from fastapi import FastAPI
 from kitchen_core.adapters.manifest import manifest_names
 from kitchen_core.home import Home
 from kitchen_daemon.adapters.listing import adapter_info, adapters_info
+from kitchen_daemon.apart import Apart
 from kitchen_daemon.models import AdapterInfo, AdaptersInfo
 
 
-def adapter_routes(app: FastAPI, home: Home) -> None:
+def adapter_routes(app: FastAPI, home: Home, apart: Apart) -> None:
     """Add them."""
 
     @app.get("/manifests")
@@ -21,7 +22,7 @@ def adapter_routes(app: FastAPI, home: Home) -> None:
     @app.get("/adapters")
     def adapters(manifest: str = "dev", probe: bool = False) -> AdaptersInfo:
         """A manifest's ports; `probe` asks whether each can be reached."""
-        return adapters_info(home, manifest, probe=probe)
+        return adapters_info(home, manifest, ask=apart if probe else None)
 
     @app.get("/adapter")
     def adapter(name: str) -> AdapterInfo:

@@ -6,13 +6,14 @@ from fastapi import FastAPI
 
 from kitchen_core.home import Home
 from kitchen_core.store.store import Store
+from kitchen_daemon.apart import Apart
 from kitchen_daemon.checkpoints.asking import KeptCheckpoints
 from kitchen_daemon.models import CheckpointChange, CheckpointInfo
 
 
-def checkpoint_routes(app: FastAPI, home: Home, store: Store) -> None:
+def checkpoint_routes(app: FastAPI, home: Home, store: Store, apart: Apart) -> None:
     """Add them."""
-    kept = KeptCheckpoints(home, store)
+    kept = KeptCheckpoints(home, store, apart)
 
     @app.get("/checkpoints")
     def checkpoints(manifest: str) -> list[CheckpointInfo]:

@@ -37,7 +37,8 @@ def daemon_routes(app: FastAPI, kitchen: Kitchen) -> None:
     def doctor(probe: bool = False) -> list[Check]:
         """What works here and what is missing; `probe` asks the services too."""
         clean = redactor(kitchen.home)
-        found = examine(kitchen.home, kitchen.store, kitchen.shelf, probe=probe)
+        ask = kitchen.apart if probe else None
+        found = examine(kitchen.home, kitchen.store, kitchen.shelf, ask=ask)
         return [Check(**clean.value(check.model_dump())) for check in found]
 
     @app.post("/shutdown", status_code=202)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kitchen_core.home import Home
 from kitchen_core.store.store import Store
+from kitchen_daemon.apart import Apart
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.rendering.renderings import Renderings
@@ -24,6 +25,7 @@ class Kitchen:
     submissions: Submissions
     renderings: Renderings
     transfers: Transfers
+    apart: Apart
     dispatcher: Dispatcher
     feed: ChangeFeed
     started_at: float

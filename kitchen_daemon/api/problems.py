@@ -18,6 +18,7 @@ from kitchen_core.store.errors import StoreBusy
 from kitchen_core.telemetry.status import InvalidTransition
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.workflow.checkpoint import ResumeError
+from kitchen_daemon.apart import Stopping
 from kitchen_daemon.models import Problem
 from kitchen_daemon.rendering.renderings import RenderingFailed
 from kitchen_daemon.running.dispatch import CantBeAsked
@@ -50,6 +51,8 @@ def problems(app: FastAPI, home: Home) -> None:
         handle(kind, 422, lambda error: Problem(message=_said(error)))
     handle(PortError, 422, lambda error: Problem(message=error.message, hint=error.hint))
     handle(RenderingFailed, 422, lambda error: error.problem)
+    stopping = "Start it again with: kitchen up"
+    handle(Stopping, 503, lambda error: Problem(message=_said(error), hint=stopping))
     handle(StoreBusy, 503, lambda error: Problem(message=_said(error)))
     handle(OSError, 507, lambda error: Problem(message=f"the disk or a file failed: {error}"))
     handle(RequestValidationError, 422, lambda error: Problem(message=_first(error)))

@@ -6,9 +6,6 @@ A service's SDK may block, and bring a gigabyte of libraries, so it is asked in 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,8 +18,8 @@ from kitchen_core.home import Home
 from kitchen_core.store.store import Store
 from kitchen_core.train.ports.errors import PortError, Timeout, Unsupported
 from kitchen_core.train.remote_weights import FILE as REMOTE_WEIGHTS
+from kitchen_daemon.apart import Apart, Task
 from kitchen_daemon.models import CheckpointChange, CheckpointInfo, Model, Problem
-from kitchen_daemon.running.fork_server import FIXED_AT_SPAWN
 from kitchen_daemon.secrets import read_secrets
 
 SECONDS = 30.0
@@ -32,10 +29,9 @@ _NOTES = (REMOTE_WEIGHTS, "session/state.json")
 """Where a run's trees say what a service keeps for them."""
 
 
-class CheckpointTask(Model):
+class CheckpointTask(Task):
     """What the process is told. change: none asks for the list."""
 
-    home: str
     wiring: dict[str, Any]
     change: CheckpointChange | None
 
@@ -50,9 +46,10 @@ class CheckpointAnswer(Model):
 class KeptCheckpoints:
     """Asks the services that a home's manifests name. Blocks."""
 
-    def __init__(self, home: Home, store: Store, seconds: float = SECONDS) -> None:
+    def __init__(self, home: Home, store: Store, apart: Apart, seconds: float = SECONDS) -> None:
         self._home = home
         self._store = store
+        self._apart = apart
         self._seconds = seconds
 
     def listed(self, manifest: str) -> list[CheckpointInfo]:
@@ -79,30 +76,23 @@ class KeptCheckpoints:
 
     def _ask_apart(self, manifest: Manifest, change: CheckpointChange | None) -> CheckpointAnswer:
         task = CheckpointTask(
-            home=str(self._home.root), wiring=manifest.model_dump(mode="json"), change=change
+            home=str(self._home.root),
+            seconds=self._seconds,
+            wiring=manifest.model_dump(mode="json"),
+            change=change,
         )
-        try:
-            with self._home.daemon_log.open("ab") as log:
-                done = subprocess.run(
-                    [sys.executable, "-m", "kitchen_daemon.checkpoints.process"],
-                    input=task.model_dump_json().encode(),
-                    stdout=subprocess.PIPE,
-                    stderr=log,
-                    env=os.environ | FIXED_AT_SPAWN,
-                    timeout=self._seconds,
-                    check=False,
-                )
-        except subprocess.TimeoutExpired:
+        said = self._apart.ask("kitchen_daemon.checkpoints.process", task)
+        if said.answers:
+            return CheckpointAnswer.model_validate(said.answers[0])
+        if said.exit_code is None:
             raise Timeout(
                 f"the service gave no answer within {self._seconds:g} s",
                 hint=f"Try again later. What its SDK said is in {self._home.daemon_log}.",
-            ) from None
-        if not done.stdout:
-            raise PortError(
-                f"asking the service ended with exit code {done.returncode}",
-                hint=f"Look at {self._home.daemon_log}.",
             )
-        return CheckpointAnswer.model_validate_json(done.stdout)
+        raise PortError(
+            f"asking the service ended with exit code {said.exit_code}: {said.last_words}",
+            hint=f"Look at {self._home.daemon_log}.",
+        )
 
     def _unserved(self, name: str) -> Unsupported:
         serving = [other for other in manifest_names(self._home.root) if self._serves(other)]

@@ -1,4 +1,4 @@
-"""The process that asks a service about checkpoints: a task comes in, an answer goes out, both as JSON.
+"""The process that asks a service about checkpoints.
 
 python -m kitchen_daemon.checkpoints.process      (started by the daemon)
 """
@@ -6,8 +6,6 @@ python -m kitchen_daemon.checkpoints.process      (started by the daemon)
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 import traceback
 from dataclasses import asdict
 from pathlib import Path
@@ -17,18 +15,16 @@ from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.home import Home
 from kitchen_core.train.ports.checkpoints import Checkpoints
 from kitchen_core.train.ports.errors import PortError
+from kitchen_daemon.apart import take_task
 from kitchen_daemon.checkpoints.asking import CheckpointAnswer, CheckpointTask
 from kitchen_daemon.models import CheckpointChange, CheckpointInfo, Problem
-from kitchen_daemon.secrets import print_without_keys, read_secrets
+from kitchen_daemon.secrets import read_secrets
 
 
 def main() -> None:
-    """Read the task, write the answer. What libraries print goes to the daemon's log."""
-    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        task = CheckpointTask.model_validate_json(sys.stdin.buffer.read())
-        print_without_keys(Home(Path(task.home)))
-        answers.write(answer(task).model_dump_json().encode())
+    """Take the task, say what the service says."""
+    task, say = take_task(CheckpointTask)
+    say(answer(task))
 
 
 def answer(task: CheckpointTask) -> CheckpointAnswer:

@@ -1,4 +1,4 @@
-"""The process that renders rows: a task comes in, an answer goes out, both as JSON.
+"""The process that renders rows.
 
 python -m kitchen_daemon.rendering.process      (started by the daemon)
 """
@@ -6,10 +6,6 @@ python -m kitchen_daemon.rendering.process      (started by the daemon)
 from __future__ import annotations
 
 import asyncio
-import math
-import os
-import signal
-import sys
 import traceback
 from itertools import islice
 from pathlib import Path
@@ -26,24 +22,19 @@ from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.renderers import get_renderer
 from kitchen_core.workflows import TrainingConfig
 from kitchen_core.workflows.reading import load_for_run
+from kitchen_daemon.apart import take_task
 from kitchen_daemon.expected import EXPECTED
 from kitchen_daemon.models import Problem, RenderedMix, Rendering
 from kitchen_daemon.rendering.renderings import RenderAnswer, RenderTask
 from kitchen_daemon.rendering.showing import Showing, showing
 from kitchen_daemon.running.resolving import make_resolver
-from kitchen_daemon.secrets import print_without_keys, read_secrets
-
-_GRACE_SECONDS = 2  # beyond which a process whose daemon is gone ends itself
+from kitchen_daemon.secrets import read_secrets
 
 
 def main() -> None:
-    """Read the task, write the answer. What libraries print goes to the daemon's log."""
-    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        task = RenderTask.model_validate_json(sys.stdin.buffer.read())
-        print_without_keys(Home(Path(task.home)))
-        signal.alarm(math.ceil(task.seconds) + _GRACE_SECONDS)
-        answers.write(answer(task).model_dump_json().encode())
+    """Take the task, say the rows."""
+    task, say = take_task(RenderTask)
+    say(answer(task))
 
 
 def answer(task: RenderTask) -> RenderAnswer:

@@ -4,38 +4,30 @@ tokenizer's, so it has a process of its own.
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from kitchen_core.adapters.manifest import resolve_manifest
 from kitchen_core.home import Home
 from kitchen_core.store.store import Store
+from kitchen_daemon.apart import Apart, Task
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.models import Model, Problem, Rendering, RenderRequest
-from kitchen_daemon.process import kill_group
-from kitchen_daemon.running.fork_server import FIXED_AT_SPAWN
-from kitchen_daemon.secrets import redactor
 
 RENDER_SECONDS = 120.0
 _NO_GPU = {"CUDA_VISIBLE_DEVICES": ""}
 
 
-class RenderTask(Model):
-    """What the process is told: where the home is, the recipe's kept file, what a run of it would
-    be pinned to, and how many rows to show in how many seconds.
+class RenderTask(Task):
+    """What the process is told: the recipe's kept file, what a run of it would be pinned to, and how
+    many rows to show.
     """
 
-    home: str
     recipe: str
     config: dict[str, Any]
     pins: dict[str, str]
     wiring: dict[str, Any]
     rows: int
-    seconds: float
 
 
 class RenderAnswer(Model):
@@ -56,25 +48,16 @@ class RenderingFailed(ValueError):  # noqa: N818 - named by the condition
 class Renderings:
     """Renders rows for those who ask. Blocks."""
 
-    def __init__(self, home: Home, store: Store, submissions: Submissions) -> None:
+    def __init__(self, home: Home, store: Store, submissions: Submissions, apart: Apart) -> None:
         self._home = home
         self._store = store
         self._submissions = submissions
-        self._lock = Lock()
-        self._processes: set[subprocess.Popen[bytes]] = set()
-        self._closed = False
-
-    def close(self) -> None:
-        """End what is being rendered; whoever waits for it is told that the daemon is stopping."""
-        with self._lock:
-            self._closed = True
-            for process in self._processes:
-                kill_group(process)
+        self._apart = apart
 
     def render(self, request: RenderRequest, seconds: float = RENDER_SECONDS) -> Rendering:
         """The first rows as the launch would train on them.
 
-        Raises RenderingFailed, and whatever makes a dry run of the launch fail.
+        Raises RenderingFailed, Stopping, and whatever makes a dry run of the launch fail.
         """
         launch = request.launch
         plan = self._submissions.plan(launch)
@@ -96,59 +79,16 @@ class Renderings:
         return answer.rendering
 
     def _ask_apart(self, task: RenderTask) -> RenderAnswer:
-        """Start the process, wait for its answer, and leave nothing of it running."""
-        process = self._start()
-        try:
-            said, printed = process.communicate(task.model_dump_json().encode(), task.seconds)
-        except subprocess.TimeoutExpired as late:
-            self._keep(late.stderr or b"")
+        said = self._apart.ask("kitchen_daemon.rendering.process", task, _NO_GPU)
+        if said.answers:
+            return RenderAnswer.model_validate(said.answers[0])
+        if said.exit_code is None:
             return _problem(
                 f"the rows were not ready within {task.seconds:g} s",
                 "try a smaller file; a run reads all of the data in its own time",
             )
-        finally:
-            with self._lock:
-                self._processes.discard(process)
-                kill_group(process)
-            process.wait()
-        self._keep(printed)
-        if self._closed and not said:
-            raise _stopping()
-        if not said:
-            words = _last_line(printed) or "it said nothing"
-            return _problem(f"rendering ended (exit code {process.returncode}): {words}")
-        return RenderAnswer.model_validate_json(said)
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        with self._lock:
-            if self._closed:
-                raise _stopping()
-            process = subprocess.Popen(
-                [sys.executable, "-m", "kitchen_daemon.rendering.process"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                env=os.environ | FIXED_AT_SPAWN | _NO_GPU,
-                start_new_session=True,
-            )
-            self._processes.add(process)
-        return process
-
-    def _keep(self, printed: bytes) -> None:
-        """What libraries and tracebacks say is for the daemon's log."""
-        clean = redactor(self._home).text(printed.decode(errors="replace"))
-        with self._home.daemon_log.open("ab") as log:
-            log.write(clean.encode())
-
-
-def _stopping() -> RenderingFailed:
-    hint = "start it again with: kitchen up"
-    return RenderingFailed(Problem(message="the daemon is stopping", hint=hint))
-
-
-def _last_line(printed: bytes) -> str:
-    lines = printed.decode(errors="replace").splitlines()
-    return next((line for line in reversed(lines) if line.strip()), "")
+        words = said.last_words or "it said nothing"
+        return _problem(f"rendering ended (exit code {said.exit_code}): {words}")
 
 
 def _problem(message: str, hint: str = "") -> RenderAnswer:

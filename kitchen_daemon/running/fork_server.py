@@ -13,22 +13,12 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from kitchen_core.home import Home
-from kitchen_daemon.process import ProcessIdentity
+from kitchen_daemon.process import FIXED_AT_SPAWN, ProcessIdentity
 from kitchen_daemon.running.forking import CONTROL_FD, LONGEST, READY
 from kitchen_daemon.running.lease import Lease, send_lease
 from kitchen_daemon.running.workers import Worker
 
 logger = logging.getLogger(__name__)
-
-FIXED_AT_SPAWN = {
-    "PYTHONHASHSEED": "0",
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "TOKENIZERS_PARALLELISM": "false",
-}
-"""Read once when the interpreter or OpenMP starts.
-
-Spinning OpenMP threads collapse on a busy machine.
-"""
 
 
 @dataclass(frozen=True)

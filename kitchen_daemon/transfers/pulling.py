@@ -7,15 +7,14 @@ next pull goes on with it. Only what is whole has a name in the store.
 from __future__ import annotations
 
 import asyncio
-import json
-import re
+import os
 import shutil
 import tempfile
 import time
+from collections.abc import Collection
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
-
-from pydantic import ValidationError
+from pathlib import Path
+from weakref import WeakValueDictionary
 
 from kitchen_core.content import sha256_of_file
 from kitchen_core.store.errors import NotFound
@@ -28,28 +27,45 @@ from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_daemon.models import Transferred
 from kitchen_daemon.transfers.account import Account, Tell
 from kitchen_daemon.transfers.parcels import Label
+from kitchen_daemon.transfers.reading import (
+    MOST_MANIFEST_BYTES,
+    is_sha256,
+    read_label,
+    read_manifest,
+    refused,
+)
 
 KEPT_S = 7 * 24 * 3600.0
 """How long what an interrupted pull has brought is kept for the next one."""
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _BASE = "artifact:"
+Locks = WeakValueDictionary[str, asyncio.Lock]
+"""One for each artifact that is being brought."""
 
 
 class Pulling:
-    """Brings artifacts here. scratch: a folder on the store's disk."""
+    """Brings artifacts here. scratch: a folder on the store's disk. locks: those of all who pull into this
+    store; of two for the same artifact, the second waits and finds it here.
+    """
 
-    def __init__(self, blobs: BlobStore, store: Store, scratch: Path, tell: Tell) -> None:
+    def __init__(
+        self, blobs: BlobStore, store: Store, scratch: Path, tell: Tell, locks: Locks
+    ) -> None:
         self._blobs = blobs
         self._store = store
         self._scratch = scratch
         self._tell = tell
+        self._locks = locks
 
     async def pull(self, sha256: str) -> list[Transferred]:
         """Bring an artifact here, and before an adapter its base where that was pushed with it.
 
         Raises PortErrors, StoreFull, OSError.
         """
+        if not is_sha256(sha256):
+            raise InvalidRequest(
+                f"{sha256!r} is not a SHA-256", hint="Give all of its 64 characters, in lower case."
+            )
         label = await self._label(sha256)
         brought: list[Transferred] = []
         if label.base is not None and label.base.ref.startswith(_BASE):
@@ -62,42 +78,48 @@ class Pulling:
     async def _pull_base(self, sha256: str) -> Transferred:
         label = await self._label(sha256)
         if label.base is not None:
-            raise _refused(f"the base {sha256[:12]}", "is itself an adapter")
+            raise refused(f"the base {sha256[:12]}", "is itself an adapter")
         return await self._bring(sha256, label)
 
     async def _label(self, sha256: str) -> Label:
         note = await self._blobs.get_note(sha256)
-        try:
-            return Label.model_validate_json(note)
-        except ValidationError:
-            where = f"the label of {sha256[:12]} at {self._blobs.place}"
-            raise _refused(where, "can't be read") from None
+        return read_label(note, sha256, self._blobs.place)
 
     async def _bring(self, sha256: str, label: Label) -> Transferred:
-        account = Account(sha256, label, self._blobs.place, self._tell)
-        if await asyncio.to_thread(self._is_stored, sha256):
+        async with self._locks.setdefault(sha256, asyncio.Lock()):
+            account = Account(sha256, label, self._blobs.place, self._tell)
+            if await asyncio.to_thread(self._is_stored, sha256):
+                return account.close()
+            hashes = {"file": sha256} if label.kind == "file" else await self._manifest(sha256)
+            account.begin(len(hashes))
+            folder = await asyncio.to_thread(self._folder, sha256)
+            for path, content in hashes.items():
+                await self._fetch(content, folder / path, path, account)
+            await asyncio.to_thread(self._store_it, sha256, label, folder, hashes)
             return account.close()
-        self._sweep()
-        hashes = {"file": sha256} if label.kind == "file" else await self._manifest(sha256)
-        account.begin(len(hashes))
-        folder = self._scratch / f"pull-{sha256}"
-        for path, content in hashes.items():
-            await self._fetch(content, folder / _inside(path), path, account)
-        await asyncio.to_thread(self._store_it, sha256, label, folder)
-        return account.close()
 
     async def _manifest(self, sha256: str) -> dict[str, str]:
-        """A tree's files and their hashes. Raises InvalidRequest where the content is no such thing."""
+        """A tree's files and their hashes."""
+
+        def seen(done: int) -> None:
+            if done > MOST_MANIFEST_BYTES:
+                raise refused(sha256[:12], "is larger than a manifest of a tree can be")
+
         with tempfile.TemporaryDirectory(dir=self._scratch) as folder:
             file = Path(folder) / "manifest"
-            await self._blobs.get(sha256, file)
-            try:
-                hashes = json.loads(file.read_bytes())
-            except ValueError:
-                hashes = None
-        if not isinstance(hashes, dict) or not all(map(_is_entry, hashes.items())):
-            raise _refused(sha256[:12], "is no manifest of a tree")
-        return hashes
+            await self._blobs.get(sha256, file, seen)
+            return read_manifest(file.read_bytes(), sha256)
+
+    def _folder(self, sha256: str) -> Path:
+        """Where an artifact's files come together. What nobody has gone on with is deleted."""
+        folder = self._scratch / f"pull-{sha256}"
+        folder.mkdir(exist_ok=True)
+        os.utime(folder)
+        for other in self._scratch.glob("pull-*"):
+            with suppress(FileNotFoundError):  # it has become whole just now
+                if time.time() - other.stat().st_mtime > KEPT_S:
+                    shutil.rmtree(other, ignore_errors=True)
+        return folder
 
     async def _fetch(self, sha256: str, file: Path, path: str, account: Account) -> None:
         is_here = await asyncio.to_thread(_is_whole, file, sha256)
@@ -110,16 +132,16 @@ class Pulling:
             return self._store.is_whole(self._store.find_artifact(sha256))
         return False
 
-    def _store_it(self, sha256: str, label: Label, folder: Path) -> None:
+    def _store_it(self, sha256: str, label: Label, folder: Path, paths: Collection[str]) -> None:
         """Give the store what has been brought, under its name, as nobody's."""
-        folder.mkdir(exist_ok=True)  # a tree may have no files
+        _keep_only(paths, folder)
         source = folder if label.kind == "tree" else folder / "file"
         storing = self._store.storing(
             label.kind, source, label.name, run_id=None, step=None, attempt=None, move=True
         )
         with storing as (_, stored):
             if stored.sha256 != sha256:
-                raise _refused(sha256[:12], f"has become another one here: {stored.sha256[:12]}")
+                raise refused(sha256[:12], f"has become another one here: {stored.sha256[:12]}")
         shutil.rmtree(folder, ignore_errors=True)
         self._store.upsert_node(artifact_node(sha256, label.name))
 
@@ -129,24 +151,12 @@ class Pulling:
             root = Node(f"artifact:{base.sha256}", "model", base.ref, base.sha256)
             self._store.add_edge(root, artifact_node(sha256, name), "base")
 
-    def _sweep(self) -> None:
-        """Delete what nobody has gone on with."""
-        for folder in self._scratch.glob("pull-*"):
-            if time.time() - folder.stat().st_mtime > KEPT_S:
-                shutil.rmtree(folder, ignore_errors=True)
 
-
-def _is_entry(entry: tuple[object, object]) -> bool:
-    path, sha256 = entry
-    return isinstance(path, str) and isinstance(sha256, str) and bool(_SHA256.fullmatch(sha256))
-
-
-def _inside(path: str) -> PurePosixPath:
-    """A file's path in its tree; whoever wrote the manifest is not trusted to keep to it."""
-    inside = PurePosixPath(path)
-    if inside.is_absolute() or not inside.parts or ".." in inside.parts or "\0" in path:
-        raise _refused("a file of this tree", f"would lie outside of it: {path!r}")
-    return inside
+def _keep_only(paths: Collection[str], folder: Path) -> None:
+    """Delete every other file there, such as one that a killed pull had not brought to its end."""
+    for file in list(folder.rglob("*")):
+        if not file.is_dir() and file.relative_to(folder).as_posix() not in paths:
+            file.unlink()
 
 
 def _is_whole(file: Path, sha256: str) -> bool:
@@ -155,7 +165,3 @@ def _is_whole(file: Path, sha256: str) -> bool:
 
 def _size(file: Path) -> int:
     return file.stat().st_size
-
-
-def _refused(what: str, why: str) -> InvalidRequest:
-    return InvalidRequest(f"{what} {why}", hint="Push it again from where it was made.")

@@ -8,7 +8,6 @@ import asyncio
 import errno
 import logging
 import time
-from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
 from typing import Any
@@ -32,7 +31,7 @@ from kitchen_daemon.models import (
 from kitchen_daemon.secrets import read_secrets
 from kitchen_daemon.transfers.account import Tell
 from kitchen_daemon.transfers.parcels import Packer
-from kitchen_daemon.transfers.pulling import Pulling
+from kitchen_daemon.transfers.pulling import Locks, Pulling
 from kitchen_daemon.transfers.pushing import push
 
 logger = logging.getLogger(__name__)
@@ -54,7 +53,7 @@ class Transfers:
     def __init__(self, home: Home, store: Store) -> None:
         self._home = home
         self._store = store
-        self._pulled: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._locks = Locks()
         self._tasks: set[asyncio.Task[TransferItem]] = set()
 
     def close(self) -> None:
@@ -73,12 +72,11 @@ class Transfers:
         return self._lines(request, work)
 
     def pull(self, request: PullRequest) -> AsyncIterator[str]:
-        """The lines of a pull. Of two for the same artifact, the second waits and finds it here."""
+        """The lines of a pull."""
 
         async def work(blobs: BlobStore, tell: Tell) -> list[Transferred]:
-            async with self._pulled[request.sha256]:
-                pulling = Pulling(blobs, self._store, self._home.scratch, tell)
-                return await pulling.pull(request.sha256)
+            pulling = Pulling(blobs, self._store, self._home.scratch, tell, self._locks)
+            return await pulling.pull(request.sha256)
 
         return self._lines(request, work)
 

@@ -58,7 +58,8 @@ def upload(
 ) -> None:
     """Take a run's final model to the hub, with a card.
 
-    The card says how it was made. It needs a token that may write, as HF_TOKEN in secrets.env or in the daemon's environment.
+    The card says how it was made. Uploading needs a token that may write, as HF_TOKEN in secrets.env
+    or in the daemon's environment.
     """
     manifest = manifest_argument(manifest)
     with connected() as client:

@@ -14,6 +14,7 @@ from kitchen_core.adapters.torch_local import TorchLocal
 from kitchen_core.home import Home
 from kitchen_daemon.adapters.listing import UnknownAdapter, adapter_info, adapters_info
 from kitchen_daemon.adapters.probing import START_SECONDS, Asked, probe_all
+from kitchen_daemon.apart import Apart
 from kitchen_daemon.doctor import examine_manifests
 from tests.doubles.llm import ChatDouble, error, serve_chat
 from tests.kitchen_core.adapters.python_bridge.support import all_gone, workers
@@ -68,7 +69,7 @@ def test_who_hangs_or_breaks_holds_up_nobody_else(home, odd):
     with serve_chat(ChatDouble()) as double:
         began = time.monotonic()
         answers = probe_all(
-            home,
+            Apart(home),
             [
                 asked("llm", "odd"),
                 asked("llm", "openai", base_url=double.address),
@@ -93,7 +94,7 @@ def test_who_hangs_or_breaks_holds_up_nobody_else(home, odd):
 
 def test_what_a_server_refuses_is_told_and_asked_once(home):
     with serve_chat(ChatDouble(faults=[error(401, "invalid_api_key")])) as double:
-        (answer,) = probe_all(home, [asked("llm", "openai", base_url=double.address)])
+        (answer,) = probe_all(Apart(home), [asked("llm", "openai", base_url=double.address)])
     assert answer.state == "unreachable"
     assert answer.detail.startswith("the server refused the key")
     assert answer.hint == "Set OPENAI_API_KEY."
@@ -129,14 +130,14 @@ def test_the_doctor_misses_what_the_default_and_own_manifests_need_alone(home):
     (home.root / "manifests").mkdir(exist_ok=True)
     own = home.root / "manifests" / "mine.toml"
     own.write_text('[ports.training_client]\nadapter = "tinker"\n')
-    checks = {check.name: check for check in examine_manifests(home, probe=False)}
+    checks = {check.name: check for check in examine_manifests(home)}
     assert checks["manifest dev"].ok
     prod, mine = checks["manifest prod"], checks["manifest mine"]
     assert (prod.ok, prod.optional) == (False, True)
     assert (mine.ok, mine.optional) == (False, False)
     assert mine.detail == "tinker needs TINKER_API_KEY, not set here"
     own.write_text('[ports.training_client]\nadapter = "tinkr"\n')
-    checks = {check.name: check for check in examine_manifests(home, probe=False)}
+    checks = {check.name: check for check in examine_manifests(home)}
     assert "did you mean 'tinker'" in checks["manifest mine"].detail
 
 
@@ -147,7 +148,7 @@ def test_the_doctor_asks_on_request(home):
         served = f'[ports.llm]\nadapter = "openai"\nbase_url = "{double.address}"\n'
         for name, text in (("dev", doubles), ("prod", doubles), ("mine", doubles + served)):
             (home.root / "manifests" / f"{name}.toml").write_text(text)
-        checks = list(examine_manifests(home, probe=True))
+        checks = list(examine_manifests(home, ask=Apart(home)))
     told = {(check.name, check.detail): check for check in checks}
     assert told["llm openai", "127.0.0.1 answers; models: 1"].ok
     keyless = told["llm openai", "there is no key for OpenAI"]

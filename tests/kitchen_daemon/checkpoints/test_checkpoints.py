@@ -19,6 +19,7 @@ from kitchen_core.home import Home
 from kitchen_core.store import NewRun, Store
 from kitchen_core.train.ports.errors import AuthError, Timeout, Unsupported
 from kitchen_core.train.remote_weights import RemoteWeights
+from kitchen_daemon.apart import Apart
 from kitchen_daemon.checkpoints.asking import CheckpointTask, KeptCheckpoints
 from kitchen_daemon.checkpoints.process import answer
 from kitchen_daemon.models import CheckpointChange, Problem
@@ -78,7 +79,9 @@ def test_each_is_listed_with_the_run_that_made_it(home, store, double, tmp_path)
     RemoteWeights("tinker", BASE, "elsewhere", final).write(tmp_path / "final")
     store.put_tree(tmp_path / "final", "final", run_id=run.id)
 
-    made_by = {each.path: each.run for each in KeptCheckpoints(home, store).listed("mine")}
+    made_by = {
+        each.path: each.run for each in KeptCheckpoints(home, store, Apart(home)).listed("mine")
+    }
     assert len(made_by) == 4
     assert (made_by[ours], made_by[final], made_by[theirs]) == (run.id, run.id, None)
 
@@ -87,7 +90,9 @@ def changed(home: Home, path: str, action: str, after_s: float | None = None) ->
     """What the process answers, asked in this one."""
     change = CheckpointChange(manifest="mine", path=path, action=action, after_s=after_s)  # type: ignore[arg-type]
     wiring = resolve_manifest("mine", {}, home.root).model_dump(mode="json")
-    return answer(CheckpointTask(home=str(home.root), wiring=wiring, change=change)).problem
+    return answer(
+        CheckpointTask(home=str(home.root), seconds=9, wiring=wiring, change=change)
+    ).problem
 
 
 def test_what_is_asked_for_is_done_at_the_service(home, double):
@@ -121,7 +126,7 @@ def test_why_it_is_not_done_comes_back_with_what_to_do(home, double):
 
 def test_a_manifest_without_such_a_service_says_which_has_one(home, store):
     with pytest.raises(Unsupported) as refused:
-        KeptCheckpoints(home, store).listed("dev")
+        KeptCheckpoints(home, store, Apart(home)).listed("dev")
     assert refused.value.message == (
         "the manifest dev has no service that keeps checkpoints; use --manifest prod"
     )
@@ -129,16 +134,16 @@ def test_a_manifest_without_such_a_service_says_which_has_one(home, store):
 
 def test_a_manifest_that_is_not_there_is_named(home, store):
     with pytest.raises(ManifestError, match="no manifest 'prd'; did you mean 'prod'"):
-        KeptCheckpoints(home, store).listed("prd")
+        KeptCheckpoints(home, store, Apart(home)).listed("prd")
 
 
 def test_a_missing_key_is_named_before_anybody_is_asked(home, store):
     put_key(home, "")
     with pytest.raises(AuthError, match="TINKER_API_KEY"):
-        KeptCheckpoints(home, store).listed("prod")
+        KeptCheckpoints(home, store, Apart(home)).listed("prod")
 
 
 def test_a_service_that_does_not_answer_is_not_waited_for(home, store, double):
     with pytest.raises(Timeout, match=r"no answer within 0\.01 s") as refused:
-        KeptCheckpoints(home, store, seconds=0.01).listed("mine")
+        KeptCheckpoints(home, store, Apart(home), seconds=0.01).listed("mine")
     assert str(home.daemon_log) in refused.value.hint

@@ -12,6 +12,7 @@ import pytest
 from kitchen_core.home import Home
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import EventKind
+from kitchen_daemon.apart import Apart
 from kitchen_daemon.client import Refused
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
@@ -250,7 +251,7 @@ def renderings(tmp_path):
     home = Home(tmp_path / "home")
     home.make()
     with Store.open(home.root) as store:
-        yield Renderings(home, store, Submissions(home, store, Shelf(home)))
+        yield Renderings(home, store, Submissions(home, store, Shelf(home)), Apart(home))
 
 
 def test_what_takes_too_long_is_ended_and_told(renderings, data):

@@ -1,20 +1,17 @@
-"""The process that asks adapters: a task comes in, an answer a line goes out, as each is there.
+"""The process that asks adapters, and says each answer as it is there.
 
-python -m kitchen_daemon.adapters.probing_process      (started by the daemon)
+python -m kitchen_daemon.adapters.process      (started by the daemon)
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import os
-import signal
-import sys
 import time
 import traceback
 from pathlib import Path
-from threading import Lock, Thread
-from typing import BinaryIO, cast
+from threading import Thread
+from typing import cast
 
 from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest
@@ -23,41 +20,31 @@ from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.home import Home
 from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.train.ports.errors import PortError
-from kitchen_daemon.adapters.probing import START_SECONDS, Asked, ProbeAnswer, ProbeLine, ProbeTask
-from kitchen_daemon.secrets import print_without_keys, read_secrets
+from kitchen_daemon.adapters.probing import Asked, ProbeAnswer, ProbeLine, ProbeTask
+from kitchen_daemon.apart import Say, take_task
+from kitchen_daemon.secrets import read_secrets
 
 
 def main() -> None:
-    """Read the task, write the answers, and end without waiting for who hangs. What libraries print
-    goes to the daemon's log.
-    """
-    with os.fdopen(os.dup(sys.stdout.fileno()), "wb") as answers:
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-        task = ProbeTask.model_validate_json(sys.stdin.buffer.read())
-        print_without_keys(Home(Path(task.home)))
-        signal.alarm(math.ceil(task.seconds + START_SECONDS))  # should the daemon be gone
-        ask_all(task, answers)
-        os._exit(0)
+    """Take the task, say the answers, and end without waiting for who hangs."""
+    ask_all(*take_task(ProbeTask))
+    os._exit(0)
 
 
-def ask_all(task: ProbeTask, answers: BinaryIO) -> None:
+def ask_all(task: ProbeTask, say: Say) -> None:
     """Ask everybody at the same time, each in a thread and an event loop of its own, so that one that
-    blocks holds up no other; and write each answer that is there in time.
+    blocks holds up no other; and say each answer that is there in time.
     """
     secrets = read_secrets(Home(Path(task.home)))
     find_adapters()  # once, before the threads
-    writing = Lock()
 
     async def tell(index: int, asked: Asked) -> None:
         manifest = Manifest(ports={asked.port: asked.choice}, retry=RetryPolicy(attempts=1))
         wiring = Wiring(manifest, secrets)
-        line = ProbeLine(index=index, answer=await ask(wiring, cast(PortName, asked.port)))
-        with writing:
-            answers.write(line.model_dump_json().encode() + b"\n")
-            answers.flush()
+        say(ProbeLine(index=index, answer=await ask(wiring, cast(PortName, asked.port))))
         await wiring.close()
 
-    deadline = time.monotonic() + task.seconds
+    deadline = time.monotonic() + task.seconds_each
     threads = [
         Thread(target=lambda which=which: asyncio.run(tell(*which)), daemon=True)
         for which in enumerate(task.asked)
