@@ -24,7 +24,7 @@ def main() -> None:
     is 0 once the run's status says how it went.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C belongs to whoever watches
-    _import_what_is_slow()
+    import_what_is_slow()
     with socket.socket(fileno=int(os.environ.pop(CONTROL_FD))) as control:
         leasing = forked(control)
     if leasing is None:
@@ -50,7 +50,8 @@ def execute(lease: Lease) -> int:
     return asyncio.run(execute_run(home, lease.run_id, lease.attempt))
 
 
-def _import_what_is_slow() -> None:
+def import_what_is_slow() -> None:
+    """What runs need and takes seconds to import, once for all workers."""
     import kitchen_daemon.running.execution  # noqa: F401
     from kitchen_core.adapters import torch_local
 
