@@ -8,6 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.model_folder import inspect_model_folder
 from kitchen_core.train.naming import nearest
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound, Unsupported
@@ -118,6 +119,19 @@ def check_base_folder(source: ModelSource) -> None:
         raise InvalidRequest(
             f"{source.folder} is an adapter of {base.adapter_of}, not a whole model",
             hint="Give the base model as the model and this folder as its adapter.",
+        )
+
+
+def check_vocabulary(source: ModelSource, trained: str, size: int) -> None:
+    """Raises Unsupported where the source's vocabulary has not the size that the trained model's has: tokens
+    of one must mean the same to the other.
+    """
+    check_base_folder(source)
+    theirs = HuggingFaceTokenizer(source.folder).vocab_size
+    if theirs != size:
+        raise Unsupported(
+            f"the vocabulary of {source.name} has {theirs} tokens, that of {trained} in training {size}",
+            hint="Choose a teacher of the same family, or let it sample and train on its texts.",
         )
 
 
