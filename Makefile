@@ -30,7 +30,8 @@ units: $(STAMP)
 	$(BIN)/pytest
 
 ## test-slow: what takes minutes, or needs files of yours: a model folder in KITCHEN_TEST_MODEL, public
-## data sets in KITCHEN_TEST_DATA (docs/performance.md names them); what is not given is skipped
+## data sets in KITCHEN_TEST_DATA (docs/performance.md names them), a command in KITCHEN_TEST_TINKER that starts a Tinker
+## server, given a port and a work folder; what is not given is skipped
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
 
