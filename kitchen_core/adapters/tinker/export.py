@@ -14,7 +14,7 @@ import httpx
 
 from kitchen_core.adapters.checks import make_empty_folder
 from kitchen_core.adapters.tinker import beyond_sdk
-from kitchen_core.adapters.tinker.bases import ALPHA
+from kitchen_core.adapters.tinker.lora import ALPHA
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.tokenizer_files import copy_tokenizer_files
 from kitchen_core.train.ports.errors import PortError, Unavailable

@@ -13,6 +13,7 @@ from kitchen_core.adapters.tinker import bases
 from kitchen_core.adapters.tinker.export import write_adapter
 from kitchen_core.adapters.tinker.keeper import Keeper
 from kitchen_core.adapters.tinker.lane import Lane, Turn
+from kitchen_core.adapters.tinker.lora import no_divergence
 from kitchen_core.adapters.tinker.passes import Passes
 from kitchen_core.adapters.tinker.remote_model import RemoteModel
 from kitchen_core.adapters.tinker.samplers import Samplers
@@ -23,7 +24,6 @@ from kitchen_core.adapters.tinker.state import SavedState, read_state
 from kitchen_core.adapters.tinker.steps import Steps
 from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.adapters.versions import Versions
-from kitchen_core.train.ports.errors import Unsupported
 from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.remote_weights import RemoteWeights
 from kitchen_core.train.types import (
@@ -124,9 +124,7 @@ class TinkerSession:
         """Not to be had: the service gives no logits. The handle raises Unsupported."""
 
         async def refuse(turn: Turn) -> ForwardResult:
-            raise Unsupported(
-                "Tinker gives no logits, so there is no exact divergence", hint="Set kl=sampled."
-            )
+            raise no_divergence()
 
         return self._lane.submit("forward_backward_divergence", refuse)
 
