@@ -45,7 +45,7 @@ class Journal:
         self.requests.append(sent)
 
     def make_room(self) -> None:
-        """Of more than `MAX_STEPS` steps drop the oldest. Not while any of them has yet to be sent again."""
+        """Of more than `MAX_STEPS` steps drop the oldest."""
         steps = [each for each in self.requests if each.kind == "step"]
         if len(steps) > MAX_STEPS:
             self._drop_through(steps[0])

@@ -56,12 +56,11 @@ class RemoteModel:
     ) -> Sent[Result]:
         """Submit a request after all that was sent before. `result` waits for it."""
         sent = Sent(request, kind)
-        if self._lost:
-            self._journal.add(sent)  # with all in it, the model is made again
-            return sent
-        self._submit(sent)
-        self._journal.add(sent)
-        self._journal.make_room()
+        if not self._lost:
+            self._submit(sent)
+        self._journal.add(sent)  # with all in it, a lost model is made again
+        if self._recovery is None:  # else a new model may need all of them
+            self._journal.make_room()
         return sent
 
     async def result(self, asked: str, sent: Sent[Result]) -> Result:

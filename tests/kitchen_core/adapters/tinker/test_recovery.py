@@ -96,8 +96,9 @@ class TestAModelThatIsLost:
             await step(session)
         assert "save_every" in refused.value.hint
 
+    @pytest.mark.parametrize("lost_twice", [False, True])
     async def test_may_be_sent_more_while_it_is_made_again_than_is_kept_for_that(
-        self, training, double, spec, monkeypatch
+        self, training, double, spec, monkeypatch, lost_twice
     ):
         monkeypatch.setattr(journal, "MAX_STEPS", 2)
         undisturbed, session = [await training.start_session(spec) for _ in range(2)]
@@ -111,13 +112,30 @@ class TestAModelThatIsLost:
         making = double.faults.hang("/create_model")
         noticed = session.forward(DATUMS, LossSpec())
         await reached(making)
+        stepping = double.faults.hang("/optim_step") if lost_twice else None
+        if stepping is not None:
+            making.open()
+            await reached(stepping)  # all has been sent again, and nothing answered
         third = session.optim_step(STEP)
         for _ in range(10):
-            await asyncio.sleep(0)  # the step is noted, not sent
+            await asyncio.sleep(0)  # the step is noted
         making.open()
+        if stepping is not None:
+            double.forget()
+            stepping.open()
         await noticed
         assert (await third).version == 3
         np.testing.assert_array_equal(await score(session), expected)
+
+    async def test_is_not_made_again_for_a_session_that_is_closed(self, training, double, spec):
+        session = await training.start_session(spec)
+        double.forget()
+        making = double.faults.hang("/create_model")
+        session._model.lose(session._model.generation, PortError("it is gone"))
+        await reached(making)
+        await asyncio.wait_for(session.close(), 10)
+        assert session._model._recovery.cancelled()
+        making.open()
 
     async def test_can_be_loaded_from_a_state(self, training, double, spec, tmp_path):
         session = await training.start_session(spec)
