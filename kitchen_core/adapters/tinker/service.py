@@ -109,7 +109,8 @@ class Service:
 
     async def close(self) -> None:
         """Finish the session at the service. Says nothing of a failure: the run is over."""
-        await self._let_go(self._client)
+        with contextlib.suppress(TimeoutError):  # somebody may be connecting still
+            await asyncio.wait_for(self._let_go(self._client), _CLOSE_S)
         self.notices.detach()
 
     def too_late(self, asked: str) -> PortError:

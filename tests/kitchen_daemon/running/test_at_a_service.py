@@ -75,7 +75,7 @@ class Kitchen:
         assert (run.status, run.error) == (RunStatus.COMPLETED, None)
         return run.id
 
-    def learnt(self, run_id: str) -> dict[str, list[tuple[int, float | None]]]:
+    def learnt(self, run_id: str) -> dict[str, list[list[float | None]]]:
         """Every metric that says what was learnt, and not how fast."""
         series = self.store.series(run_id)
         return {name: series[name] for name in series if not name.startswith("time/")}

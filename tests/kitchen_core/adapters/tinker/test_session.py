@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from kitchen_core.adapters.tinker import service as service_module
 from kitchen_core.adapters.tinker.client import TinkerTraining
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.torch_local import TorchLocal
@@ -68,6 +70,17 @@ class TestTheService:
         assert "timeout_s" in refused.value.hint
         double.faults.clear()
         await training.close()
+
+    async def test_that_is_being_connected_to_does_not_keep_a_run_from_ending(
+        self, double, monkeypatch
+    ):
+        monkeypatch.setattr(service_module, "_CLOSE_S", 0.05)
+        connecting = double.faults.hang("/create_session")
+        service = Service(KEY, base_url=double.base_url, project=None, timeout_s=30)
+        client = asyncio.ensure_future(service.client())
+        assert await asyncio.to_thread(connecting.reached.wait, 10)
+        await asyncio.wait_for(service.close(), 5)
+        client.cancel()
 
     async def test_is_told_everything_of_a_step(self, training, double, spec):
         session = await training.start_session(spec)
