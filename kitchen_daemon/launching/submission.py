@@ -166,6 +166,8 @@ class Submissions:
                 f"lora_targets={','.join(config['lora_targets'])} is for an adapter, but this run trains "
                 "all weights (lora_rank=0); set lora_rank, or leave lora_targets out"
             )
+        if trainer.check_config is not None:
+            trainer.check_config(frozen)
         if config["learning_rate"] is None and facts is not None and facts.adapter_of is None:
             frozen["learning_rate"] = _suggested(facts, lora=bool(frozen["lora_rank"]))
         frozen["device"] = _device(config["device"]) if trainer.offline else "cpu"

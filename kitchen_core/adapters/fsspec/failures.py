@@ -9,10 +9,10 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from kitchen_core.adapters.blob_files import said_by
 from kitchen_core.adapters.fsspec.address import Address
+from kitchen_core.adapters.retry_after import retry_after
 from kitchen_core.adapters.stoppable import Stopped
 from kitchen_core.train.ports.errors import (
     AuthError,
@@ -121,11 +121,14 @@ def _status(error: BaseException | None) -> int | None:
 
 
 def _wait(error: Exception) -> float | None:
-    headers: Any = getattr(getattr(error, "response", error), "headers", None) or {}
-    try:
-        return float(headers.get("Retry-After") or headers.get("retry-after"))
-    except (TypeError, ValueError, AttributeError):
+    response = getattr(error, "response", error)
+    if isinstance(response, Mapping):  # botocore
+        headers = response.get("ResponseMetadata", {}).get("HTTPHeaders")
+    else:
+        headers = getattr(response, "headers", None)
+    if not isinstance(headers, Mapping):
         return None
+    return retry_after({str(name).lower(): str(value) for name, value in headers.items()})
 
 
 def _first_line(error: Exception) -> str:

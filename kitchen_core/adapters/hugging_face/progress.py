@@ -6,11 +6,9 @@ import time
 from collections.abc import Callable
 from threading import Event, Lock
 
+from kitchen_core.adapters.stoppable import Stopped
+
 EVERY_S = 10.0
-
-
-class Stopped(Exception):  # noqa: N818 - named by the condition
-    """Nobody waits for the download any more."""
 
 
 class Progress:

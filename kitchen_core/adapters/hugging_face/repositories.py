@@ -19,13 +19,13 @@ from kitchen_core.adapters.hugging_face.client import ask_once
 from kitchen_core.adapters.hugging_face.download import Download
 from kitchen_core.adapters.hugging_face.failures import translated
 from kitchen_core.adapters.hugging_face.listing import list_files
-from kitchen_core.adapters.hugging_face.progress import Stopped
 from kitchen_core.adapters.hugging_face.snapshots import (
     COMMIT,
     Snapshots,
     what_is_wrong,
     write_record,
 )
+from kitchen_core.adapters.stoppable import Stopped
 from kitchen_core.folder_locks import alone_in
 from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.train.ports.errors import Unavailable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.train.ports.checkpoints import Checkpoints
@@ -60,6 +61,12 @@ def _connect_checkpoints(
     return TinkerCheckpoints(service)
 
 
+def _check_config(config: Mapping[str, Any]) -> None:
+    from kitchen_core.adapters.tinker.lora import check_config
+
+    check_config(config)
+
+
 adapter = Adapter(
     name="tinker",
     summary="LoRA training and sampling at the Tinker service",
@@ -69,6 +76,7 @@ adapter = Adapter(
     notifies=True,
     own_retries=True,
     lora_only=True,
+    check_config=_check_config,
     modules=("tinker",),
     extra="tinker",
     options={

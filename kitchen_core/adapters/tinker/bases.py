@@ -1,13 +1,13 @@
-"""Which model at the service a local folder stands for, and which part of it an adapter reaches."""
+"""Which model at the service a local folder stands for."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
 
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.train.model_folder import inspect_model_folder
 from kitchen_core.train.naming import nearest
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound, Unsupported
@@ -15,46 +15,7 @@ from kitchen_core.train.remote_weights import RemoteWeights, read_remote_weights
 from kitchen_core.train.types import LoraSpec, ModelSource
 
 KEPT_BY = "tinker"
-ALPHA = 32
-"""The alpha of every adapter at the service."""
-
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
-_PARTS = {
-    "attn": frozenset({"q_proj", "k_proj", "v_proj", "o_proj"}),
-    "mlp": frozenset({"gate_proj", "up_proj", "down_proj"}),
-    "unembed": frozenset({"lm_head"}),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """The parts of a model that an adapter reaches."""
-
-    train_attn: bool
-    train_mlp: bool
-    train_unembed: bool
-
-
-def parts_of(spec: LoraSpec, *, train_unembed: bool) -> Parts:
-    """An adapter's targets in the service's terms. train_unembed: whether `all-linear` reaches the output
-    layer. Raises Unsupported where the service has no such adapter.
-    """
-    if spec.alpha != ALPHA:
-        raise Unsupported(
-            f"lora_alpha is {spec.alpha}, at Tinker it is {ALPHA}", hint=f"Set lora_alpha={ALPHA}."
-        )
-    if spec.targets == "all-linear":
-        return Parts(train_attn=True, train_mlp=True, train_unembed=train_unembed)
-    asked = set(spec.targets)
-    chosen = {name: modules <= asked for name, modules in _PARTS.items()}
-    covered = {m for name, modules in _PARTS.items() if chosen[name] for m in modules}
-    if not asked or covered != asked:
-        groups = ["+".join(sorted(modules)) for modules in _PARTS.values()]
-        raise Unsupported(
-            f"Tinker has no adapters of {', '.join(sorted(asked - covered)) or 'nothing'} alone",
-            hint=f"Take all-linear, or whole groups: {'; '.join(groups)}.",
-        )
-    return Parts(chosen["attn"], chosen["mlp"], chosen["unembed"])
 
 
 def base_name(source: ModelSource, base_model: str | None) -> str:
@@ -118,6 +79,19 @@ def check_base_folder(source: ModelSource) -> None:
         raise InvalidRequest(
             f"{source.folder} is an adapter of {base.adapter_of}, not a whole model",
             hint="Give the base model as the model and this folder as its adapter.",
+        )
+
+
+def check_vocabulary(source: ModelSource, trained: str, size: int) -> None:
+    """Raises Unsupported where the source's vocabulary has not the size that the trained model's has: tokens
+    of one must mean the same to the other.
+    """
+    check_base_folder(source)
+    theirs = HuggingFaceTokenizer(source.folder).vocab_size
+    if theirs != size:
+        raise Unsupported(
+            f"the vocabulary of {source.name} has {theirs} tokens, that of {trained} in training {size}",
+            hint="Choose a teacher of the same family, or let it sample and train on its texts.",
         )
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 import tinker
 from tinker.types import Checkpoint, CheckpointsListResponse, ParsedCheckpointTinkerPath
 
+from kitchen_core.adapters.tinker.failures import lacks_route
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.train.ports.checkpoints import KeptCheckpoint
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound, PortError, Unsupported
@@ -114,7 +115,7 @@ class TinkerCheckpoints:
         try:
             return await self._service.rest(asked, call)
         except PortError as error:
-            if _lacks_route(error.__cause__):
+            if lacks_route(error.__cause__):
                 raise Unsupported(
                     "this server can't do that with checkpoints",
                     hint="The hosted Tinker service can.",
@@ -133,16 +134,6 @@ def _kept(found: Checkpoint) -> KeptCheckpoint:
         size_bytes=found.size_bytes,
         public=found.public,
     )
-
-
-def _lacks_route(error: BaseException | None) -> bool:
-    """Whether a server has no such route, rather than a route that finds nothing: then it says so and
-    names nothing.
-    """
-    if not isinstance(error, tinker.APIStatusError):
-        return False
-    unnamed = error.body in ({"detail": "Not Found"}, "Not Found")
-    return error.status_code == 405 or (error.status_code == 404 and unnamed)
 
 
 def _where(asked: str) -> dict[str, str]:

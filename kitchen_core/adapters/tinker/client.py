@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from kitchen_core.adapters.checks import Limits
 from kitchen_core.adapters.tinker import bases
+from kitchen_core.adapters.tinker.lora import Parts, parts_of
 from kitchen_core.adapters.tinker.remote_model import Create, RemoteModel
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.tinker.session import Start, TinkerSession
@@ -74,7 +75,7 @@ class TinkerTraining:
             raise Unsupported(
                 "Tinker trains adapters only, not all weights", hint="Set lora_rank, to 32 say."
             )
-        parts = bases.parts_of(spec.lora, train_unembed=self._train_unembed)
+        parts = parts_of(spec.lora, train_unembed=self._train_unembed)
         tokenizer = await self.tokenizer(spec.model)
         base = bases.base_name(spec.model, self._base_model)
         note = await asyncio.to_thread(bases.adapter_note, spec.model)
@@ -111,7 +112,7 @@ class TinkerTraining:
 
 
 def _create(
-    base: str, spec: SessionSpec, lora: LoraSpec, parts: bases.Parts, note: RemoteWeights | None
+    base: str, spec: SessionSpec, lora: LoraSpec, parts: Parts, note: RemoteWeights | None
 ) -> Create:
     if note is not None:
         return lambda client: client.create_training_client_from_state(note.training)
@@ -144,9 +145,7 @@ def _limits(source: ModelSource, tokenizer: HuggingFaceTokenizer, context: int |
     return Limits(vocab_size=vocabulary, max_length=length)
 
 
-def _fingerprint(
-    base: str, spec: SessionSpec, parts: bases.Parts, note: RemoteWeights | None
-) -> str:
+def _fingerprint(base: str, spec: SessionSpec, parts: Parts, note: RemoteWeights | None) -> str:
     """Of what the session starts from, by name: the weights themselves are not here to be hashed."""
     return sha256_of_json(
         {

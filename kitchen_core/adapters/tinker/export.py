@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from kitchen_core.adapters.checks import make_empty_folder
 from kitchen_core.adapters.tinker import beyond_sdk
-from kitchen_core.adapters.tinker.bases import ALPHA
+from kitchen_core.adapters.tinker.lora import ALPHA
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.tokenizer_files import copy_tokenizer_files
-from kitchen_core.train.ports.errors import PortError, Unavailable
+from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.remote_weights import RemoteWeights
 from kitchen_core.train.types import ModelSource
 
@@ -39,12 +37,7 @@ async def adapter_from_urls(service: Service, path: str) -> Files | None:
     found = {Path(name).name: url for name, url in answer.urls.items()}
     if not {_CONFIG, _WEIGHTS} <= found.keys():
         return None
-    try:
-        return {name: await beyond_sdk.download(found[name]) for name in (_CONFIG, _WEIGHTS)}
-    except httpx.HTTPError as error:
-        raise Unavailable(
-            f"the adapter can't be downloaded: {error}", hint="Resume the run."
-        ) from error
+    return {name: await beyond_sdk.download(found[name]) for name in (_CONFIG, _WEIGHTS)}
 
 
 def write_adapter(

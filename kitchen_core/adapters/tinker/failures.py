@@ -14,6 +14,7 @@ from tinker import (
 )
 from tinker.types import RequestErrorCategory
 
+from kitchen_core.adapters.retry_after import retry_after
 from kitchen_core.train.ports.errors import (
     AuthError,
     InvalidRequest,
@@ -74,7 +75,7 @@ def _from_answer(error: APIStatusError) -> PortError:
     if status == 429:
         return RateLimited(
             f"the server asks to slow down: {said}",
-            retry_after=_seconds(error.response.headers.get("retry-after")),
+            retry_after=retry_after(error.response.headers),
             hint="Wait a little, or run fewer at once.",
         )
     if status == 408 or status >= 500:
@@ -125,18 +126,21 @@ def _field(wrong: object) -> str:
     return f"{place[-1] if place else 'the request'}: {wrong.get('msg')}"
 
 
-def _seconds(header: str | None) -> float | None:
-    try:
-        return float(header) if header else None
-    except ValueError:  # a date: rare
-        return None
-
-
 _LOST = re.compile(
     r"\b(?:model|session|training run)\b[^.]{0,80}?"
     r"\b(?:not loaded|not found|does not exist|expired|finished|closed)\b",
     re.IGNORECASE,
 )
+
+
+def lacks_route(error: BaseException | None) -> bool:
+    """Whether a server has no such route, rather than a route that finds nothing: then it says so and
+    names nothing.
+    """
+    if not isinstance(error, APIStatusError):
+        return False
+    unnamed = error.body in ({"detail": "Not Found"}, "Not Found")
+    return error.status_code in (405, 501) or (error.status_code == 404 and unnamed)
 
 
 def is_lost(error: BaseException | None) -> bool:
@@ -149,6 +153,8 @@ def is_lost(error: BaseException | None) -> bool:
     request of its own the SDK's client calls itself poisoned, and takes no more.
     """
     match error:
+        case APIStatusError() if lacks_route(error):
+            return False
         case APIStatusError() if error.status_code in (404, 410) or error.status_code >= 500:
             return True
         case APIConnectionError():

@@ -41,8 +41,11 @@ class Journal:
     whole: bool = True
 
     def add(self, sent: Sent) -> None:
-        """Note a request; of more than `MAX_STEPS` steps the oldest are dropped."""
+        """Note a request."""
         self.requests.append(sent)
+
+    def make_room(self) -> None:
+        """Of more than `MAX_STEPS` steps drop the oldest."""
         steps = [each for each in self.requests if each.kind == "step"]
         if len(steps) > MAX_STEPS:
             self._drop_through(steps[0])

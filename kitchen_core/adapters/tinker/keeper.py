@@ -11,7 +11,7 @@ from kitchen_core.adapters.tinker.export import Files, adapter_from_archive, ada
 from kitchen_core.adapters.tinker.journal import Sent
 from kitchen_core.adapters.tinker.remote_model import RemoteModel
 from kitchen_core.adapters.tinker.service import Service
-from kitchen_core.train.ports.errors import InvalidRequest, NotFound, PortError
+from kitchen_core.train.ports.errors import InvalidRequest, NotFound, Unsupported
 
 
 @dataclass(frozen=True)
@@ -22,18 +22,18 @@ class Keeper:
     model: RemoteModel
     ttl_s: int
 
-    def send_state(self, steps: int, *, lasting: bool) -> Sent[tinker.types.SaveWeightsResponse]:
+    def send_state(self, version: int, *, lasting: bool) -> Sent[tinker.types.SaveWeightsResponse]:
         """Ask for weights and optimizer to be kept, as they are after all that was sent before."""
 
         def save(
             client: tinker.TrainingClient,
         ) -> tinker.APIFuture[tinker.types.SaveWeightsResponse]:
-            return client.save_state(_unique("state", steps), ttl_seconds=self._ttl(lasting))
+            return client.save_state(_unique("state", version), ttl_seconds=self._ttl(lasting))
 
         return self.model.send(save)
 
     def send_sampler(
-        self, steps: int, *, lasting: bool
+        self, version: int, *, lasting: bool
     ) -> Sent[tinker.types.SaveWeightsForSamplerResponse]:
         """Ask for the weights to be kept for sampling.
 
@@ -44,7 +44,7 @@ class Keeper:
         def save(
             client: tinker.TrainingClient,
         ) -> tinker.APIFuture[tinker.types.SaveWeightsForSamplerResponse]:
-            name = _unique("sampler", steps)
+            name = _unique("sampler", version)
             return client.save_weights_for_sampler(name, ttl_seconds=self._ttl(lasting))
 
         return self.model.send(save, "snapshot")
@@ -60,20 +60,18 @@ class Keeper:
                 "in the manifest.",
             ) from error.__cause__
 
-    async def adapter(self, sampler: str, steps: int) -> Files | None:
+    async def adapter(self, sampler: str, version: int) -> Files | None:
         """The trained adapter's files, from an archive of what was saved there or as the hosted service
         writes them for others; None from a server that hands out no weights.
         """
         files = await adapter_from_archive(self.service, sampler)
         if files is not None:
             return files
-        name = _unique("external", steps)
+        name = _unique("external", version)
         sent = self.model.send(lambda client: client.save_weights_external(name))
         try:
-            path = (await self.model.result("export", sent, may_lack=True)).path
-        except PortError as error:
-            if error.retryable:
-                raise
+            path = (await self.model.result("export", sent)).path
+        except (InvalidRequest, NotFound, Unsupported):  # of a model like this, or of any
             return None
         return await adapter_from_urls(self.service, path)
 
@@ -81,6 +79,6 @@ class Keeper:
         return None if lasting else self.ttl_s
 
 
-def _unique(kind: str, steps: int) -> str:
+def _unique(kind: str, version: int) -> str:
     """A name that was never used: the server may still have what a model that was lost had saved."""
-    return f"{kind}-{steps:06d}-{secrets.token_hex(4)}"
+    return f"{kind}-{version:06d}-{secrets.token_hex(4)}"

@@ -81,6 +81,10 @@ async def _take(
         return await work(turn)
     except PortError as error:
         raise _named(error, asked) from error.__cause__
+    except OSError:  # of this machine: a full disk, say
+        raise
+    except Exception as error:  # an answer that is not as it should be, say
+        raise _named(PortError(f"{type(error).__name__}: {error}"), asked) from error
     finally:
         await turn.earlier_calls_are_done()
         turn.end()

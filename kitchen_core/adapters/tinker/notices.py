@@ -6,10 +6,15 @@ import logging
 import re
 import time
 
+from tinker.lib import queue_state_logger
+
 from kitchen_core.train.ports.notices import Notice, Notify
 
 _LOGGER = "tinker"
 _QUIET_S = 60.0
+PAUSE_TOLD_AFTER_S = 30.0
+"""How long the service may let a request wait for room before it is told."""
+
 _IDS = re.compile(r"\b(?:self\.)?request_id=\S+\s?|\b[\d.]+ seconds\b")
 _WAITING = ("paused", "try_again", "heartbeat")
 
@@ -26,7 +31,8 @@ class NoticeHandler(logging.Handler):
         self.last_wait = ""
 
     def attach(self) -> None:
-        """Begin to listen."""
+        """Begin to listen. The SDK would keep a pause to itself for a quarter of an hour."""
+        queue_state_logger.PAUSE_GRACE_PERIOD = PAUSE_TOLD_AFTER_S
         logging.getLogger(_LOGGER).addHandler(self)
 
     def detach(self) -> None:

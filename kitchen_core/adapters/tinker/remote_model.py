@@ -59,13 +59,12 @@ class RemoteModel:
         if not self._lost:
             self._submit(sent)
         self._journal.add(sent)  # with all in it, a lost model is made again
+        if self._recovery is None:  # else a new model may need all of them
+            self._journal.make_room()
         return sent
 
-    async def result(self, asked: str, sent: Sent[Result], *, may_lack: bool = False) -> Result:
-        """What the service answers. Raises PortErrors, also where a lost model can't be made again.
-
-        may_lack: a server need not know this request; one that is refused says nothing of the model.
-        """
+    async def result(self, asked: str, sent: Sent[Result]) -> Result:
+        """What the service answers. Raises PortErrors, also where a lost model can't be made again."""
         while True:
             if self._recovery is not None:
                 await asyncio.shield(self._recovery)
@@ -74,7 +73,7 @@ class RemoteModel:
             try:
                 found = await self._service.result(asked, future)
             except PortError as error:
-                if may_lack or not is_lost(error.__cause__):
+                if not is_lost(error.__cause__):
                     self._journal.drop(sent)
                     raise
                 self._recover(generation, error)
@@ -114,18 +113,33 @@ class RemoteModel:
     async def load(self, path: str) -> None:
         """Go on from a saved state. Nothing may be under way. Where it fails, all stays as it was.
 
-        A service loads only into a new model, so a new one takes the old one's place.
+        A service loads only into a new model, so a new one takes the old one's place, also that of one
+        that is lost. Meanwhile nobody else makes it again.
         """
-        create = from_state(path)
-        client = await self._service.make("load_state", create)
-        self._client, old = client, self._client
-        self._create, self._journal = create, Journal()
-        self._generation += 1
-        await unload(self._service, str(old.model_id))
+        if self._recovery is not None:
+            await asyncio.wait([self._recovery])
+        before = self._recovery
+        self._recovery = asyncio.create_task(self._replace(path))
+        try:
+            await asyncio.shield(self._recovery)
+        except Exception:
+            self._recovery = before
+            raise
 
     async def close(self) -> None:
         """Give the model back."""
+        if self._recovery is not None:
+            self._recovery.cancel()
+            await asyncio.wait([self._recovery])
         await unload(self._service, self.id)
+
+    async def _replace(self, path: str) -> None:
+        create, old = from_state(path), self.id
+        self._client = await self._service.make_from("load_state", create)
+        self._create, self._journal = create, Journal()
+        self._generation += 1
+        self._lost, self._recovery, self._fruitless = False, None, 0
+        await unload(self._service, old)
 
     def _recover(self, generation: int, error: PortError) -> None:
         """Make the model again, once for all who wait for it. Raises `error` where that is of no use."""

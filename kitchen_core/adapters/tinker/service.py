@@ -75,6 +75,19 @@ class Service:
         except TimeoutError as error:
             raise self.too_late(asked) from error
 
+    async def make_from(
+        self, asked: str, create: Callable[[ServiceClient], APIFuture[Result]]
+    ) -> Result:
+        """As `make`, of something that the service may keep no longer: only where it is the session that it
+        has lost, another one is begun. What the session has stays otherwise.
+        """
+        try:
+            return await self.make(asked, create)
+        except (NotFound, InvalidRequest):
+            if not await self._has_lost_session():
+                raise
+        return await self.make_again(asked, create)
+
     async def rest(self, asked: str, call: Callable[[RestClient], APIFuture[Result]]) -> Result:
         """What a method of the SDK's RestClient gives, for which no session is needed."""
 
@@ -96,7 +109,8 @@ class Service:
 
     async def close(self) -> None:
         """Finish the session at the service. Says nothing of a failure: the run is over."""
-        await self._let_go(self._client)
+        with contextlib.suppress(TimeoutError):  # somebody may be connecting still
+            await asyncio.wait_for(self._let_go(self._client), _CLOSE_S)
         self.notices.detach()
 
     def too_late(self, asked: str) -> PortError:
@@ -121,6 +135,19 @@ class Service:
         client = ServiceClient(api_key=self._key, base_url=self.base_url, project_id=self._project)
         _ = client.holder  # starts the session, which waits for the server
         return client
+
+    async def _has_lost_session(self) -> bool:
+        """Whether the service says so; one that can't be asked has it."""
+        from kitchen_core.adapters.tinker.failures import lacks_route
+
+        session = (await self.client()).holder.get_session_id()
+        try:
+            await self.rest("session", lambda rest: rest.get_session(session))
+        except NotFound as error:
+            return not lacks_route(error.__cause__)
+        except PortError:
+            return False
+        return False
 
     async def _made_again(
         self, asked: str, create: Callable[[ServiceClient], APIFuture[Result]]

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import tinker
-
 from kitchen_core.adapters.checks import Limits, make_empty_folder
 from kitchen_core.adapters.tinker import bases
 from kitchen_core.adapters.tinker.export import write_adapter
 from kitchen_core.adapters.tinker.keeper import Keeper
 from kitchen_core.adapters.tinker.lane import Lane, Turn
+from kitchen_core.adapters.tinker.lora import no_divergence
 from kitchen_core.adapters.tinker.passes import Passes
 from kitchen_core.adapters.tinker.remote_model import RemoteModel
 from kitchen_core.adapters.tinker.samplers import Samplers
@@ -22,9 +21,9 @@ from kitchen_core.adapters.tinker.sampling import TinkerSampler
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.tinker.snapshot import Snapshot
 from kitchen_core.adapters.tinker.state import SavedState, read_state
+from kitchen_core.adapters.tinker.steps import Steps
 from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
 from kitchen_core.adapters.versions import Versions
-from kitchen_core.train.ports.errors import InvalidRequest, PortError, Unsupported
 from kitchen_core.train.ports.sampling import SamplingClient
 from kitchen_core.train.remote_weights import RemoteWeights
 from kitchen_core.train.types import (
@@ -89,11 +88,10 @@ class TinkerSession:
         self._model = model
         self._keeper = Keeper(service, model, start.ttl_s)
         self._lane = Lane()
-        self._passes = Passes(model, start.limits, self._note_gradient)
         self._samplers = Samplers(service, tokenizer, start.limits, start.ttl_s)
         self._versions = Versions("tinker")
-        self._steps = 0
-        self._has_gradient = False
+        self._steps = Steps(model, self._versions)
+        self._passes = Passes(model, start.limits, self._steps.gradient_is_coming)
 
     def forward(self, datums: Sequence[Datum], loss: LossSpec) -> Awaitable[ForwardResult]:
         """Loss and target logprobs, without a gradient."""
@@ -126,16 +124,14 @@ class TinkerSession:
         """Not to be had: the service gives no logits. The handle raises Unsupported."""
 
         async def refuse(turn: Turn) -> ForwardResult:
-            raise Unsupported(
-                "Tinker gives no logits, so there is no exact divergence", hint="Set kl=sampled."
-            )
+            raise no_divergence()
 
         return self._lane.submit("forward_backward_divergence", refuse)
 
     def optim_step(self, adam: AdamParams) -> Awaitable[OptimResult]:
         """One AdamW step on the accumulated gradient, which is then cleared. Live samplers go stale at once."""
         self._versions.submit_step()
-        return self._lane.submit("optim_step", lambda turn: self._step(turn, adam))
+        return self._lane.submit("optim_step", lambda turn: self._steps.take(turn, adam))
 
     def save_state(self, folder: Path) -> Awaitable[None]:
         """Let the service keep trained weights and optimizer, and write where into an empty folder.
@@ -143,7 +139,8 @@ class TinkerSession:
         A gradient that has not been stepped on is not part of it. The service forgets it after the
         manifest's checkpoint_days.
         """
-        return self._lane.submit("save_state", lambda turn: self._save_state(turn, folder))
+        version = self._versions.current
+        return self._lane.submit("save_state", lambda turn: self._save_state(turn, folder, version))
 
     def load_state(self, folder: Path) -> Awaitable[None]:
         """Put back what `save_state` wrote. Raises NotFound, also where the service has forgotten it, or
@@ -156,7 +153,8 @@ class TinkerSession:
         """Write an adapter folder into an empty folder: the weights, where the service hands them out, and
         where it keeps them, for ever.
         """
-        return self._lane.submit("export", lambda turn: self._export(turn, folder))
+        version = self._versions.current
+        return self._lane.submit("export", lambda turn: self._export(turn, folder, version))
 
     def reference(self) -> TinkerSampler:
         """The model as the session was started, before any training."""
@@ -164,13 +162,16 @@ class TinkerSession:
 
     def sampler(self, kind: Literal["live", "snapshot"]) -> TinkerSampler:
         """Of the weights in this turn; `live` goes stale with the next optimizer step."""
-        saved = self._lane.submit("sampler", self._save_for_sampler)
+        version = self._versions.current
+        saved = self._lane.submit("sampler", lambda turn: self._save_for_sampler(turn, version))
         fresh = self._versions.freshness() if kind == "live" else None
-        return self._samplers.trained(saved, self._versions.current, fresh)
+        return self._samplers.trained(saved, version, fresh)
 
     async def teacher(self, source: ModelSource) -> TinkerSampler:
         """Another model at the service, by its name or by its adapter's note."""
-        await asyncio.to_thread(self._check_vocabulary, source)
+        await asyncio.to_thread(
+            bases.check_vocabulary, source, self.spec.model.name, self.tokenizer.vocab_size
+        )
         own = source.name == self.spec.model.name
         base = bases.base_name(source, self._start.base_model if own else None)
         bases.check_known(base, self._start.models)
@@ -185,33 +186,15 @@ class TinkerSession:
             await self._samplers.give_back()
             await self._model.close()
 
-    async def _step(self, turn: Turn, adam: AdamParams) -> OptimResult:
-        try:
-            async with turn:
-                if not self._has_gradient:
-                    raise InvalidRequest(
-                        "there is no gradient to step on", hint="Call forward_backward first."
-                    )
-                params = _adam(adam)
-                sent = self._model.send(lambda client: client.optim_step(params), "step")
-                self._has_gradient = False
-                self._steps += 1
-                version = self._steps
-            answer = await self._model.result("optim_step", sent)
-        except PortError:
-            self._versions.correct(-1)
-            raise
-        return OptimResult(version, _metrics(answer.metrics or {}))
-
-    async def _save_state(self, turn: Turn, folder: Path) -> None:
+    async def _save_state(self, turn: Turn, folder: Path, version: int) -> None:
         async with turn:
             await asyncio.to_thread(make_empty_folder, folder)
-            steps, through = self._steps, self._model.last_step()
-            sent = self._keeper.send_state(steps, lasting=False)
+            through = self._model.last_step()
+            sent = self._keeper.send_state(version, lasting=False)
         path = (await self._model.result("save_state", sent)).path
         await turn.earlier_calls_are_done()  # they are sent again no more
         self._model.saved(path, through)
-        state = SavedState(path, steps, self._start.base, self._start.rank)
+        state = SavedState(path, self._steps.taken, self._start.base, self._start.rank)
         await asyncio.to_thread(state.write, folder)
 
     async def _load_state(self, turn: Turn, folder: Path) -> None:
@@ -220,58 +203,24 @@ class TinkerSession:
             state.check_fit(folder, self._start.base, self._start.rank)
             await turn.earlier_calls_are_done()  # they belong to the model that is replaced
             await self._keeper.load(state.path)
-            self._versions.correct(state.steps - self._steps)
-            self._steps, self._has_gradient = state.steps, False
+            self._steps.go_on_from(state.steps)
 
-    async def _export(self, turn: Turn, folder: Path) -> None:
+    async def _export(self, turn: Turn, folder: Path, version: int) -> None:
         async with turn:  # to the end: all that is saved here is of one moment
             await asyncio.to_thread(make_empty_folder, folder)
-            kept = self._keeper.send_state(self._steps, lasting=True)
-            sampled = self._keeper.send_sampler(self._steps, lasting=True)
+            kept = self._keeper.send_state(version, lasting=True)
+            sampled = self._keeper.send_sampler(version, lasting=True)
             sampler = (await self._model.result("export", sampled)).path
             self._model.forget(sampled)
             training = (await self._model.result("export", kept)).path
             note = RemoteWeights(bases.KEPT_BY, self._start.base, training, sampler)
-            files = await self._keeper.adapter(sampler, self._steps)
+            files = await self._keeper.adapter(sampler, version)
         source, rank = self.spec.model, self._start.rank
         await asyncio.to_thread(write_adapter, folder, source, rank, note, files)
 
-    async def _save_for_sampler(self, turn: Turn) -> Snapshot:
+    async def _save_for_sampler(self, turn: Turn, version: int) -> Snapshot:
         """The weights of this turn, as the service keeps them."""
         async with turn:
-            sent = self._keeper.send_sampler(self._steps, lasting=False)
+            sent = self._keeper.send_sampler(version, lasting=False)
             await self._model.result("sampler", sent)
         return Snapshot(self._service, self._model, sent)
-
-    def _check_vocabulary(self, source: ModelSource) -> None:
-        """Tokens of one model must mean the same to the other."""
-        bases.check_base_folder(source)
-        theirs = HuggingFaceTokenizer(source.folder)
-        if theirs.vocab_size != self.tokenizer.vocab_size:
-            raise Unsupported(
-                f"the vocabulary of {source.name} has {theirs.vocab_size} tokens, that of "
-                f"{self.spec.model.name} in training {self.tokenizer.vocab_size}",
-                hint="Choose a teacher of the same family, or let it sample and train on its texts.",
-            )
-
-    def _note_gradient(self) -> None:
-        self._has_gradient = True
-
-
-def _adam(adam: AdamParams) -> tinker.AdamParams:
-    """Everything is said: what the SDK and the servers take by default differs."""
-    return tinker.AdamParams(
-        learning_rate=adam.learning_rate,
-        beta1=adam.beta1,
-        beta2=adam.beta2,
-        eps=adam.eps,
-        weight_decay=adam.weight_decay,
-        grad_clip_norm=adam.grad_clip_norm,
-    )
-
-
-def _metrics(given: Mapping[str, float]) -> dict[str, float]:
-    """A server's metrics by our names: `skyrl.ai/grad_norm:mean` is `grad_norm`."""
-    named = {name.rpartition("/")[2].partition(":")[0]: float(v) for name, v in given.items()}
-    named.pop("learning_rate", None)
-    return named

@@ -29,7 +29,9 @@ class Adapter:
     work. offline: whether it works without a network; what computes elsewhere needs no device here.
     modules: what must be installed for it beside its own package; extra: its package's extra that
     brings them. own_retries: whether its SDK asks again by itself. lora_only: whether its training
-    client trains low-rank adapters alone, never all weights.
+    client trains low-rank adapters alone, never all weights. check_config: raises Unsupported for a run's
+    config that its training client can't train by, as far as that can be seen before the run is launched,
+    with nothing connected.
 
     What a factory gives may have `async def probe(self) -> str`, which looks whether the other side can be
     reached and says in a few words what it found, or raises a PortError.
@@ -44,6 +46,7 @@ class Adapter:
     notifies: bool = False
     own_retries: bool = False
     lora_only: bool = False
+    check_config: Callable[[Mapping[str, Any]], None] | None = None
     modules: tuple[str, ...] = ()
     extra: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)

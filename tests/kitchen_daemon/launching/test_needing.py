@@ -99,3 +99,17 @@ def test_a_retry_is_refused_where_the_key_has_gone(kitchen):
     put_keys(home, TINKER_API_KEY="")
     with pytest.raises(AuthError, match="tinker needs TINKER_API_KEY"):
         submissions.retry(run)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [({"lora_alpha": "16"}, "lora_alpha is 16"), ({"kl": "exact"}, "no exact divergence")],
+)
+def test_what_the_service_can_not_train_by_is_refused_before_the_run_is_queued(
+    kitchen, setting, message
+):
+    submissions, home = kitchen
+    put_keys(home, TINKER_API_KEY="tml-planted")
+    with pytest.raises(Unsupported, match=message) as refused:
+        submissions.plan(Launch(recipe="distillation", manifest="prod", overrides=setting))
+    assert next(iter(setting)) in refused.value.hint

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 
 import pytest
 
@@ -71,6 +72,21 @@ async def test_a_call_that_fails_before_its_turn_keeps_nobody_waiting_and_is_nam
     with pytest.raises(InvalidRequest) as error:
         await refused
     assert (error.value.adapter, error.value.asked) == ("tinker", "bad call")
+
+
+async def test_what_nobody_expected_is_one_of_the_family_and_a_full_disk_stays_what_it_is():
+    async def lacks(turn: Turn) -> None:
+        raise KeyError("logprobs")
+
+    async def full(turn: Turn) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    lane = Lane()
+    with pytest.raises(PortError, match="KeyError: 'logprobs'") as failed:
+        await lane.submit("forward", lacks)
+    assert failed.value.asked == "forward"
+    with pytest.raises(OSError, match="No space left"):
+        await lane.submit("save_state", full)
 
 
 async def test_a_closed_lane_waits_for_what_is_under_way_and_takes_no_more():

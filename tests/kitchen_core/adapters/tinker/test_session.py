@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kitchen_core.adapters.tinker import journal, remote_model
+from kitchen_core.adapters.tinker import service as service_module
 from kitchen_core.adapters.tinker.client import TinkerTraining
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.torch_local import TorchLocal
@@ -22,52 +21,13 @@ from kitchen_core.train.ports.errors import (
     Unsupported,
 )
 from kitchen_core.train.remote_weights import read_remote_weights
-from kitchen_core.train.types import AdamParams, LoraSpec, LossSpec, ModelSource, SessionSpec
+from kitchen_core.train.types import AdamParams, LossSpec
 from tests.contracts.data import DATUMS
-from tests.contracts.models import make_llama
-from tests.doubles.tinker import KEY, TinkerDouble, serve_tinker
+from tests.doubles.tinker import KEY
+from tests.kitchen_core.adapters.tinker.conftest import BASE
 
-BASE = "org/tiny"
 STEP = AdamParams(learning_rate=1e-2)
 TEXT = [list(b"2 + 2 = 4")]
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> Path:
-    return make_llama(tmp_path_factory.mktemp("model") / "base")
-
-
-@pytest.fixture(scope="module")
-def served(base, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("service")
-    with serve_tinker(TinkerDouble(client=TorchLocal(), bases={BASE: base}, folder=folder)) as it:
-        yield it
-
-
-@pytest.fixture
-def double(served):
-    yield served
-    served.faults.clear()
-
-
-@pytest.fixture
-def spec(base):
-    return SessionSpec(ModelSource(BASE, base), LoraSpec(4), seed=7)
-
-
-@pytest.fixture
-def notices():
-    return []
-
-
-@pytest.fixture
-async def training(double, notices):
-    service = Service(
-        KEY, base_url=double.base_url, project=None, timeout_s=30, notify=notices.append
-    )
-    made = TinkerTraining(service)
-    yield made
-    await made.close()
 
 
 def step(session):
@@ -77,73 +37,6 @@ def step(session):
 
 async def score(session) -> np.ndarray:
     return np.concatenate((await session.forward(DATUMS, LossSpec())).logprobs)
-
-
-class TestAModelThatIsLost:
-    @pytest.mark.parametrize("save_after", [None, 1, 2])
-    async def test_is_made_again_with_the_same_weights(
-        self, training, double, spec, notices, tmp_path, save_after
-    ):
-        undisturbed = await training.start_session(spec)
-        for _ in range(4):
-            await step(undisturbed)
-        expected = await score(undisturbed)
-        session = await training.start_session(spec)
-        for number in range(1, 3):
-            await step(session)
-            if number == save_after:
-                await session.save_state(tmp_path / "state")
-        double.forget()
-        step(session)
-        assert (await step(session)).version == 4
-        np.testing.assert_array_equal(await score(session), expected)
-        assert "lost the model" in notices[0].message
-        assert notices[0].kind == "waiting"
-
-    async def test_gives_those_who_wait_the_new_results(self, training, double, spec):
-        undisturbed, session = [await training.start_session(spec) for _ in range(2)]
-        expected = await score(undisturbed)
-        handles = [session.forward(DATUMS, LossSpec()) for _ in range(3)]
-        double.forget()
-        for handle in handles:
-            np.testing.assert_array_equal(np.concatenate((await handle).logprobs), expected)
-
-    async def test_keeps_a_gradient_that_was_not_stepped_on(self, training, double, spec, tmp_path):
-        norms = []
-        for disturbed in (False, True):
-            session = await training.start_session(spec)
-            await step(session)
-            await session.forward_backward(DATUMS[:2], LossSpec())
-            await session.save_state(tmp_path / str(disturbed))
-            if disturbed:
-                double.forget()
-            session.forward_backward(DATUMS[2:], LossSpec())
-            norms.append((await session.optim_step(STEP)).metrics["grad_norm"])
-        assert norms[0] == norms[1]
-
-    async def test_leaves_its_samplers_their_versions(self, training, double, spec):
-        session = await training.start_session(spec)
-        await step(session)
-        samplers = [session.sampler("snapshot"), session.reference()]
-        before = [await sampler.compute_logprobs(TEXT) for sampler in samplers]
-        await step(session)
-        double.forget()
-        after = [await sampler.compute_logprobs(TEXT) for sampler in samplers]
-        np.testing.assert_array_equal(before, after)
-        assert not np.array_equal(before[0], await session.sampler("live").compute_logprobs(TEXT))
-
-    async def test_too_long_after_its_last_saved_state_says_how_to_go_on(
-        self, training, double, spec, monkeypatch
-    ):
-        monkeypatch.setattr(journal, "MAX_STEPS", 2)
-        monkeypatch.setattr(remote_model, "MAX_STEPS", 2)
-        session = await training.start_session(spec)
-        for _ in range(3):
-            await step(session)
-        double.forget()
-        with pytest.raises(PortError, match="more than 2 steps after its last") as refused:
-            await step(session)
-        assert "save_every" in refused.value.hint
 
 
 class TestTheService:
@@ -177,6 +70,17 @@ class TestTheService:
         assert "timeout_s" in refused.value.hint
         double.faults.clear()
         await training.close()
+
+    async def test_that_is_being_connected_to_does_not_keep_a_run_from_ending(
+        self, double, monkeypatch
+    ):
+        monkeypatch.setattr(service_module, "_CLOSE_S", 0.05)
+        connecting = double.faults.hang("/create_session")
+        service = Service(KEY, base_url=double.base_url, project=None, timeout_s=30)
+        client = asyncio.ensure_future(service.client())
+        assert await asyncio.to_thread(connecting.reached.wait, 10)
+        await asyncio.wait_for(service.close(), 5)
+        client.cancel()
 
     async def test_is_told_everything_of_a_step(self, training, double, spec):
         session = await training.start_session(spec)
@@ -225,15 +129,3 @@ async def test_an_export_is_an_adapter_that_others_load(training, spec, tmp_path
     local = await TorchLocal().start_session(replace(spec, model=source))
     np.testing.assert_allclose(await score(local), await score(session), atol=1e-5)
     await local.close()
-
-
-async def test_a_state_that_has_expired_is_not_found(training, double, spec, tmp_path):
-    session = await training.start_session(spec)
-    await step(session)
-    before = await score(session)
-    await session.save_state(tmp_path / "state")
-    double.advance(timedelta(days=8))
-    with pytest.raises(NotFound, match="no longer") as refused:
-        await session.load_state(tmp_path / "state")
-    assert "checkpoint_days" in refused.value.hint
-    np.testing.assert_array_equal(await score(session), before)

@@ -1,4 +1,4 @@
-"""The key goes to the server that it is for, and not on to where that one sends us."""
+"""An adapter's archive is fetched whole, and the key goes to the server that it is for alone."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
-from kitchen_core.adapters.tinker.beyond_sdk import archive
+import pytest
+
+from kitchen_core.adapters.tinker.beyond_sdk import archive, download
 from kitchen_core.adapters.tinker.service import Service
+from kitchen_core.train.ports.errors import Unavailable
 
 KEY = "tml-for-one-server-only"
 Answer = Callable[[BaseHTTPRequestHandler], None]
@@ -75,3 +78,35 @@ async def test_an_archive_further_on_at_the_same_server_is_fetched_with_it():
         service = Service(KEY, base_url=server, project=None, timeout_s=5.0)
         assert await archive(service, "tinker://run/sampler_weights/final") == b"packed"
     assert keys == [KEY, KEY]
+
+
+async def test_an_archive_that_breaks_off_is_no_archive_that_there_is_not():
+    """Else the adapter would be stored without its weights."""
+
+    def fail(request: BaseHTTPRequestHandler) -> None:
+        if request.path.endswith("/broken/archive"):
+            request.send_response(200)
+            request.send_header("Content-Length", "1000")
+            request.end_headers()
+            request.wfile.write(b"half")
+        else:
+            request.send_error(503 if request.path.endswith("/busy/archive") else 404)
+
+    with serving(fail) as server:
+        service = Service(KEY, base_url=server, project=None, timeout_s=5.0)
+        for name in ("broken", "busy"):
+            with pytest.raises(Unavailable, match="can't be downloaded") as failed:
+                await archive(service, f"tinker://run/sampler_weights/{name}")
+            assert failed.value.hint
+        assert await archive(service, "tinker://run/sampler_weights/none") is None
+
+
+async def test_a_signed_address_that_fails_is_not_told():
+    with (
+        serving(lambda request: request.send_error(403)) as elsewhere,
+        pytest.raises(Unavailable, match="answers 403") as failed,
+    ):
+        await download(f"{elsewhere}/weights?signature=planted")
+    assert failed.value.__cause__ is None
+    assert failed.value.__suppress_context__
+    assert "planted" not in failed.value.message
