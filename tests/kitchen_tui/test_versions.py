@@ -17,7 +17,7 @@ class UnknownPath(Refusal):
 
     def __init__(self) -> None:
         super().__init__(404, "")
-        self.problem = {"detail": "Not Found"}  # type: ignore[assignment]  # another shape
+        self.problem = {"detail": "Not Found"}
 
 
 def test_what_an_old_daemon_can_not_do_is_told_with_what_to_do(stub, command):
