@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitchen_tui.cli.arguments import AsJson, RunName
+from kitchen_tui.cli.arguments import AsJson, Manifest, RunName
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Exit
 from kitchen_tui.cli.launching import manifest_argument
@@ -15,8 +15,6 @@ from kitchen_tui.cli.output import emit, emit_json, say, screen
 if TYPE_CHECKING:
     from kitchen_daemon.client import Client
     from kitchen_daemon.models import UploadInfo, UploadPlan, UploadRequest
-
-Manifest = Annotated[str, typer.Option(help="Which manifest's hub: dev, test, prod.")]
 
 
 def hub(
