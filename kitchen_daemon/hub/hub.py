@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import asdict
 
 from kitchen_core.adapters.manifest import resolve_manifest
+from kitchen_core.adapters.retry import RetryPolicy
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.config import ConfigError
 from kitchen_core.home import Home
@@ -24,6 +25,8 @@ from kitchen_daemon.running.resuming import recipe_file
 from kitchen_daemon.secrets import read_secrets
 
 FINAL = "final"
+_SOON = RetryPolicy(attempts=2, timeout_s=15.0)
+"""Somebody sits and waits: what can't be had at once is said at once."""
 
 
 class Hub:
@@ -35,7 +38,7 @@ class Hub:
 
     async def find(self, query: str, manifest: str, limit: int) -> list[HubModelInfo]:
         """Models whose name has the query in it. Raises ManifestError or a port's error."""
-        found = await self._connected(manifest).list_models(query, limit)
+        found = await self._connected(manifest, _SOON).list_models(query, limit)
         return [HubModelInfo(**asdict(entry)) for entry in found]
 
     def plan(self, run: RunRecord, request: UploadRequest) -> UploadPlan:
@@ -68,8 +71,9 @@ class Hub:
             size_bytes=plan.size_bytes,
         )
 
-    def _connected(self, manifest: str) -> ModelHub:
+    def _connected(self, manifest: str, retry: RetryPolicy | None = None) -> ModelHub:
         resolved = resolve_manifest(manifest, {}, self._home.root)
+        resolved = resolved.model_copy(update={"retry": retry or resolved.retry})
         return Wiring(resolved, read_secrets(self._home)).connect("model_hub")
 
     def _final(self, run: RunRecord) -> StoredArtifact:

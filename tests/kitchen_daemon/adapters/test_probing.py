@@ -94,7 +94,7 @@ def test_who_hangs_or_breaks_holds_up_nobody_else(home, odd):
 def test_what_a_server_refuses_is_told_and_asked_once(home):
     with serve_chat(ChatDouble(faults=[error(401, "invalid_api_key")])) as double:
         (answer,) = probe_all(home, [asked("llm", "openai", base_url=double.address)])
-    assert answer.state == "unreachable"
+    assert answer.state == "refused"
     assert answer.detail.startswith("the server refused the key")
     assert answer.hint == "Set OPENAI_API_KEY."
 
