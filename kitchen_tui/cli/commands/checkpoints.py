@@ -17,7 +17,7 @@ from kitchen_tui.format import duration
 DEFAULT_MANIFEST = "prod"
 
 app = typer.Typer(
-    help="List what a training service keeps of your runs, let it go, publish it, delete it.",
+    help="List what a training service keeps of yours, or drop it.",
     rich_markup_mode=None,
 )
 

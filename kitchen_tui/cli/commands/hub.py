@@ -56,7 +56,7 @@ def upload(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take a run's final model to the hub, with a card that says how it was made.
+    """Take a run's final model to the hub, with its model card.
 
     It needs a token that may write, as HF_TOKEN in secrets.env or in the daemon's environment.
     """

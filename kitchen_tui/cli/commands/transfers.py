@@ -74,7 +74,7 @@ def pull(
     adapter: AdapterChoices = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring an artifact from the blob store, an adapter with its base.
+    """Bring an artifact from the blob store, with its base.
 
     Stopped with Ctrl-C, the same command goes on.
     """
