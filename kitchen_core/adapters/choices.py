@@ -91,7 +91,8 @@ def _adapter(port: str, name: str) -> Adapter:
     if (reason := found.why_broken(name)) is not None:
         raise ManifestError(f"the adapter {name} of {port} can't be used: it {reason}")
     if name not in found.by_name:
-        raise ManifestError(f"there is no adapter {name!r} for {port}{meant(name, found.by_name)}")
+        near = meant(name, found.serving(cast(PortName, port)))
+        raise ManifestError(f"there is no adapter {name!r} for {port}{near}")
     adapter = found.by_name[name]
     if port not in adapter.ports:
         raise ManifestError(

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from kitchen_core.adapters.choices import ManifestError, PortChoice, check_port, checked, meant
 from kitchen_core.adapters.retry import RetryPolicy
+from kitchen_core.explaining import explain, shown
 
 _SHIPPED = Path(__file__).parent / "manifests"
 _DEFAULTS = {
@@ -120,7 +121,16 @@ def _find(name: str, home: Path) -> Path:
 def _first_problem(error: ValidationError) -> str:
     problem = error.errors()[0]
     where = ".".join(map(str, problem["loc"]))
-    if problem["type"] != "extra_forbidden":
-        return f"{where}: {problem['msg']}"
-    owner = RetryPolicy if problem["loc"][0] == "retry" else Manifest
-    return f"unknown key {where}{meant(str(problem['loc'][-1]), owner.model_fields)}"
+    table, _, rest = where.partition(".")
+    match problem["type"]:
+        case "extra_forbidden":
+            owner = RetryPolicy if table == "retry" else Manifest
+            return f"unknown key {where}{meant(str(problem['loc'][-1]), owner.model_fields)}"
+        case "missing":
+            port = rest.removesuffix(".adapter")
+            return f'[ports.{port}] names no adapter; write adapter = "NAME" below it'
+        case "model_type" if rest:
+            given = shown(problem["input"])
+            return f'{where}: given {given}, expected a table: [{where}] and adapter = "NAME"'
+        case _:
+            return explain(error)

@@ -156,7 +156,12 @@ async def _load(ctx: RunContext, key: str, folder: Path) -> None:
     try:
         await ctx.state[key].load_state(folder / key)
     except (PortError, ValueError) as error:
+        it_may_work_later = isinstance(error, PortError) and error.retryable
+        remedy = (
+            "try again later with: kitchen resume"
+            if it_may_work_later
+            else "begin anew with: kitchen retry"
+        )
         raise ResumeError(
-            f"the '{key}' of the checkpoint can't be taken up: {error}; "
-            f"begin anew with: kitchen retry {ctx.run_id}"
+            f"the '{key}' of the checkpoint can't be taken up: {error}; {remedy} {ctx.run_id}"
         ) from error

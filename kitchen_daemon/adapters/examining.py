@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from kitchen_core.adapters.choices import ManifestError
+from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest, manifest_names, resolve_manifest
 from kitchen_core.home import Home
 from kitchen_daemon.adapters.listing import broken_adapters, port_uses
@@ -28,6 +29,7 @@ def examine_manifests(home: Home, *, ask: Apart | None = None) -> Iterator[Check
     except UnreadableSecrets as error:
         yield Check(name="secrets", ok=False, detail=str(error))
         return
+    yield _keys(home, secrets)
     usable: list[Asked] = []
     for name in manifest_names(home.root):
         try:
@@ -42,6 +44,17 @@ def examine_manifests(home: Home, *, ask: Apart | None = None) -> Iterator[Check
         yield Check(name=f"adapter {broken.name}", ok=False, detail=detail, optional=True)
     if ask is not None:
         yield from _probes(ask, usable)
+
+
+def _keys(home: Home, secrets: Mapping[str, str]) -> Check:
+    """Which of the keys that adapters know are set, and where they go."""
+    known = {
+        name
+        for adapter in find_adapters().by_name.values()
+        for name in (*adapter.secrets, *adapter.optional_secrets)
+    }
+    there = ", ".join(sorted(name for name in known if secrets.get(name))) or "none set"
+    return Check(name="keys", ok=True, detail=f"{there}; they go into {home.secrets}")
 
 
 def _manifest(home: Home, name: str, manifest: Manifest, secrets: dict[str, str]) -> Check:

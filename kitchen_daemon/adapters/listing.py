@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kitchen_core.adapters.choices import meant
 from kitchen_core.adapters.finding import find_adapters, missing_modules
@@ -23,6 +23,9 @@ from kitchen_daemon.models import (
     PortUse,
 )
 from kitchen_daemon.secrets import read_secrets
+
+_NAMED_KEYS = 2
+"""An adapter for many services has a key for each; nobody sets them all."""
 
 
 class UnknownAdapter(LookupError):  # noqa: N818 - named by the condition
@@ -86,10 +89,7 @@ def _use(manifest: Manifest, port: PortName, secrets: Mapping[str, str]) -> Port
         hint = lack.hint if lack else ""
         return PortUse(port=port, adapter=None, state="unserved", hint=hint, others=others)
     if lack is None:
-        unset = [
-            key for key in found.by_name[choice.adapter].optional_secrets if not secrets.get(key)
-        ]
-        detail = f"without {', '.join(unset)}" if unset else ""
+        detail = _without(found.by_name[choice.adapter].optional_secrets, secrets)
         return PortUse(
             port=port, adapter=choice.adapter, state="ready", detail=detail, others=others
         )
@@ -102,6 +102,15 @@ def _use(manifest: Manifest, port: PortName, secrets: Mapping[str, str]) -> Port
         hint=lack.hint,
         others=others,
     )
+
+
+def _without(names: Sequence[str], secrets: Mapping[str, str]) -> str:
+    """Which of the keys that an adapter can do without it has to do without; of many, which it has."""
+    there = [name for name in names if secrets.get(name)]
+    if len(names) > _NAMED_KEYS:
+        return f"with {', '.join(there)}" if there else f"with none of its {len(names)} keys"
+    unset = [name for name in names if name not in there]
+    return f"without {', '.join(unset)}" if unset else ""
 
 
 def _probed(ask: Apart, manifest: Manifest, ports: list[PortUse]) -> list[PortUse]:

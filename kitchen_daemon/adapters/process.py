@@ -19,7 +19,7 @@ from kitchen_core.adapters.retry import RetryPolicy
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.home import Home
 from kitchen_core.train.ports.adapter import PortName
-from kitchen_core.train.ports.errors import PortError
+from kitchen_core.train.ports.errors import AuthError, PortError
 from kitchen_daemon.adapters.probing import Asked, ProbeAnswer, ProbeLine, ProbeTask
 from kitchen_daemon.apart import Say, take_task
 from kitchen_daemon.secrets import read_secrets
@@ -67,6 +67,8 @@ async def ask(wiring: Wiring, port: PortName) -> ProbeAnswer:
         return ProbeAnswer(state="unprobed")
     try:
         return ProbeAnswer(state="reachable", detail=await client.probe())
+    except AuthError as error:
+        return ProbeAnswer(state="refused", detail=error.message, hint=error.hint)
     except PortError as error:
         return ProbeAnswer(state="unreachable", detail=error.message, hint=error.hint)
     except Exception as error:

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import asdict
 
 from kitchen_core.adapters.manifest import resolve_manifest
+from kitchen_core.adapters.retry import RetryPolicy
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.config import ConfigError
 from kitchen_core.home import Home
@@ -24,6 +25,8 @@ from kitchen_daemon.running.resuming import recipe_file
 from kitchen_daemon.secrets import read_secrets
 
 FINAL = "final"
+_SOON = RetryPolicy(attempts=2, timeout_s=15.0)
+"""Somebody sits and waits: what can't be had at once is said at once."""
 
 
 class Hub:
@@ -35,7 +38,7 @@ class Hub:
 
     async def find(self, query: str, manifest: str, limit: int) -> list[HubModelInfo]:
         """Models whose name has the query in it. Raises ManifestError or a port's error."""
-        hub = await self._connected(manifest)
+        hub = await self._connected(manifest, _SOON)
         found = await hub.list_models(query, limit)
         return [HubModelInfo(**asdict(entry)) for entry in found]
 
@@ -69,8 +72,10 @@ class Hub:
             size_bytes=plan.size_bytes,
         )
 
-    async def _connected(self, manifest: str) -> ModelHub:
-        wiring = Wiring(resolve_manifest(manifest, {}, self._home.root), read_secrets(self._home))
+    async def _connected(self, manifest: str, retry: RetryPolicy | None = None) -> ModelHub:
+        resolved = resolve_manifest(manifest, {}, self._home.root)
+        resolved = resolved.model_copy(update={"retry": retry or resolved.retry})
+        wiring = Wiring(resolved, read_secrets(self._home))
         return await asyncio.to_thread(wiring.connect, "model_hub")  # it imports an SDK
 
     def _final(self, run: RunRecord) -> StoredArtifact:

@@ -9,10 +9,18 @@ from pydantic import Field
 from kitchen_daemon.models.base import Model
 
 PortState = Literal[
-    "ready", "reachable", "unprobed", "unserved", "not installed", "not set up", "unreachable"
+    "ready",
+    "reachable",
+    "unprobed",
+    "unserved",
+    "not installed",
+    "not set up",
+    "refused",
+    "unreachable",
 ]
 """How a port stands. ready: nothing is missing, as far as can be seen without asking. reachable: it
-was asked and answered. unprobed: its adapter can't be asked. unserved: the manifest names no adapter.
+was asked and answered. refused: it was asked and takes the key for none. unprobed: its adapter can't be
+asked. unserved: the manifest names no adapter.
 """
 GOOD: tuple[PortState, ...] = ("ready", "reachable", "unprobed")
 

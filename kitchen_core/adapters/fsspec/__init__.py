@@ -7,7 +7,6 @@ from typing import Any
 
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.train.ports.blobs import BlobStore
-from kitchen_core.train.ports.errors import InvalidRequest
 
 SECRETS = (
     "AWS_ACCESS_KEY_ID",
@@ -23,18 +22,11 @@ SECRETS = (
 
 
 def _connect(
-    secrets: Mapping[str, str], url: str | None = None, options: Mapping[str, Any] | None = None
+    secrets: Mapping[str, str], url: str, options: Mapping[str, Any] | None = None
 ) -> BlobStore:
     from kitchen_core.adapters.fsspec.address import Address
     from kitchen_core.adapters.fsspec.blobs import FsspecBlobs
 
-    if not url:
-        raise InvalidRequest(
-            "the manifest does not say where blobs are kept",
-            port="blob_store",
-            adapter="fsspec",
-            hint='Write url = "s3://BUCKET/FOLDER" under [ports.blob_store], or another address.',
-        )
     return FsspecBlobs(Address(url, options or {}, secrets))
 
 

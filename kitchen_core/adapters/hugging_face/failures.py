@@ -49,7 +49,9 @@ def translated(asking: Asking) -> Iterator[None]:
 def _in_our_words(error: BaseException, asking: Asking) -> PortError:
     match error:
         case HFValidationError():
-            return InvalidRequest(first_line(error), hint="A hub name has the form ORG/NAME.")
+            name = asking.repo or asking.asked
+            hint = "A name is ORG/NAME; @REVISION and a dataset's #SUBSET go behind it."
+            return InvalidRequest(f"{name!r} is no name on the hub", hint=hint)
         case HfHubHTTPError():
             return _from_answer(error, asking)
         case httpx2.TimeoutException():
@@ -77,7 +79,8 @@ def _from_answer(error: HfHubHTTPError, asking: Asking) -> PortError:
         if asking.access.token is None:
             return AuthError("the hub wants a token", hint=f"Set {token_env} in {SECRETS}.")
         return AuthError(
-            "the hub refused the token", hint=f"Set {token_env} to a valid access token."
+            "the hub refused the token",
+            hint=f"Set {token_env} in {SECRETS} to a valid one, or to none: open repositories need no token.",
         )
     if status == 404:
         return NotFound("a file is missing from the repository", hint="Check the name.")

@@ -82,7 +82,7 @@ class TinkerCheckpoints:
 
     async def _page(self, offset: int) -> CheckpointsListResponse:
         return await self._ask(
-            "list", lambda rest: rest.list_user_checkpoints(self._page_size, offset)
+            "list checkpoints", lambda rest: rest.list_user_checkpoints(self._page_size, offset)
         )
 
     async def _who(self) -> str | None:
@@ -113,11 +113,12 @@ class TinkerCheckpoints:
     ) -> Result:
         """Raises Unsupported where the server has no such route."""
         try:
+            await self._service.check_reachable()
             return await self._service.rest(asked, call)
         except PortError as error:
             if lacks_route(error.__cause__):
                 raise Unsupported(
-                    "this server can't do that with checkpoints",
+                    f"this server can't {asked}",
                     hint="The hosted Tinker service can.",
                     **_where(asked),
                 ) from error

@@ -63,6 +63,7 @@ class TinkerTraining:
 
     async def probe(self) -> str:
         """Look whether the service can be reached, and say how many models it has."""
+        await self._service.check_reachable()
         known = await self._models()
         return f"{len(known)} models" if len(known) != 1 else f"1 model: {next(iter(known))}"
 

@@ -45,12 +45,12 @@ class NoticeHandler(logging.Handler):
             return
         message = _IDS.sub("", record.getMessage()).strip()
         waiting = any(word in message for word in _WAITING)
-        if waiting:
-            self.last_wait = message
         self.say("waiting" if waiting else "retried", "", message)
 
     def say(self, kind: str, asked: str, message: str) -> None:
         """Tell it, unless it was told within the last minute."""
+        if kind == "waiting":
+            self.last_wait = message
         now = time.monotonic()
         if now - self._said.get(message, -_QUIET_S) < _QUIET_S:
             return

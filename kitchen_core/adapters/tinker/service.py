@@ -9,8 +9,16 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from kitchen_core.adapters.tinker.lookout import LOOK_S, Lookout, out_of_reach
 from kitchen_core.adapters.tinker.notices import NoticeHandler
-from kitchen_core.train.ports.errors import AuthError, InvalidRequest, NotFound, PortError, Timeout
+from kitchen_core.train.ports.errors import (
+    AuthError,
+    InvalidRequest,
+    NotFound,
+    PortError,
+    Timeout,
+    Unavailable,
+)
 from kitchen_core.train.ports.notices import Notify, nobody
 
 if TYPE_CHECKING:
@@ -28,7 +36,8 @@ class Service:
     """One user's way to a Tinker service.
 
     Raises AuthError where there is no key, or it can't be one. timeout_s: how long to wait for one
-    result: the SDK itself asks for it without end.
+    result: the SDK itself asks for it without end. look_s: how long after that to look whether the server
+    is there at all.
     """
 
     def __init__(
@@ -39,11 +48,13 @@ class Service:
         project: str | None,
         timeout_s: float,
         notify: Notify = nobody,
+        look_s: float = LOOK_S,
     ) -> None:
         self._key = _checked(key)
         self.base_url = base_url
         self.timeout_s = timeout_s
         self.notices = NoticeHandler(notify)
+        self._lookout = Lookout(base_url, lambda why: self.notices.say("waiting", "", why), look_s)
         self._project = project
         self._client: ServiceClient | None = None
         self._connecting = asyncio.Lock()
@@ -101,11 +112,18 @@ class Service:
     async def result(self, asked: str, future: APIFuture[Result]) -> Result:
         """Wait for a result, `timeout_s` at most. Raises the PortErrors that failures.py names."""
         try:
-            return await asyncio.wait_for(future.result_async(), self.timeout_s)
+            with self._lookout.waiting():
+                return await asyncio.wait_for(future.result_async(), self.timeout_s)
         except TimeoutError as error:
             raise self.too_late(asked) from error
         except Exception as error:
             raise self._translated(error, asked) from error
+
+    async def check_reachable(self) -> None:
+        """Raise Unavailable at once where the SDK would ask a server that is down for minutes."""
+        if why := await out_of_reach(self.base_url):
+            hint = "Check that it runs, the network, and base_url in the manifest."
+            raise Unavailable(why, port=_PORT, adapter="tinker", hint=hint)
 
     async def close(self) -> None:
         """Finish the session at the service. Says nothing of a failure: the run is over."""
@@ -200,7 +218,8 @@ class Service:
 
         threading.Thread(target=run, name="tinker-connect", daemon=True).start()
         try:
-            return await asyncio.wait_for(done, self.timeout_s)
+            with self._lookout.waiting():
+                return await asyncio.wait_for(done, self.timeout_s)
         except TimeoutError as error:
             raise self.too_late(asked) from error
         except Exception as error:

@@ -7,7 +7,7 @@ import pytest
 
 from kitchen_core.store import RunWriter
 from kitchen_core.telemetry.schema import EventKind, Intent
-from kitchen_core.train.ports.errors import InvalidRequest
+from kitchen_core.train.ports.errors import InvalidRequest, Unavailable
 from kitchen_core.workflow.checkpoint import ResumeError, save_checkpoint
 from kitchen_core.workflow.context import Interrupted
 from kitchen_core.workflow.graph import (
@@ -436,18 +436,24 @@ async def test_a_checkpoint_of_before_the_software_was_noted_is_taken(store, wri
     assert (step, rest) == (8, [8, 9])
 
 
+@pytest.mark.parametrize(
+    ("error", "remedy"),
+    [
+        (InvalidRequest("the state is of another model"), "begin anew with: kitchen retry"),
+        (Unavailable("the server is down"), "try again later with: kitchen resume"),
+    ],
+)
 async def test_a_session_that_does_not_take_its_state_up_is_a_reason(
-    store, writer, tmp_path, monkeypatch
+    store, writer, tmp_path, monkeypatch, error, remedy
 ):
     async def refuse(self, folder):
-        raise InvalidRequest("the state is of another model")
+        raise error
 
     await interrupted_run(store, writer, tmp_path)
     monkeypatch.setattr(Counter, "load_state", refuse)
     message = await refused_resume(store, writer, tmp_path)
     assert message == (
-        "the 'counter' of the checkpoint can't be taken up: the state is of another model; "
-        f"begin anew with: kitchen retry {writer.run_id}"
+        f"the 'counter' of the checkpoint can't be taken up: {error.message}; {remedy} {writer.run_id}"
     )
 
 

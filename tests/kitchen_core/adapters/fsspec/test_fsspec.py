@@ -10,7 +10,6 @@ from kitchen_core.adapters.fsspec import adapter
 from kitchen_core.adapters.fsspec.address import Address
 from kitchen_core.adapters.fsspec.blobs import FsspecBlobs
 from kitchen_core.adapters.manifest import ManifestError, resolve_manifest
-from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.train.ports.errors import (
     AuthError,
     InvalidRequest,
@@ -103,13 +102,6 @@ def test_keys_are_taken_out_of_what_others_say():
     address = Address("s3://b/k", {}, {"AWS_SECRET_ACCESS_KEY": "planted"})
     assert address.redacted("bad key 'planted'") == "bad key '***'"
     assert "planted" not in repr(address)
-
-
-def test_a_url_has_to_be_given(tmp_path):
-    manifest = resolve_manifest("dev", {"blob_store": "fsspec"}, tmp_path)
-    with pytest.raises(InvalidRequest, match="where blobs are kept") as refused:
-        Wiring(manifest, {}).connect("blob_store")
-    assert "url = " in refused.value.hint
 
 
 @pytest.mark.parametrize(
