@@ -114,7 +114,7 @@ class Apart:
                 stdin=told,
                 stdout=said,
                 stderr=printed,
-                env=os.environ | FIXED_AT_SPAWN | environ,
+                env={**os.environ, **FIXED_AT_SPAWN, **environ},
                 start_new_session=True,
             )
             self._running.add(process)

@@ -27,7 +27,7 @@ class UnsafeSecrets(PermissionError):  # noqa: N818 - named by the condition
 
 
 class UnreadableSecrets(ValueError):  # noqa: N818 - named by the condition
-    """A line of the secrets file says nothing; which one, never what."""
+    """The secrets file can't be read, or a line of it says nothing; which one, never what."""
 
 
 def read_secrets(home: Home) -> dict[str, str]:
@@ -81,9 +81,12 @@ def _redactor(home: Home, changed_ns: int, size: int) -> Redactor:
 
 def _pairs(path: Path, *, strict: bool) -> Iterator[tuple[str, str]]:
     """The file's names and values. strict: raise UnreadableSecrets where others make a guess."""
-    if not path.is_file():
+    try:
+        text = path.read_bytes().decode("utf-8-sig", errors="replace") if path.is_file() else ""
+    except OSError as error:
+        if strict:
+            raise UnreadableSecrets(f"{path} can't be read: {error.strerror}") from None
         return
-    text = path.read_bytes().decode("utf-8-sig", errors="replace")
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue

@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -34,7 +35,8 @@ from kitchen_daemon.transfers.transfers import Transfers
 
 logger = logging.getLogger(__name__)
 
-
+LEAVE_S = 5.0
+"""How long a daemon that stops waits for threads that read, hash or upload. What it has said to be saved is."""
 PATIENCE_S = 2.0  # requests and the queue share an event loop; they ask again rather than wait
 
 
@@ -100,6 +102,7 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
     server = Server(make_app(kitchen), home.socket, is_ours)
 
     def stop() -> None:
+        _end_within(LEAVE_S)
         kitchen.transfers.close()
         kitchen.apart.close()  # requests that wait for an answer have one before the socket closes
         server.stop()
@@ -119,6 +122,13 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
             with suppress(asyncio.CancelledError):
                 await task
         home.daemon_file.unlink(missing_ok=True)
+
+
+def _end_within(seconds: float) -> None:
+    """End the process then, in order or not: a thread can't be told to stop, and would hold it up."""
+    last = threading.Timer(seconds, os._exit, [0])
+    last.daemon = True
+    last.start()
 
 
 def _announce(home: Home, store: Store, started_at: float) -> None:

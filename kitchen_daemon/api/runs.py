@@ -20,7 +20,7 @@ from kitchen_daemon.models import (
     RunInfo,
 )
 from kitchen_daemon.running.resuming import check_resumable
-from kitchen_daemon.secrets import redactor
+from kitchen_daemon.secrets import read_secrets, redactor
 from kitchen_daemon.views import artifact_info, lineage, run_info
 
 MOST_LOG_LINES = 10_000
@@ -140,6 +140,7 @@ def asking_routes(app: FastAPI, kitchen: Kitchen) -> None:
     async def resume(run: str, replace: bool = False) -> RunInfo:
         """Queue a run that stopped, to go on from its last checkpoint."""
         found = store.find_run(run)
-        reason = await asyncio.to_thread(check_resumable, store, found)
+        secrets = read_secrets(kitchen.home)
+        reason = await asyncio.to_thread(check_resumable, store, found, secrets)
         await dispatcher.resume(found, replace=replace, reason=reason)
         return run_info(store, store.get_run(found.id))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx2
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from kitchen_core.home import Home
 from kitchen_daemon.models import Problem
@@ -72,10 +73,10 @@ class Connection:
         return response
 
     def _one(self, model: type[M], method: str, path: str, **kwargs: Any) -> M:
-        return model.model_validate_json(self._call(method, path, **kwargs).content)
+        return understood(model, self._call(method, path, **kwargs).json())
 
     def _many(self, model: type[M], method: str, path: str, **kwargs: Any) -> list[M]:
-        return [model.model_validate(item) for item in self._call(method, path, **kwargs).json()]
+        return [understood(model, item) for item in self._call(method, path, **kwargs).json()]
 
     @contextmanager
     def _streaming(self, method: str, path: str, **kwargs: Any) -> Iterator[Iterator[bytes]]:
@@ -104,14 +105,31 @@ def segment(name: str) -> str:
     return quote(name, safe="")
 
 
-def _raise_refusal(response: httpx2.Response) -> None:
+def understood(model: type[M], answer: Any) -> M:
+    """An answer as what it is to be. A newer daemon may say more; raises Refused for one that says less."""
     try:
-        problem = Problem.model_validate_json(response.content)
-    except ValueError:
-        problem = Problem(
-            message=f"the daemon answered {response.status_code}: {response.text[:200]}"
-        )
-    raise Refused(response.status_code, problem)
+        return model.model_validate(answer, extra="ignore")
+    except ValidationError:
+        raise Refused(HTTPStatus.BAD_GATEWAY, _of_another_version("answers otherwise")) from None
+
+
+def _raise_refusal(response: httpx2.Response) -> None:
+    status = response.status_code
+    try:
+        problem = Problem.model_validate_json(response.content, extra="ignore")
+    except ValidationError:
+        if status == HTTPStatus.NOT_FOUND:  # of the path itself
+            status, problem = HTTPStatus.NOT_IMPLEMENTED, _of_another_version("can't do that")
+        else:
+            problem = Problem(message=f"the daemon answered {status}: {response.text[:200]}")
+    raise Refused(status, problem)
+
+
+def _of_another_version(what: str) -> Problem:
+    return Problem(
+        message=f"the daemon that runs is of another version and {what}",
+        hint="Let the new one start, while runs go on: kitchen down; then the same again.",
+    )
 
 
 def _lines(response: httpx2.Response) -> Iterator[bytes]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import BaseModel
 
-from kitchen_daemon.client.connection import Connection, Refused, Unreachable, given
+from kitchen_daemon.client.connection import Connection, Refused, Unreachable, given, understood
 from kitchen_daemon.models import PullRequest, PushRequest, StreamItem, TransferItem
 
 
@@ -39,9 +39,9 @@ class StreamCalls(Connection):
         item = TransferItem()
         with self._streaming("POST", path, json=request.model_dump()) as lines:
             for line in filter(None, lines):
-                item = TransferItem.model_validate_json(line)
+                item = understood(TransferItem, json.loads(line))
                 if item.problem is not None:
-                    raise Refused(422, item.problem)
+                    raise Refused(item.status or 500, item.problem)
                 yield item
         if item.done is None:
             raise Unreachable("the daemon went away before it was done; do it again to go on")
@@ -54,4 +54,4 @@ def _items(lines: Iterable[bytes]) -> Iterator[StreamItem]:
         if line.startswith(b"id: "):
             cursor = line[4:].decode()
         elif line.startswith(b"data: "):
-            yield StreamItem(cursor=cursor, **json.loads(line[6:]))
+            yield understood(StreamItem, {"cursor": cursor} | json.loads(line[6:]))

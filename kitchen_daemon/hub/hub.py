@@ -35,7 +35,8 @@ class Hub:
 
     async def find(self, query: str, manifest: str, limit: int) -> list[HubModelInfo]:
         """Models whose name has the query in it. Raises ManifestError or a port's error."""
-        found = await self._connected(manifest).list_models(query, limit)
+        hub = await self._connected(manifest)
+        found = await hub.list_models(query, limit)
         return [HubModelInfo(**asdict(entry)) for entry in found]
 
     def plan(self, run: RunRecord, request: UploadRequest) -> UploadPlan:
@@ -55,7 +56,7 @@ class Hub:
 
     async def upload(self, run: RunRecord, request: UploadRequest) -> UploadInfo:
         """Take the run's final model there. Raises as `plan`, and as the hub's `upload_model`."""
-        hub = self._connected(request.manifest)
+        hub = await self._connected(request.manifest)
         plan = await asyncio.to_thread(self.plan, run, request)
         final = self._store.find_artifact(plan.sha256)
         made = await hub.upload_model(final.path, request.repo, plan.card, private=request.private)
@@ -68,9 +69,9 @@ class Hub:
             size_bytes=plan.size_bytes,
         )
 
-    def _connected(self, manifest: str) -> ModelHub:
-        resolved = resolve_manifest(manifest, {}, self._home.root)
-        return Wiring(resolved, read_secrets(self._home)).connect("model_hub")
+    async def _connected(self, manifest: str) -> ModelHub:
+        wiring = Wiring(resolve_manifest(manifest, {}, self._home.root), read_secrets(self._home))
+        return await asyncio.to_thread(wiring.connect, "model_hub")  # it imports an SDK
 
     def _final(self, run: RunRecord) -> StoredArtifact:
         try:

@@ -5,14 +5,17 @@ starting anything.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from kitchen_core.adapters.manifest import Manifest
 from kitchen_core.adapters.readiness import check_ready
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.config import RefRole, refs_in
 from kitchen_core.refs import parse_ref
+from kitchen_core.store.records import RunRecord
 from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.workflows.reading import RecipeReading
+from kitchen_daemon.launching.checking import read_apart
 
 
 def try_ports(reading: RecipeReading, manifest: Manifest, secrets: Mapping[str, str]) -> None:
@@ -23,6 +26,15 @@ def try_ports(reading: RecipeReading, manifest: Manifest, secrets: Mapping[str, 
     wiring = Wiring(manifest, secrets)
     for port in _asked_for(reading):
         wiring.connect(port)
+
+
+def try_ports_of(run: RunRecord, recipe: Path, secrets: Mapping[str, str]) -> None:
+    """The same for a run that is stored. recipe: its file in the revision that the run is pinned to. Raises
+    RecipeError besides.
+    """
+    reading = read_apart(recipe)
+    frozen = reading.model_copy(update={"resolved": reading.resolved | run.config})
+    try_ports(frozen, Manifest.model_validate(run.wiring), secrets)
 
 
 def _used_ports(reading: RecipeReading) -> list[PortName]:

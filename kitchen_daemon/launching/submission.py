@@ -9,7 +9,6 @@ from typing import Any
 
 from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest, check_manifest, resolve_manifest
-from kitchen_core.adapters.readiness import check_ready
 from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
 from kitchen_core.store.lineage import run_node
@@ -23,11 +22,12 @@ from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.workflows.reading import RecipeReading
 from kitchen_daemon.devices import has_gpu
 from kitchen_daemon.launching.checking import read_apart
-from kitchen_daemon.launching.needing import try_ports
+from kitchen_daemon.launching.needing import try_ports, try_ports_of
 from kitchen_daemon.launching.pinning import Pinner, Pins
 from kitchen_daemon.launching.revisions import keep_revision
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.models import Launch, Plan
+from kitchen_daemon.running.resuming import recipe_file
 from kitchen_daemon.secrets import read_secrets
 
 TINY_PARAMETERS = 10_000_000
@@ -120,11 +120,10 @@ class Submissions:
 
     def retry(self, run: RunRecord) -> RunRecord:
         """Queue the same again: the same revision, config, pins and adapters, from the start. Raises
-        ManifestError or a port's error where this machine has them no more.
+        ManifestError, ResumeError, RecipeError or a port's error where this machine has them no more.
         """
-        manifest = Manifest.model_validate(run.wiring)
-        check_manifest(manifest)
-        check_ready(manifest, ("training_client",), read_secrets(self._home))
+        check_manifest(Manifest.model_validate(run.wiring))
+        try_ports_of(run, recipe_file(self._store, run), read_secrets(self._home))
         values = run.model_dump(include=set(NewRun.model_fields))
         values |= {"retry_of": run.id, "total_steps": None}
         values |= _first_status(self._waiting_for(run.after))

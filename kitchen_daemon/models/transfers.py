@@ -69,10 +69,13 @@ class Transferred(Model):
 
 
 class TransferItem(Model):
-    """One line of a transfer's stream. Exactly one is set; `done` or `problem` is the last."""
+    """One line of a transfer's stream. Exactly one is set; `done` or `problem` is the last, a problem with
+    the status that a request would be refused with.
+    """
 
     begun: Begun | None = None
     file: FileProgress | None = None
     notice: str | None = None
     done: list[Transferred] | None = None
     problem: Problem | None = None
+    status: int | None = None

@@ -5,6 +5,7 @@ What is cheap to know is looked at when a resume is asked for; the worker looks 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import EventKind, RunStatus
 from kitchen_core.workflow.checkpoint import ResumeError
 from kitchen_daemon.devices import has_gpu
+from kitchen_daemon.launching.needing import try_ports_of
 
 MOST_BYTES = 2**30
 """Larger files and folders are not hashed while a user waits; the worker does it."""
@@ -33,13 +35,14 @@ class FoundCheckpoint:
     damaged: list[StoredArtifact]
 
 
-def check_resumable(store: Store, run: RunRecord) -> str:
-    """Raise ResumeError where it is known at once that a run can't go on; else what a resume of it
-    will do, in a few words.
+def check_resumable(store: Store, run: RunRecord, secrets: Mapping[str, str]) -> str:
+    """Raise ResumeError, RecipeError or a port's error where it is known at once that a run can't go on;
+    else what a resume of it will do, in a few words.
     """
     _check_status(run)
-    recipe_file(store, run)
+    recipe = recipe_file(store, run)
     check_installed(run)
+    try_ports_of(run, recipe, secrets)
     _check_pinned_files(run)
     checkpoints = _checkpoints(store, run.id)
     if not checkpoints:

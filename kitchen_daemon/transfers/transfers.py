@@ -5,7 +5,7 @@ reads it any more.
 from __future__ import annotations
 
 import asyncio
-import errno
+import json
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -15,11 +15,10 @@ from typing import Any
 from kitchen_core.adapters.manifest import resolve_manifest
 from kitchen_core.adapters.wiring import Wiring
 from kitchen_core.home import Home
-from kitchen_core.store.errors import StoreError
 from kitchen_core.store.store import Store
 from kitchen_core.train.ports.blobs import BlobStore
-from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.ports.notices import Notice
+from kitchen_daemon.apart import Stopping
 from kitchen_daemon.models import (
     BlobChoice,
     Problem,
@@ -28,7 +27,8 @@ from kitchen_daemon.models import (
     TransferItem,
     Transferred,
 )
-from kitchen_daemon.secrets import read_secrets
+from kitchen_daemon.refusals import problem_of, status_of
+from kitchen_daemon.secrets import read_secrets, redactor
 from kitchen_daemon.transfers.account import Tell
 from kitchen_daemon.transfers.parcels import Packer
 from kitchen_daemon.transfers.pulling import Locks, Pulling
@@ -40,10 +40,6 @@ TURN_S = 0.25
 """How often there is a line about what is on its way."""
 
 PING_S = 5.0
-_STOPPING = Problem(
-    message="the daemon is stopping",
-    hint="Start it with kitchen up; then the same command goes on.",
-)
 Work = Callable[[BlobStore, Tell], Coroutine[Any, Any, list[Transferred]]]
 
 
@@ -55,9 +51,11 @@ class Transfers:
         self._store = store
         self._locks = Locks()
         self._tasks: set[asyncio.Task[TransferItem]] = set()
+        self._closed = False
 
     def close(self) -> None:
         """End what is on its way; whoever watches it is told that the daemon is stopping."""
+        self._closed = True
         for task in self._tasks:
             task.cancel()
 
@@ -86,22 +84,27 @@ class Transfers:
         self._tasks.add(task)
         said_at = time.monotonic()
         try:
-            while not task.done():
+            while not (task.done() or self._closed):
                 await asyncio.wait([task], timeout=TURN_S)
                 for item in feed.take():
                     said_at = time.monotonic()
-                    yield _line(item)
+                    yield self._line(item)
                 if time.monotonic() - said_at > PING_S:
                     said_at = time.monotonic()
                     yield "\n"
-            last = TransferItem(problem=_STOPPING) if task.cancelled() else task.result()
+            ended = task.done() and not task.cancelled()
+            last = task.result() if ended else _refused(Stopping("the daemon is stopping"))
             for item in (*feed.take(), last):
-                yield _line(item)
+                yield self._line(item)
         finally:
             self._tasks.discard(task)
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
+
+    def _line(self, item: TransferItem) -> str:
+        said = redactor(self._home).value(item.model_dump(exclude_none=True))
+        return json.dumps(said) + "\n"
 
     async def _done(self, choice: BlobChoice, work: Work, feed: _Feed) -> TransferItem:
         """The last item."""
@@ -109,27 +112,12 @@ class Transfers:
             manifest = resolve_manifest(choice.manifest, choice.adapters, self._home.root)
             wiring = Wiring(manifest, read_secrets(self._home), feed.notice)
             try:
-                return TransferItem(done=await work(wiring.connect("blob_store"), feed.tell))
+                blobs = await asyncio.to_thread(wiring.connect, "blob_store")  # it imports an SDK
+                return TransferItem(done=await work(blobs, feed.tell))
             finally:
                 await wiring.close()
         except Exception as error:  # whatever went wrong is told to the user
-            return TransferItem(problem=self._problem(error))
-
-    def _problem(self, error: Exception) -> Problem:
-        match error:
-            case PortError():
-                return Problem(message=error.message, hint=error.hint)
-            case StoreError() | ValueError() | PermissionError():
-                return Problem(message=str(error))
-            case OSError() if error.errno == errno.ENOSPC:
-                return Problem(
-                    message=f"the disk that holds {self._home.root} is full",
-                    hint="Free some space there; then the same command goes on.",
-                )
-            case OSError():
-                return Problem(message=f"the disk or a file failed: {error}")
-        logger.error("a transfer failed", exc_info=error)
-        return Problem(message=f"the daemon failed: {type(error).__name__}: {error}")
+            return _refused(error)
 
 
 class _Feed:
@@ -164,5 +152,11 @@ def _is_moving(item: TransferItem) -> bool:
     return item.file is not None and item.file.state == "moving"
 
 
-def _line(item: TransferItem) -> str:
-    return item.model_dump_json(exclude_none=True) + "\n"
+def _refused(error: Exception) -> TransferItem:
+    """The last item of a transfer that an error has ended."""
+    status = status_of(error)
+    if status is not None:
+        return TransferItem(problem=problem_of(error), status=status)
+    logger.error("a transfer failed", exc_info=error)
+    message = f"the daemon failed: {type(error).__name__}: {error}"
+    return TransferItem(problem=Problem(message=message), status=500)

@@ -76,3 +76,12 @@ def test_a_key_that_was_added_is_known_at_once(home):
 def write(home, text):
     home.secrets.write_text(text, newline="")
     home.secrets.chmod(0o600)
+
+
+def test_a_file_that_can_not_be_read_is_named_and_the_daemon_still_speaks(tmp_path, monkeypatch):
+    home = Home(tmp_path)
+    home.secrets.symlink_to("/proc/self/mem")  # there, the user's own, and an error to read
+    monkeypatch.setenv("SOME_KEY", "sk-planted-0123456789")
+    with pytest.raises(UnreadableSecrets, match=r"secrets\.env can't be read: Input/output error"):
+        read_secrets(home)
+    assert redactor(home).text("with sk-planted-0123456789") == "with [SOME_KEY]"

@@ -20,7 +20,7 @@ KEPT = [
     CheckpointInfo(
         path="tinker://b/sampler_weights/final",
         kind="sampler",
-        created_at=NOW - 2.5 * 3600,
+        created_at=NOW - 7200,
         expires_at=None,
         size_bytes=2_500_000,
         public=True,
@@ -28,7 +28,7 @@ KEPT = [
     CheckpointInfo(
         path=PATH,
         kind="training",
-        created_at=NOW - 3.5 * 86400,
+        created_at=NOW - 3 * 86400,
         expires_at=NOW + 4.5 * 86400,
         size_bytes=None,
         public=False,

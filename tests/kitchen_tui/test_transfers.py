@@ -83,11 +83,12 @@ def test_json_is_all_that_is_printed(stub, command, words):
     assert json.loads(said.out) == [done().model_dump()]
 
 
-def test_a_problem_on_the_way_ends_it_with_what_to_do(stub, command):
+@pytest.mark.parametrize(("status", "code"), [(422, 2), (502, 1)])
+def test_a_problem_on_the_way_ends_it_with_what_to_do(stub, command, status, code):
     problem = Problem(message="s3://b/k is full", hint="Free some space there.")
-    stub.answers["POST /pushes"] = lines(*HISTORY, TransferItem(problem=problem))
+    stub.answers["POST /pushes"] = lines(*HISTORY, TransferItem(problem=problem, status=status))
     said = command("push", "sl_basic")
-    assert said.code == 2
+    assert said.code == code
     assert said.err.endswith("error: s3://b/k is full\nhint: Free some space there.\n")
     assert said.out == ""
 

@@ -51,7 +51,8 @@ class LocalBlobs:
     async def has(self, sha256: str) -> bool:
         """Whether the content is there."""
         with translated(self._folder, f"look for {sha256[:12]}"):
-            return (self._folder / blob_name(sha256)).is_file()
+            blob = self._folder / blob_name(sha256)
+            return await in_thread(lambda check: blob.is_file())
 
     async def put(self, path: Path, sha256: str, seen: Seen = unseen) -> bool:
         """Copy a file there, onto the disk; False where it was there. Raises InvalidRequest."""
@@ -70,7 +71,8 @@ class LocalBlobs:
     async def get_note(self, sha256: str) -> str:
         """The note on content. Raises NotFound."""
         with translated(self._folder, f"read what {sha256[:12]} is"):
-            return (self._folder / blob_name(sha256, "notes")).read_text(encoding="utf-8")
+            note = self._folder / blob_name(sha256, "notes")
+            return await in_thread(lambda check: note.read_text(encoding="utf-8"))
 
     async def probe(self) -> str:
         """Write a file and take it away again."""

@@ -17,7 +17,7 @@ from kitchen_tui.format import duration
 DEFAULT_MANIFEST = "prod"
 
 app = typer.Typer(
-    help="List what a training service keeps, publish it, delete it.",
+    help="List and change what a training service keeps of your runs.",
     rich_markup_mode=None,
 )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitchen_tui.cli.arguments import AsJson, RunName
+from kitchen_tui.cli.arguments import AsJson, Manifest, RunName
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Exit
 from kitchen_tui.cli.launching import manifest_argument
@@ -15,8 +15,6 @@ from kitchen_tui.cli.output import emit, emit_json, say, screen
 if TYPE_CHECKING:
     from kitchen_daemon.client import Client
     from kitchen_daemon.models import UploadInfo, UploadPlan, UploadRequest
-
-Manifest = Annotated[str, typer.Option(help="Which manifest's hub: dev, test, prod.")]
 
 
 def hub(
@@ -56,10 +54,9 @@ def upload(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take a run's final model to the hub, with a card.
+    """Take a run's final model to the hub. A card says how it was made.
 
-    The card says how it was made. Uploading needs a token that may write, as HF_TOKEN in secrets.env
-    or in the daemon's environment.
+    It needs a token that may write, as HF_TOKEN in secrets.env or in the daemon's environment.
     """
     manifest = manifest_argument(manifest)
     with connected() as client:

@@ -9,21 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitchen_tui.cli.arguments import AsJson, NodeName
+from kitchen_tui.cli.arguments import Adapters, AsJson, Manifest, NodeName
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Exit, Failure
-from kitchen_tui.cli.launching import manifest_argument, pairs
+from kitchen_tui.cli.launching import adapter_arguments, manifest_argument
 from kitchen_tui.cli.output import emit, emit_json, say, screen
 
 if TYPE_CHECKING:
     from kitchen_daemon.models import TransferItem, Transferred
 
 _SHA256_LENGTH = 64
-
-Manifest = Annotated[str, typer.Option(help="Which adapters to use: dev, test, prod.")]
-AdapterChoices = Annotated[
-    list[str] | None, typer.Option(metavar="PORT=NAME", help="Another adapter for one port.")
-]
 
 
 def _whole_hash(text: str) -> str:
@@ -42,7 +37,7 @@ def push(
         bool, typer.Option("--all", help="All that the run has made, not only its final model.")
     ] = False,
     manifest: Manifest = "dev",
-    adapter: AdapterChoices = None,
+    adapter: Adapters = None,
     as_json: AsJson = False,
 ) -> None:
     """Keep a run's final model, or an artifact, at the blob store.
@@ -55,7 +50,7 @@ def push(
         what=what.removeprefix("artifact:").removeprefix("run:"),
         every=every,
         manifest=manifest_argument(manifest),
-        adapters=pairs(adapter or [], "PORT=NAME"),
+        adapters=adapter_arguments(adapter),
     )
     with connected() as client:
         done = _shown(client.push(request), "sent", as_json)
@@ -71,19 +66,19 @@ def pull(
         str, typer.Argument(metavar="SHA256", help="An artifact's SHA-256.", callback=_whole_hash)
     ],
     manifest: Manifest = "dev",
-    adapter: AdapterChoices = None,
+    adapter: Adapters = None,
     as_json: AsJson = False,
 ) -> None:
-    """Bring an artifact from the blob store.
+    """Bring an artifact from the blob store. An adapter comes with its base.
 
-    An adapter comes with its base. Stopped with Ctrl-C, the same command goes on.
+    Stopped with Ctrl-C, the same command goes on.
     """
     from kitchen_daemon.models import PullRequest
 
     request = PullRequest(
         sha256=sha256,
         manifest=manifest_argument(manifest),
-        adapters=pairs(adapter or [], "PORT=NAME"),
+        adapters=adapter_arguments(adapter),
     )
     with connected() as client:
         done = _shown(client.pull(request), "fetched", as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 import time
 
 import pytest
@@ -65,8 +66,9 @@ def asked(port: str, adapter: str, **options: object) -> Asked:
     return Asked(port=port, choice=PortChoice.model_validate({"adapter": adapter, **options}))
 
 
-def test_who_hangs_or_breaks_holds_up_nobody_else(home, odd):
-    with serve_chat(ChatDouble()) as double:
+def test_who_hangs_or_breaks_or_refuses_holds_up_nobody_else(home, odd):
+    refusing = ChatDouble(faults=[error(401, "invalid_api_key")])
+    with serve_chat(ChatDouble()) as double, serve_chat(refusing) as strict:
         began = time.monotonic()
         answers = probe_all(
             Apart(home),
@@ -77,27 +79,33 @@ def test_who_hangs_or_breaks_holds_up_nobody_else(home, odd):
                 asked("dataset_hub", "odd"),
                 asked("dataset_reader", "local_files"),
                 asked("llm", "openai"),
+                asked("llm", "openai", base_url=strict.address),
             ],
             seconds=4.0,
         )
         took = time.monotonic() - began
-    hangs, chat, breaks, fails, files, keyless = answers
+    hangs, chat, breaks, fails, files, keyless, refused = answers
     assert (hangs.state, hangs.detail) == ("unreachable", "no answer within 4 s")
     assert (chat.state, chat.detail) == ("reachable", "127.0.0.1 answers; models: 1")
     assert (breaks.state, breaks.detail) == ("unreachable", "KeyError: 'body'")
     assert (fails.state, fails.detail) == ("unreachable", "OSError: no such device")
     assert files.state == "unprobed"
     assert (keyless.state, keyless.detail) == ("not set up", "there is no key for OpenAI")
+    assert refused.state == "unreachable"
+    assert refused.detail.startswith("the server refused the key")  # asked once: it has one fault
+    assert refused.hint == "Set OPENAI_API_KEY."
     assert took < 4 + START_SECONDS  # of the time and what starting takes, whoever hangs
     assert "a library says hello" in home.daemon_log.read_text()
 
 
-def test_what_a_server_refuses_is_told_and_asked_once(home):
-    with serve_chat(ChatDouble(faults=[error(401, "invalid_api_key")])) as double:
-        (answer,) = probe_all(Apart(home), [asked("llm", "openai", base_url=double.address)])
+def test_a_process_that_dies_is_told_by_its_last_words(home, monkeypatch, tmp_path):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho out of luck >&2\nexit 7\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(python))
+    (answer,) = probe_all(Apart(home), [asked("llm", "openai")])
     assert answer.state == "unreachable"
-    assert answer.detail.startswith("the server refused the key")
-    assert answer.hint == "Set OPENAI_API_KEY."
+    assert answer.detail == "asking ended (exit code 7): out of luck"
 
 
 def test_a_port_of_a_manifest_says_what_is_missing_without_asking(home):

@@ -8,10 +8,14 @@ from kitchen_core.adapters import finding
 from kitchen_core.config import ConfigError
 from kitchen_core.home import Home
 from kitchen_core.store import Store
+from kitchen_core.telemetry.schema import RunStatus
 from kitchen_core.train.ports.errors import AuthError, Unsupported
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.models import Launch
+from kitchen_daemon.running.resuming import check_resumable
+from kitchen_daemon.secrets import read_secrets
+from tests.kitchen_core.store.support import bring_to
 
 RECIPES = ("sl_basic", "chat_sl", "dpo", "math_rl", "distillation")
 
@@ -92,13 +96,19 @@ def test_options_of_the_run_are_frozen_with_it(kitchen):
     assert (again.adapters, again.wiring) == (given, run.wiring)
 
 
-def test_a_retry_is_refused_where_the_key_has_gone(kitchen):
+def test_neither_a_retry_nor_a_resume_waits_for_a_worker_to_miss_a_key(kitchen):
     submissions, home = kitchen
     put_keys(home, TINKER_API_KEY="tml-planted")
     run = submissions.submit(Launch(recipe="sl_basic", manifest="prod"))
-    put_keys(home, TINKER_API_KEY="")
-    with pytest.raises(AuthError, match="tinker needs TINKER_API_KEY"):
-        submissions.retry(run)
+    with Store.open(home.root) as store:
+        bring_to(store, run.id, RunStatus.INTERRUPTED)
+        stopped = store.get_run(run.id)
+        assert check_resumable(store, stopped, read_secrets(home)).endswith("begins at step 0")
+        put_keys(home, TINKER_API_KEY="")
+        with pytest.raises(AuthError, match="tinker needs TINKER_API_KEY"):
+            submissions.retry(run)
+        with pytest.raises(AuthError, match="tinker needs TINKER_API_KEY"):
+            check_resumable(store, stopped, read_secrets(home))
 
 
 @pytest.mark.parametrize(

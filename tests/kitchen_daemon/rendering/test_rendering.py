@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -283,33 +281,6 @@ def test_a_silent_death_is_not_told_in_the_words_of_others(renderings, data, mon
     monkeypatch.setattr(sys, "executable", str(python))
     with pytest.raises(RenderingFailed, match=r"exit code 7\): it said nothing"):
         renderings.render(asked)
-
-
-def test_a_daemon_that_stops_says_so_to_whoever_waits_for_rows(own_daemon, tmp_path):
-    begun = tmp_path / "begun"
-    os.mkfifo(begun)
-    file = own_daemon.home.recipes / "slow.py"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(
-        "import time\n"
-        "from kitchen_core import Recipe\n"
-        "from kitchen_core.train.renderers import TemplateRenderer, register_renderer\n"
-        "from kitchen_core.workflows import SupervisedConfig, supervised\n"
-        "def slow(tokenizer):\n"
-        f"    open({str(begun)!r}, 'w').close()\n"
-        "    time.sleep(60)\n"
-        "register_renderer('slow', slow)\n"
-        "recipe = Recipe('slow', 'S', supervised,\n"
-        "                SupervisedConfig(renderer='slow', learning_rate=0.1))\n"
-    )
-    launch = Launch(recipe="slow", manifest="test", overrides={"dataset": "builtin:chat"})
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(own_daemon.client.render, RenderRequest(launch=launch))
-        begun.open().close()  # returns once the process renders
-        own_daemon.stop()
-        with pytest.raises(Refused, match="the daemon is stopping"):
-            waiting.result()
-    assert "Traceback" not in own_daemon.home.daemon_log.read_text()
 
 
 def test_a_recipe_may_bring_a_renderer_of_its_own(daemon, data):

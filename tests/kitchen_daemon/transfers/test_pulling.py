@@ -198,3 +198,12 @@ async def test_a_daemon_that_stops_says_so_to_those_who_watch(store, tmp_path):
     item = TransferItem.model_validate_json(await waiting)
     assert item.problem
     assert "stopping" in item.problem.message
+
+
+async def test_no_line_has_a_key(store, monkeypatch):
+    monkeypatch.setenv("SOME_KEY", "sk-planted-0123456789")
+    lines = Transfers(Home(store.home), store).push(PushRequest(what="sk-planted-0123456789"))
+    (line,) = [line async for line in lines]
+    problem = TransferItem.model_validate_json(line).problem
+    assert problem
+    assert problem.message == "there is no run or artifact '[SOME_KEY]'"
