@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -67,7 +68,9 @@ def _tinker(base: Path) -> Iterator[TrainingClient]:
     double = TinkerDouble(client=TorchLocal(), bases={BASE: base}, folder=folder)
     with serve_tinker(double):
         service = Service(KEY, base_url=double.base_url, project=None, timeout_s=60)
-        yield TinkerTraining(service, base_model=BASE)
+        client = TinkerTraining(service, base_model=BASE)
+        yield client
+        asyncio.run(client.close())  # else the SDK goes on looking for the server
         assert not double.asked("/telemetry"), "the SDK's telemetry is to be off"
 
 

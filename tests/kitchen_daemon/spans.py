@@ -174,7 +174,8 @@ def spans_of(store: Store, short: ShortRun, run_id: str) -> list[Span]:
         return _at(events, told)
 
     def between(part: Part, step: int, begin: Told, end: float) -> Span:
-        return Span(part, step, end - at(begin), lambda attempt: attempt.has(begin))
+        seconds = max(0.0, end - at(begin))  # not every checkpoint takes as long as the first
+        return Span(part, step, seconds, lambda attempt: attempt.has(begin))
 
     def checkpoint(step: int) -> Span:
         return Span("checkpoint", step, saving, lambda a: a.is_writing(f"checkpoint-{step}"))
