@@ -91,7 +91,7 @@ def test_who_hangs_or_breaks_or_refuses_holds_up_nobody_else(home, odd):
     assert (fails.state, fails.detail) == ("unreachable", "OSError: no such device")
     assert files.state == "unprobed"
     assert (keyless.state, keyless.detail) == ("not set up", "there is no key for OpenAI")
-    assert refused.state == "unreachable"
+    assert refused.state == "refused"
     assert refused.detail.startswith("the server refused the key")  # asked once: it has one fault
     assert refused.hint == "Set OPENAI_API_KEY."
     assert took < 4 + START_SECONDS  # of the time and what starting takes, whoever hangs

@@ -77,7 +77,7 @@ def test_what_can_not_be_taken_anywhere_is_told(daemon, undisturbed, manifest):
         pushed(daemon, manifest, final, every=True)
     with pytest.raises(Refused, match="there is no manifest 'nothing'"):
         pushed(daemon, "nothing", final)
-    with pytest.raises(Refused, match="where blobs are kept"):
+    with pytest.raises(Refused, match="fsspec needs the option url"):
         pushed(daemon, "dev", final, adapters={"blob_store": "fsspec"})
     with pytest.raises(Refused, match="no such content"):
         pulled(daemon, manifest, "0" * 64)
