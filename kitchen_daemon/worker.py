@@ -73,6 +73,8 @@ def _log_what_happens() -> None:
         stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
     )
     logging.getLogger("stamina").setLevel(logging.ERROR)  # every attempt is an event already
+    for client in ("httpx", "httpx2"):  # a line for each of a night's requests; failures are events
+        logging.getLogger(client).setLevel(logging.WARNING)
 
 
 if __name__ == "__main__":

@@ -116,9 +116,9 @@ class DistillationConfig(TrainingConfig):
         for name in ("teacher", "mix_teachers", "top_k_targets"):
             if value := getattr(self, name):
                 why = (
-                    "gives text without likelihoods"
+                    "gives text without likelihoods; leave it out"
                     if name == "top_k_targets"
-                    else "is the teacher"
+                    else f"is the teacher; write {name}={'none' if name == 'teacher' else '{}'}"
                 )
                 raise ValueError(f"{name}={value}, but llm_teacher={self.llm_teacher} {why}")
         return self

@@ -18,9 +18,11 @@ REFUSED = {
         "set mode=off_policy or leave top_k_targets out"
     ),
     "llm_teacher=m teacher=none": "llm_teacher=m is for mode=off_policy",
-    "llm_teacher=m mode=off_policy": "teacher=builtin:tiny-rl, but llm_teacher=m is the teacher",
+    "llm_teacher=m mode=off_policy": (
+        "teacher=builtin:tiny-rl, but llm_teacher=m is the teacher; write teacher=none"
+    ),
     "llm_teacher=m mode=off_policy teacher=none top_k_targets=2": (
-        "top_k_targets=2, but llm_teacher=m gives text without likelihoods"
+        "top_k_targets=2, but llm_teacher=m gives text without likelihoods; leave it out"
     ),
     "kl_discount_factor=0.9": (
         "kl_discount_factor=0.9 discounts distances at sampled tokens, but kl=auto; set kl=sampled"

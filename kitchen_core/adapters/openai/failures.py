@@ -60,7 +60,8 @@ def _in_our_words(error: OpenAIError) -> PortError:
 
 
 def _from_answer(error: APIStatusError) -> PortError:
-    status, said = error.status_code, error.message
+    status = error.status_code
+    said = error.message.removeprefix(f"Error code: {status} - ")
     if status in (401, 403):
         return AuthError(f"the server refused the key: {said}", hint="Set OPENAI_API_KEY.")
     if status == 404:
