@@ -1,4 +1,4 @@
-"""How long a user waits: from submitting a run to its first optimizer step, with a worker on standby.
+"""How long a user waits: from submitting a run to its first optimizer step.
 
 python -m benchmarks.latency [--runs 5] [--json]
 """
