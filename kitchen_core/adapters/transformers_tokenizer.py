@@ -17,7 +17,7 @@ from transformers import AutoTokenizer
 from transformers.utils import chat_template_utils
 
 from kitchen_core.train.hashing import sha256_of_json
-from kitchen_core.train.ports.errors import InvalidRequest, Unsupported
+from kitchen_core.train.ports.errors import InvalidRequest, PortError, Unsupported
 from kitchen_core.train.ports.tokenizer import ChatText, Encoded
 from kitchen_core.train.types import Message
 
@@ -164,6 +164,23 @@ class HuggingFaceTokenizer:
             listed = json.loads(config.read_text(encoding="utf-8")).get("eos_token_id")
             found.extend(listed if isinstance(listed, list) else [listed])
         return tuple(dict.fromkeys(token for token in found if token is not None))
+
+
+def load_tokenizer(folder: Path, adapter: str) -> HuggingFaceTokenizer:
+    """The tokenizer of a model folder, for the training client of that adapter. Raises PortErrors; an OSError
+    stays as it is.
+    """
+    try:
+        return HuggingFaceTokenizer(folder)
+    except (PortError, OSError):
+        raise
+    except Exception as error:  # the libraries raise what they like for a file that is damaged
+        raise PortError(
+            f"{type(error).__name__}: {error}",
+            port="training_client",
+            adapter=adapter,
+            asked="tokenizer",
+        ) from error
 
 
 def _stop_the_clock(template: str) -> None:

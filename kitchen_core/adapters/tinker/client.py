@@ -12,7 +12,7 @@ from kitchen_core.adapters.tinker.lora import Parts, parts_of
 from kitchen_core.adapters.tinker.remote_model import Create, RemoteModel
 from kitchen_core.adapters.tinker.service import Service
 from kitchen_core.adapters.tinker.session import Start, TinkerSession
-from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
+from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer, load_tokenizer
 from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.train.ports.errors import InvalidRequest, PortError, Unsupported
 from kitchen_core.train.remote_weights import RemoteWeights
@@ -161,14 +161,4 @@ def _fingerprint(base: str, spec: SessionSpec, parts: Parts, note: RemoteWeights
 
 def _load_tokenizer(source: ModelSource) -> HuggingFaceTokenizer:
     bases.check_base_folder(source)
-    try:
-        return HuggingFaceTokenizer(source.folder)
-    except (PortError, OSError):
-        raise
-    except Exception as error:  # the libraries raise what they like for a file that is damaged
-        raise PortError(
-            f"{type(error).__name__}: {error}",
-            port="training_client",
-            adapter="tinker",
-            asked="tokenizer",
-        ) from error
+    return load_tokenizer(source.folder, "tinker")

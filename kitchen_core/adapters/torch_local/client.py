@@ -7,7 +7,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from kitchen_core.adapters.torch_local.sources import check_source
-from kitchen_core.train.ports.errors import PortError, Unavailable
+from kitchen_core.train.ports.errors import Unavailable
 from kitchen_core.train.types import ModelSource, SessionSpec
 
 if TYPE_CHECKING:
@@ -65,17 +65,7 @@ def _in_words() -> str:
 
 def _load_tokenizer(source: ModelSource) -> HuggingFaceTokenizer:
     from kitchen_core.adapters.torch_local.quiet import quiet
-    from kitchen_core.adapters.transformers_tokenizer import HuggingFaceTokenizer
+    from kitchen_core.adapters.transformers_tokenizer import load_tokenizer
 
-    try:
-        with quiet():
-            return HuggingFaceTokenizer(source.folder)
-    except (PortError, OSError):
-        raise
-    except Exception as error:  # the libraries raise what they like for a file that is damaged
-        raise PortError(
-            f"{type(error).__name__}: {error}",
-            port="training_client",
-            adapter="torch_local",
-            asked="tokenizer",
-        ) from error
+    with quiet():
+        return load_tokenizer(source.folder, "torch_local")
