@@ -124,3 +124,10 @@ def test_the_sdk_is_imported_when_it_is_used():
         "a.adapter.ports['llm'](secrets={'OPENAI_API_KEY': 'k'}); sys.exit('openai' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_a_status_is_said_once(client, double):
+    double.faults.append(error(503, "overloaded"))
+    with pytest.raises(Unavailable) as refused:
+        await ask(client)
+    assert refused.value.message == "the server answers 503: no: overloaded"
