@@ -64,6 +64,11 @@ class Home:
         return self.root / "secrets.env"
 
     @property
+    def settings(self) -> Path:
+        """What the daemon of this home is told, as TOML; need not be there."""
+        return self.root / "kitchen.toml"
+
+    @property
     def scratch(self) -> Path:
         """Files on their way into the store, on the same filesystem."""
         return self.root / "scratch"

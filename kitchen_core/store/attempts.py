@@ -8,7 +8,7 @@ from pathlib import Path
 from kitchen_core.store.database import Database
 from kitchen_core.store.errors import NotFound
 from kitchen_core.store.migration import schema_version
-from kitchen_core.store.records import AttemptRecord, insert_sql
+from kitchen_core.store.records import AttemptRecord, decoded, insert_sql
 
 
 class Attempts:
@@ -55,9 +55,14 @@ class Attempts:
     def attempts(self, run_id: str) -> list[AttemptRecord]:
         """A run's attempts, first to last."""
         sql = "SELECT * FROM attempt WHERE run_id = ? ORDER BY number"
-        return [AttemptRecord.model_validate(dict(row)) for row in self.db.rows(sql, (run_id,))]
+        return [
+            AttemptRecord.model_validate(decoded(row, "placement"))
+            for row in self.db.rows(sql, (run_id,))
+        ]
 
     def open_attempts(self) -> list[AttemptRecord]:
         """Attempts that nobody has ended: live workers, and those that died unseen."""
         sql = "SELECT * FROM attempt WHERE ended_at IS NULL ORDER BY started_at"
-        return [AttemptRecord.model_validate(dict(row)) for row in self.db.rows(sql)]
+        return [
+            AttemptRecord.model_validate(decoded(row, "placement")) for row in self.db.rows(sql)
+        ]

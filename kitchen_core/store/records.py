@@ -9,13 +9,18 @@ import json
 import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
+from kitchen_core.needs import MAIN_GROUP, Needs, Placement
 from kitchen_core.telemetry.ports import ArtifactRecord
-from kitchen_core.telemetry.schema import Intent, RunError, RunStatus
+from kitchen_core.telemetry.schema import Intent, PausedFor, RunError, RunStatus
+
+Missed: TypeAlias = Literal["once", "all", "skip"]
+AtClose: TypeAlias = Literal["pause", "finish"]
+EVERY_GROUP = "*"
 
 
 class Record(BaseModel):
@@ -27,7 +32,11 @@ class Record(BaseModel):
 class NewRun(Record):
     """A submission. It goes to the queue, or is held for `reason` until somebody queues it.
 
-    adapters: what was asked for beside the manifest. wiring: the manifest as it was then, resolved.
+    adapters: what was asked for beside the manifest. wiring: the manifest as it was then, resolved. after: runs
+    that have to complete first; after_any: that have to end, however. is_held: until somebody lets it go.
+    not_before: seconds since the epoch. window: only while that one is open. preempts: it may make runs of lower
+    priority go aside. max_retries: how often it goes on by itself where it was interrupted. schedule_id and
+    scheduled_at: the firing that made it.
     """
 
     name: str
@@ -49,10 +58,24 @@ class NewRun(Record):
     parents: list[str] = Field(default_factory=list)
     retry_of: str | None = None
     total_steps: int | None = None
+    queue_group: str = MAIN_GROUP
+    is_held: bool = False
+    after_any: list[str] = Field(default_factory=list)
+    not_before: float | None = None
+    window: str | None = None
+    preempts: bool = False
+    needs: Needs = Needs()
+    max_retries: int = 0
+    schedule_id: str | None = None
+    scheduled_at: float | None = None
 
 
 class RunRecord(NewRun):
-    """A run as it stands. attempt: the current one, 0 before the first. progress_step: optimizer steps done."""
+    """A run as it stands. attempt: the current one, 0 before the first. progress_step: optimizer steps done.
+
+    rank: its place among runs of the same priority, the lowest first. retries: how often it went on by itself.
+    paused_for: why the kitchen paused it, which lets it go on later by itself; None where a user did.
+    """
 
     id: str
     status: RunStatus  # type: ignore[assignment]  # a submission is queued or held, a run anything
@@ -64,6 +87,9 @@ class RunRecord(NewRun):
     created_at: float
     started_at: float | None
     finished_at: float | None
+    rank: float
+    retries: int
+    paused_for: PausedFor | None
 
 
 class AttemptRecord(Record):
@@ -79,6 +105,7 @@ class AttemptRecord(Record):
     ended_at: float | None
     exit_code: int | None
     schema_version: int
+    placement: Placement = Placement()
 
 
 class StoredArtifact(Record):
@@ -139,10 +166,48 @@ class ScheduleRecord(Record):
     recipe: str
     payload: dict[str, Any]
     trigger: str
+    timezone: str = "UTC"
+    missed: Missed = "once"
     enabled: bool = True
     next_at: float | None = None
     last_at: float | None = None
+    quote: dict[str, Any] | None = None
+    last_error: str | None = None
     created_at: float
+
+
+class WindowRecord(Record):
+    """Hours in which runs may run; what becomes of those that run when they are over."""
+
+    name: str
+    hours: str
+    timezone: str
+    at_close: AtClose
+    created_at: float
+
+
+class GroupRecord(Record):
+    """What holds for a group's runs; `*` is every group. most_running None: as many as fit."""
+
+    name: str
+    most_running: int | None = None
+    is_paused: bool = False
+
+
+class QuoteRecord(Record):
+    """What a run was said to take before it began, and what it has taken so far (None: not measured)."""
+
+    run_id: str
+    memory_bytes: int | None = None
+    seconds: float | None = None
+    seconds_a_step: float | None = None
+    steps: int | None = None
+    energy_j: float | None = None
+    basis: str = ""
+    peak_memory_bytes: int | None = None
+    busy_seconds: float | None = None
+    measured_seconds_a_step: float | None = None
+    used_energy_j: float | None = None
 
 
 class Edge(NamedTuple):

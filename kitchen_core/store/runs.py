@@ -16,7 +16,17 @@ from kitchen_core.store.records import NewRun, RunRecord, decoded, insert_sql, j
 from kitchen_core.telemetry.schema import EventKind, Intent, NewEvent, RunError, RunStatus
 from kitchen_core.telemetry.status import STATUS_EVENTS, check_transition
 
-_JSON_COLUMNS = ("adapters", "wiring", "config", "pins", "after", "parents", "error")
+_JSON_COLUMNS = (
+    "adapters",
+    "wiring",
+    "config",
+    "pins",
+    "after",
+    "after_any",
+    "parents",
+    "needs",
+    "error",
+)
 _NEWEST_FIRST = "ORDER BY created_at DESC, rowid DESC"
 _EXACT = """
 SELECT * FROM run WHERE id = lower(?1) OR name = ?1
@@ -40,7 +50,9 @@ class Runs:
                 "id": run_id,
                 "attempt": 0,
                 "progress_step": 0,
+                "retries": 0,
                 "created_at": now,
+                "rank": now,
             }
             for column in _JSON_COLUMNS:
                 values[column] = json_text(values[column]) if column in values else None
@@ -95,8 +107,8 @@ class Runs:
         return [_record(row) for row in rows]
 
     def queued_runs(self) -> list[RunRecord]:
-        """What waits, next first: by priority, then by age."""
-        sql = "SELECT * FROM run WHERE status = ? ORDER BY priority DESC, created_at, rowid"
+        """What is queued, next first: by priority, then by rank."""
+        sql = "SELECT * FROM run WHERE status = ? ORDER BY priority DESC, rank, rowid"
         return [_record(row) for row in self.db.rows(sql, (RunStatus.QUEUED,))]
 
     def set_intent(self, run_id: str, intent: Intent | None) -> None:

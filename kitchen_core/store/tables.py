@@ -7,13 +7,18 @@ Times are seconds since the epoch; `Json` columns hold JSON text.
 from __future__ import annotations
 
 import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from sqlalchemy import Index, MetaData, Text, UniqueConstraint, text
 from sqlalchemy.orm import declared_attr
 from sqlmodel import Field, SQLModel
 
 Json = Text
+
+
+def _column(default: Any, **kwargs: Any) -> Any:
+    """A column that came to a table with rows in it, which got this value."""
+    return Field(sa_column_kwargs={"server_default": default}, **kwargs)
 
 
 class Table(SQLModel):
@@ -28,11 +33,24 @@ class Table(SQLModel):
 
 
 class Run(Table, table=True):
-    """One submission of a recipe. attempt is the current one's number, 0 before the first."""
+    """One submission of a recipe. attempt is the current one's number, 0 before the first.
+
+    rank: its place among runs of the same priority, the lowest first. schedule_id and scheduled_at: which firing
+    made it; a firing makes one.
+    """
 
     __table_args__ = (
         Index("ix_run_name", "name"),
         Index("ix_run_status", "status"),
+        Index("ix_run_created_at", "created_at"),
+        Index("ix_run_recipe", "recipe", "created_at"),
+        Index(
+            "ix_run_firing",
+            "schedule_id",
+            "scheduled_at",
+            unique=True,
+            sqlite_where=text("schedule_id IS NOT NULL"),
+        ),
     )
 
     id: str = Field(primary_key=True)
@@ -63,6 +81,19 @@ class Run(Table, table=True):
     created_at: float
     started_at: float | None
     finished_at: float | None
+    rank: float = _column(text("0"))
+    queue_group: str = _column("main")
+    is_held: bool = _column(text("0"))
+    after_any: str = _column("[]", sa_type=Json)
+    not_before: float | None
+    window: str | None
+    preempts: bool = _column(text("0"))
+    needs: str = _column("{}", sa_type=Json)
+    max_retries: int = _column(text("0"))
+    retries: int = _column(text("0"))
+    paused_for: str | None
+    schedule_id: str | None
+    scheduled_at: float | None
 
 
 class Attempt(Table, table=True):
@@ -80,6 +111,7 @@ class Attempt(Table, table=True):
     ended_at: float | None
     exit_code: int | None
     schema_version: int
+    placement: str = _column("{}", sa_type=Json)
 
 
 class Event(Table, table=True):
@@ -210,8 +242,54 @@ class ModelAlias(Table, table=True):
     version: int
 
 
+class Quote(Table, table=True):
+    """What a run was said to take before it began, and what it has taken.
+
+    memory_bytes and peak_memory_bytes: of the device that it computes on, RAM for a CPU. seconds: with a worker.
+    basis: how the quote was found. The actual ones grow while the run goes on; None: not measured.
+    """
+
+    run_id: str = Field(primary_key=True, foreign_key="run.id")
+    memory_bytes: int | None
+    seconds: float | None
+    seconds_a_step: float | None
+    steps: int | None
+    energy_j: float | None
+    basis: str
+    peak_memory_bytes: int | None
+    busy_seconds: float | None
+    measured_seconds_a_step: float | None
+    used_energy_j: float | None
+
+
+class QueueGroup(Table, table=True):
+    """What holds for all runs of a group. most_running: at the same time; None: as many as fit. The group `*` is
+    all of them.
+    """
+
+    name: str = Field(primary_key=True)
+    most_running: int | None
+    is_paused: bool
+
+
+class Window(Table, table=True):
+    """Hours in which runs may run. hours: as a user wrote them, such as `mon-fri 22:00-06:00`. at_close: `pause`
+    or `finish`.
+    """
+
+    name: str = Field(primary_key=True)
+    hours: str
+    timezone: str
+    at_close: str
+    created_at: float
+
+
 class Schedule(Table, table=True):
-    """A submission that waits for its time, once or again and again."""
+    """A submission that waits for its time, once or again and again.
+
+    trigger: as a user wrote it. missed: what becomes of firings while no daemon ran, `once`, `all` or `skip`.
+    quote: what its runs are expected to take. last_error: why its last firing made no run.
+    """
 
     id: str = Field(primary_key=True)
     name: str
@@ -222,6 +300,10 @@ class Schedule(Table, table=True):
     next_at: float | None
     last_at: float | None
     created_at: float
+    timezone: str = _column("UTC")
+    missed: str = _column("once")
+    quote: str | None = Field(sa_type=Json)
+    last_error: str | None
 
 
 class RecipeRevision(Table, table=True):

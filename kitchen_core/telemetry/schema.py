@@ -127,6 +127,14 @@ class Intent(StrEnum):
     PAUSE = "pause"
 
 
+class PausedFor(StrEnum):
+    """Why the kitchen paused a run, which goes on by itself once that is over."""
+
+    WINDOW = "window"
+    PREEMPTION = "preemption"
+    QUEUE = "queue"
+
+
 class RunError(BaseModel):
     """Why a run failed. log_tail holds the worker's last lines, where the message can't say all."""
 

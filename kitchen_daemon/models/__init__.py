@@ -15,6 +15,19 @@ from kitchen_daemon.models.daemon import Check, DaemonStatus
 from kitchen_daemon.models.hub import HubModelInfo, UploadInfo, UploadPlan, UploadRequest
 from kitchen_daemon.models.launches import Launch, Plan
 from kitchen_daemon.models.lineage import Lineage, LineageEdge, LineageNode
+from kitchen_daemon.models.machine import DeviceProcess, GpuInfo, MachineInfo
+from kitchen_daemon.models.queue import (
+    GroupChange,
+    GroupInfo,
+    Move,
+    QueueInfo,
+    QueuePause,
+    RunChange,
+    RunningInfo,
+    WaitCode,
+    WaitingInfo,
+)
+from kitchen_daemon.models.quotes import MemoryPart, Quote, QuoteInfo
 from kitchen_daemon.models.recipes import RecipeDetail, RecipeSummary
 from kitchen_daemon.models.rendering import (
     RenderedMix,
@@ -25,6 +38,15 @@ from kitchen_daemon.models.rendering import (
     RenderRequest,
 )
 from kitchen_daemon.models.runs import ArtifactInfo, ProgressInfo, RunInfo, StreamItem
+from kitchen_daemon.models.schedules import (
+    NewSchedule,
+    NewWindow,
+    NightPlan,
+    PlannedRun,
+    PlannedStretch,
+    ScheduleInfo,
+    WindowInfo,
+)
 from kitchen_daemon.models.transfers import (
     Begun,
     BlobChoice,
@@ -47,21 +69,37 @@ __all__ = [
     "CheckpointChange",
     "CheckpointInfo",
     "DaemonStatus",
+    "DeviceProcess",
     "FileProgress",
+    "GpuInfo",
+    "GroupChange",
+    "GroupInfo",
     "HubModelInfo",
     "Launch",
     "Lineage",
     "LineageEdge",
     "LineageNode",
+    "MachineInfo",
+    "MemoryPart",
     "Model",
+    "Move",
+    "NewSchedule",
+    "NewWindow",
+    "NightPlan",
     "OptionInfo",
     "Plan",
+    "PlannedRun",
+    "PlannedStretch",
     "PortState",
     "PortUse",
     "Problem",
     "ProgressInfo",
     "PullRequest",
     "PushRequest",
+    "QueueInfo",
+    "QueuePause",
+    "Quote",
+    "QuoteInfo",
     "RecipeDetail",
     "RecipeSummary",
     "RenderRequest",
@@ -70,11 +108,17 @@ __all__ = [
     "RenderedSegment",
     "RenderedSequence",
     "Rendering",
+    "RunChange",
     "RunInfo",
+    "RunningInfo",
+    "ScheduleInfo",
     "StreamItem",
     "TransferItem",
     "Transferred",
     "UploadInfo",
     "UploadPlan",
     "UploadRequest",
+    "WaitCode",
+    "WaitingInfo",
+    "WindowInfo",
 ]

@@ -10,7 +10,9 @@ from kitchen_daemon.models.base import Model
 
 
 class RecipeSummary(Model):
-    """A recipe as a list shows it. error: why its newest version can't be launched."""
+    """A recipe as a list shows it. error: why its newest version can't be launched. revision: the SHA-256 of the last
+    that can, and revised_at when it came.
+    """
 
     name: str
     path: str
@@ -19,6 +21,8 @@ class RecipeSummary(Model):
     presets: list[str] = Field(default_factory=list)
     shipped: bool = False
     error: str | None = None
+    revision: str | None = None
+    revised_at: float | None = None
 
 
 class RecipeDetail(RecipeSummary):

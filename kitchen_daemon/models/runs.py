@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from kitchen_core.telemetry.schema import Event, MetricPoint, RunError, RunStatus
+from kitchen_core.needs import Needs, Placement
+from kitchen_core.telemetry.schema import Event, MetricPoint, PausedFor, RunError, RunStatus
 from kitchen_daemon.models.base import Model
+from kitchen_daemon.models.queue import WaitCode
+from kitchen_daemon.models.quotes import QuoteInfo
 
 
 class ProgressInfo(Model):
@@ -29,7 +32,10 @@ class ArtifactInfo(Model):
 
 
 class RunInfo(Model):
-    """Everything about a run but its events and series. Times are seconds since the epoch."""
+    """Everything about a run but its events and series. Times are seconds since the epoch.
+
+    code: why it waits, where it does. placement: what it has while it has a worker, or had last.
+    """
 
     id: str
     name: str | None
@@ -37,6 +43,7 @@ class RunInfo(Model):
     workflow: str
     status: RunStatus
     reason: str | None
+    code: WaitCode | None = None
     preset: str | None
     manifest: str
     adapters: dict[str, str]
@@ -48,6 +55,18 @@ class RunInfo(Model):
     attempt: int
     priority: int
     after: list[str]
+    after_any: list[str]
+    queue_group: str
+    not_before: float | None
+    window: str | None
+    preempts: bool
+    max_retries: int
+    retries: int
+    paused_for: PausedFor | None
+    schedule_id: str | None
+    needs: Needs
+    placement: Placement | None = None
+    quote: QuoteInfo | None = None
     retry_of: str | None
     created_at: float
     started_at: float | None
