@@ -19,11 +19,11 @@ class Launch(Model):
     option's value as text. Higher priority runs first.
 
     after: runs that have to complete first; after_any: that have to end, however. at: when it may begin, as a user
-    writes it (`22:00`, `tomorrow 06:30`, `2026-12-24 22:00`, `in 2h`). window: run only while that one is open. hold: until it is released. preempt: let runs of lower
-    priority go aside for it. retries: how often it goes on by itself where it is interrupted; None: as the home's
-    settings say. gpus, memory: what to keep for it, else by its quote; memory as text: `12GB`, `50%` of a GPU,
-    which it then shares. revision: `good` (the last that could be loaded) or the SHA-256 of one; None: as
-    the recipe is now.
+    writes it (`22:00`, `tomorrow 06:30`, `2026-12-24 22:00`, `in 2h`). window: run only while that one is open.
+    hold: until it is released. preempt: let runs of lower priority go aside for it. retries: how often it goes on
+    by itself where it is interrupted; None: as the home's settings say. gpus, memory: what to keep for it, else by
+    its quote; memory as text: `12GB`, `50%` of a GPU, which it then shares. revision: `good` (the last that could be
+    loaded) or the SHA-256 of one; None: as the recipe is now.
     """
 
     recipe: str
