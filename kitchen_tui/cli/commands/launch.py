@@ -6,17 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitchen_tui.cli import completion
-from kitchen_tui.cli.arguments import Adapters, AsJson, Manifest, RunName, Wait, Watch
+from kitchen_tui.cli.arguments import AsJson, RunName, Wait, Watch
 from kitchen_tui.cli.daemon import connected
-from kitchen_tui.cli.launching import (
-    adapter_arguments,
-    launch_of,
-    manifest_argument,
-    pairs,
-    recipe_argument,
-    with_absolute_refs,
-)
+from kitchen_tui.cli.launch_words import LaunchWords, takes_words
 from kitchen_tui.cli.output import emit, emit_json, say, screen
 
 if TYPE_CHECKING:
@@ -28,36 +20,14 @@ Examples:
   kitchen run sl_basic --watch
   kitchen run sl_basic max_steps=50 dataset=./mine.jsonl
   kitchen run ./my_recipe.py --preset gpu --after sl_basic
+  kitchen run dpo --at 22:00 --window night --group night --retries 3
+  kitchen run math_rl --priority 10 --preempt --memory 50%
 """
 
 
+@takes_words
 def run(
-    recipe: Annotated[
-        str,
-        typer.Argument(
-            metavar="RECIPE", help="A recipe's name or file.", autocompletion=completion.recipes
-        ),
-    ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]", help="Settings that differ from the recipe's."),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="A preset of the recipe.", autocompletion=completion.presets
-        ),
-    ] = None,
-    manifest: Manifest = "dev",
-    adapter: Adapters = None,
-    name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
-    after: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="RUN", help="Wait for this run first.", autocompletion=completion.runs
-        ),
-    ] = None,
-    priority: Annotated[int, typer.Option(help="Higher runs first.")] = 0,
+    words: LaunchWords,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check, show what would run, and stop.")
     ] = False,
@@ -66,20 +36,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Queue a run of a recipe."""
-    recipe = recipe_argument(recipe)
-    given = pairs(settings or [], "key=value")
-    adapters = adapter_arguments(adapter)
     with connected() as client:
-        launch = launch_of(
-            recipe=recipe,
-            preset=preset,
-            overrides=with_absolute_refs(client, recipe, given),
-            manifest=manifest_argument(manifest),
-            adapters=adapters,
-            name=name,
-            after=after or [],
-            priority=priority,
-        )
+        launch = words.launch(client)
         if dry_run:
             _show_plan(client, launch, as_json)
         else:
