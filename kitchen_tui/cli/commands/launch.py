@@ -1,4 +1,4 @@
-"""Launching runs, and asking things of them: run, cancel, resume, retry."""
+"""Launching runs, and asking things of them: run, retry, resume, cancel, pause."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitchen_tui.cli.arguments import AsJson, RunName, Wait, Watch
+from kitchen_tui.cli.arguments import AsJson, RunName, RunNames, Wait, Watch
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.launch_words import LaunchWords, takes_words
 from kitchen_tui.cli.output import emit, emit_json, say, screen
+from kitchen_tui.cli.several import ask_each
 
 if TYPE_CHECKING:
     from kitchen_daemon.client import Client
@@ -65,26 +66,28 @@ def resume(
         _go_on_with(client, resumed, watch=watch, wait=wait, as_json=as_json)
 
 
-def cancel(run: RunName, as_json: AsJson = False) -> None:
-    """End a run. What it has saved stays."""
+def cancel(runs: RunNames, as_json: AsJson = False) -> None:
+    """End runs. What they have saved stays."""
     with connected() as client:
-        asked = client.cancel(run)
-        if as_json:
-            emit_json(asked)
-        elif asked.status.is_final:
-            emit(f"{asked.id}  {asked.status.value}")
-        else:
-            emit(f"{asked.id}  asked to stop; it ends after the step it is in")
+        ask_each(client, runs, client.cancel, _cancelled, as_json)
 
 
-def pause(run: RunName, as_json: AsJson = False) -> None:
-    """Let a run save itself and stop for now."""
+def pause(runs: RunNames, as_json: AsJson = False) -> None:
+    """Let runs save themselves and stop for now."""
     with connected() as client:
-        asked = client.pause(run)
-        if as_json:
-            emit_json(asked)
-        else:
-            emit(f"{asked.id}  asked to pause; go on later with: kitchen resume {asked.id}")
+        ask_each(
+            client,
+            runs,
+            client.pause,
+            lambda run: f"{run.id}  asked to pause; go on later with: kitchen resume {run.id}",
+            as_json,
+        )
+
+
+def _cancelled(run: RunInfo) -> str:
+    if run.status.is_final:
+        return f"{run.id}  {run.status.value}"
+    return f"{run.id}  asked to stop; it ends after the step it is in"
 
 
 def _go_on_with(client: Client, queued: RunInfo, *, watch: bool, wait: bool, as_json: bool) -> None:
