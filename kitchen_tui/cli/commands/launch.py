@@ -91,7 +91,8 @@ def _cancelled(run: RunInfo) -> str:
 
 
 def _go_on_with(client: Client, queued: RunInfo, *, watch: bool, wait: bool, as_json: bool) -> None:
-    if queued.reason and not as_json:  # what a resume goes on from, what a held run waits for
+    is_told = as_json or (watch and queued.code is not None)  # a watcher says why a run waits
+    if queued.reason and not is_told:  # what a resume goes on from, what a held run waits for
         say(queued.reason)
     if watch or wait:
         from kitchen_tui.cli.watching import stay
