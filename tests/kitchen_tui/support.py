@@ -96,6 +96,12 @@ def _handler(stub: StubDaemon) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._answer("POST")
 
+        def do_PUT(self) -> None:
+            self._answer("PUT")
+
+        def do_PATCH(self) -> None:
+            self._answer("PATCH")
+
         def _answer(self, method: str) -> None:
             url = urlsplit(self.path)
             size = int(self.headers.get("Content-Length", 0))

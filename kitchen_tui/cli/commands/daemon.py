@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from kitchen_tui.cli import daemon
@@ -9,6 +11,10 @@ from kitchen_tui.cli.arguments import AsJson, Probe
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Exit, Failure
 from kitchen_tui.cli.output import emit, emit_json, say, screen
+
+if TYPE_CHECKING:
+    from kitchen_daemon.client import Client
+    from kitchen_daemon.models import WaitingInfo
 
 MOST_NAMED = 5
 
@@ -50,7 +56,7 @@ def status(as_json: AsJson = False) -> None:
         if as_json:
             emit_json(found)
             return
-        first = client.queue(limit=1).waiting
+        first = _first_waiting(client)
     from kitchen_tui.cli.views.style import facts
     from kitchen_tui.format import date
 
@@ -91,3 +97,13 @@ def _some(runs: list[str]) -> str:
     more = len(runs) - MOST_NAMED
     named = ", ".join(runs[:MOST_NAMED]) or "nothing"
     return f"{named} and {more:,} more" if more > 0 else named
+
+
+def _first_waiting(client: Client) -> list[WaitingInfo]:
+    """The run that is next; nothing where a daemon of another version can't tell."""
+    from kitchen_daemon.client import Refused
+
+    try:
+        return client.queue(limit=1).waiting
+    except Refused:
+        return []

@@ -181,10 +181,9 @@ def limit(
         queue = client.set_group(name, count)
     if as_json:
         emit_json(queue)
-    elif count is None:
-        emit(f"as many runs of group {name} run as fit")
     else:
-        emit(f"of group {name} {count} run{'s' if count == 1 else ''} at a time")
+        allowed = "as many runs as fit" if count is None else f"{most} at a time"
+        emit(f"group {name}: {allowed}")
 
 
 @app.command()
