@@ -28,6 +28,7 @@ from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.dispatch import Dispatcher
+from kitchen_daemon.scheduling.firing import Firing
 from kitchen_daemon.secrets import print_without_keys
 from kitchen_daemon.server import Server
 from kitchen_daemon.streams import ChangeFeed
@@ -87,6 +88,7 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
     feed = ChangeFeed(store)
     apart = Apart(home)
     submissions = Submissions(home, store, shelf)
+    firing = Firing(home, store, submissions, dispatcher.wake)
     kitchen = Kitchen(
         home=home,
         store=store,
@@ -96,6 +98,7 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
         transfers=Transfers(home, store),
         apart=apart,
         dispatcher=dispatcher,
+        firing=firing,
         feed=feed,
         started_at=started_at,
     )
@@ -111,7 +114,8 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     _announce(home, store, started_at)
     dispatcher.adopt()
-    background = [asyncio.ensure_future(dispatcher.serve()), asyncio.ensure_future(feed.watch())]
+    serving = (dispatcher.serve(), firing.serve(), feed.watch())
+    background = [asyncio.ensure_future(each) for each in serving]
     for task in background:
         task.add_done_callback(lambda _: stop())  # half a daemon is worse than none
     try:

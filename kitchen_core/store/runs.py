@@ -43,32 +43,8 @@ class Runs:
 
     def create_run(self, new: NewRun) -> RunRecord:
         """Take a submission: the run, its lineage node, `run.created` and `run.queued` or `run.held`, durably."""
-        now = time.time()
         with self.db.write(durable=True) as connection:
-            run_id = _unused_id(connection, now)
-            values = new.model_dump(mode="json") | {
-                "id": run_id,
-                "attempt": 0,
-                "progress_step": 0,
-                "retries": 0,
-                "created_at": now,
-                "rank": now,
-            }
-            for column in _JSON_COLUMNS:
-                values[column] = json_text(values[column]) if column in values else None
-            connection.execute(insert_sql("run", values), values)
-            put_node(connection, run_node(run_id, new.name))
-            created = {"name": new.name, "recipe": new.recipe, "workflow": new.workflow}
-            events.append(
-                connection,
-                run_id,
-                [
-                    NewEvent(kind=EventKind.RUN_CREATED, at=now, metadata=created),
-                    _status_event(new.status, now, None, new.reason, None),
-                ],
-                None,
-            )
-            return _read(connection, run_id)
+            return insert_run(connection, new, time.time())
 
     def get_run(self, run_id: str) -> RunRecord:
         """The run with exactly this id. Raises NotFound."""
@@ -164,6 +140,34 @@ class Runs:
     def _close_to(self, text: str) -> list[str]:
         names = [name for row in self.db.rows("SELECT id, name FROM run") for name in row]
         return difflib.get_close_matches(text, dict.fromkeys(names), n=3)
+
+
+def insert_run(connection: sqlite3.Connection, new: NewRun, now: float) -> RunRecord:
+    """Take a submission within a transaction that the caller has begun: see `Runs.create_run`."""
+    run_id = _unused_id(connection, now)
+    values = new.model_dump(mode="json") | {
+        "id": run_id,
+        "attempt": 0,
+        "progress_step": 0,
+        "retries": 0,
+        "created_at": now,
+        "rank": now,
+    }
+    for column in _JSON_COLUMNS:
+        values[column] = json_text(values[column]) if column in values else None
+    connection.execute(insert_sql("run", values), values)
+    put_node(connection, run_node(run_id, new.name))
+    created = {"name": new.name, "recipe": new.recipe, "workflow": new.workflow}
+    events.append(
+        connection,
+        run_id,
+        [
+            NewEvent(kind=EventKind.RUN_CREATED, at=now, metadata=created),
+            _status_event(new.status, now, None, new.reason, None),
+        ],
+        None,
+    )
+    return _read(connection, run_id)
 
 
 def _update(connection: sqlite3.Connection, run_id: str, **columns: Any) -> None:

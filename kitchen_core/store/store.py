@@ -19,12 +19,23 @@ from kitchen_core.store.models import Models
 from kitchen_core.store.revisions import Revisions
 from kitchen_core.store.runs import Runs
 from kitchen_core.store.schedules import Schedules
+from kitchen_core.store.windows import Windows
 
 DATABASE_NAME = "kitchen.db"
 
 
 class Store(
-    Runs, Attempts, Events, Metrics, Artifacts, Bases, Lineage, Models, Revisions, Schedules
+    Runs,
+    Attempts,
+    Events,
+    Metrics,
+    Artifacts,
+    Bases,
+    Lineage,
+    Models,
+    Revisions,
+    Schedules,
+    Windows,
 ):
     """Everything the kitchen remembers. Synchronous, and safe to share between threads and processes.
 

@@ -11,6 +11,7 @@ from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.running.dispatch import Dispatcher
+from kitchen_daemon.scheduling.firing import Firing
 from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.transfers.transfers import Transfers
 
@@ -27,5 +28,6 @@ class Kitchen:
     transfers: Transfers
     apart: Apart
     dispatcher: Dispatcher
+    firing: Firing
     feed: ChangeFeed
     started_at: float

@@ -86,8 +86,8 @@ class Submissions:
             drawing=reading.drawing,
         )
 
-    def submit(self, launch: Launch) -> RunRecord:
-        """Queue the run.
+    def prepare(self, launch: Launch) -> NewRun:
+        """The run that a launch asks for, everything about it frozen; `accept` it once it is in the store.
 
         Raises RecipeError, ConfigError, RefError, ManifestError, UnsafeSecrets, a port's error, or the
         store's NotFound.
@@ -95,27 +95,35 @@ class Submissions:
         prepared = self._prepare(launch)
         reading = prepared.reading
         revision = keep_revision(self._store, self._home, reading)
-        run = self._store.create_run(
-            NewRun(
-                name=launch.name or reading.name,
-                recipe=reading.name,
-                workflow=reading.workflow,
-                preset=launch.preset,
-                manifest=launch.manifest,
-                adapters=launch.adapters,
-                wiring=prepared.manifest.model_dump(mode="json"),
-                seed=prepared.config["seed"],
-                config=prepared.config,
-                config_hash=config_hash(prepared.config),
-                pins=prepared.pins.by_ref,
-                recipe_revision=revision.sha256,
-                priority=launch.priority,
-                after=prepared.after,
-                parents=[parent.id for parent in prepared.pins.parents],
-                **_first_status(self._waiting_for(prepared.after)),
-            )
+        return NewRun(
+            name=launch.name or reading.name,
+            recipe=reading.name,
+            workflow=reading.workflow,
+            preset=launch.preset,
+            manifest=launch.manifest,
+            adapters=launch.adapters,
+            wiring=prepared.manifest.model_dump(mode="json"),
+            seed=prepared.config["seed"],
+            config=prepared.config,
+            config_hash=config_hash(prepared.config),
+            pins=prepared.pins.by_ref,
+            recipe_revision=revision.sha256,
+            priority=launch.priority,
+            after=prepared.after,
+            parents=[parent.id for parent in prepared.pins.parents],
+            **_first_status(self._waiting_for(prepared.after)),
         )
-        self._record_recipe(run)
+
+    def submit(self, launch: Launch) -> RunRecord:
+        """Queue the run. Raises as `prepare` does."""
+        return self.accept(self._store.create_run(self.prepare(launch)))
+
+    def accept(self, run: RunRecord) -> RunRecord:
+        """Note what goes with a run that has just been queued: which recipe it came out of."""
+        if run.recipe_revision:
+            sha256 = run.recipe_revision
+            recipe = Node(f"artifact:{sha256}", "recipe", run.recipe, sha256)
+            self._store.add_edge(recipe, run_node(run.id, run.name), "recipe")
         return run
 
     def retry(self, run: RunRecord) -> RunRecord:
@@ -127,9 +135,7 @@ class Submissions:
         values = run.model_dump(include=set(NewRun.model_fields))
         values |= {"retry_of": run.id, "total_steps": None}
         values |= _first_status(self._waiting_for(run.after))
-        again = self._store.create_run(NewRun(**values))
-        self._record_recipe(again)
-        return again
+        return self.accept(self._store.create_run(NewRun(**values)))
 
     def _prepare(self, launch: Launch) -> _Prepared:
         path = self._shelf.find(launch.recipe)
@@ -175,12 +181,6 @@ class Submissions:
     def _waiting_for(self, after: list[str]) -> list[RunRecord]:
         runs = [self._store.get_run(run_id) for run_id in after]
         return [run for run in runs if run.status is not RunStatus.COMPLETED]
-
-    def _record_recipe(self, run: RunRecord) -> None:
-        if run.recipe_revision:
-            sha256 = run.recipe_revision
-            recipe = Node(f"artifact:{sha256}", "recipe", run.recipe, sha256)
-            self._store.add_edge(recipe, run_node(run.id, run.name), "recipe")
 
 
 def waiting_reason(runs: list[RunRecord]) -> str:
