@@ -3,6 +3,7 @@
 from kitchen_daemon.client.connection import Refused, Unreachable
 from kitchen_daemon.client.daemon import DaemonCalls
 from kitchen_daemon.client.launching import LaunchCalls
+from kitchen_daemon.client.machine import MachineCalls
 from kitchen_daemon.client.queue import QueueCalls
 from kitchen_daemon.client.runs import RunCalls
 from kitchen_daemon.client.schedules import ScheduleCalls
@@ -15,6 +16,7 @@ __all__ = ["Client", "Refused", "Unreachable"]
 class Client(
     DaemonCalls,
     LaunchCalls,
+    MachineCalls,
     QueueCalls,
     RunCalls,
     ScheduleCalls,
