@@ -202,8 +202,17 @@ def test_where_there_is_little_room_power_and_heat_go_first():
     assert len(gauge_lines(machine(8), names, 80, most=5)) == 2 + 8
 
 
-def test_a_gauge_that_the_driver_does_not_tell_is_left_open():
+def test_a_gauge_that_can_not_be_read_is_left_open():
     told = machine(1)
     silent = told.gpus[0].model_copy(update={"use": None, "power_w": None, "temperature_c": None})
-    lines = gauge_lines(told.model_copy(update={"gpus": [silent], "histories": {}}), {}, 160)
-    assert [cell.split()[-1] for cell in lines[1].plain.split("  ") if "–" in cell] == ["–"] * 3
+    unread = {"cpu_use": None, "disk_bytes": None, "disk_free_bytes": None}
+    blind = told.model_copy(update=unread | {"gpus": [silent], "histories": {}})
+    first, second, _ = (line.plain for line in gauge_lines(blind, {}, 160))
+    assert first.split() == [
+        "CPU",
+        "–,",
+        *["4", "of", "16", "slots", "RAM", "15", "of", "24", "GB", "disk", "–"],
+    ]
+    assert second.split() == [
+        *["GPU", "0", "use", "–", "memory", "48", "of", "85", "GB", "power", "–", "heat", "–"]
+    ]

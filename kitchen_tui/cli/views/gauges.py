@@ -66,19 +66,30 @@ def _lines(
 
 
 def _machine_gauges(machine: MachineInfo) -> list[Gauge]:
-    ram, ram_words = _share(machine.ram_bytes - machine.ram_available_bytes, machine.ram_bytes)
-    disk, _ = _share(machine.disk_bytes - machine.disk_free_bytes, machine.disk_bytes)
+    def history(gauge: str) -> Sequence[float | None]:
+        return machine.histories.get(gauge, [])
+
     slots = f"{machine.slots_taken} of {machine.slots} slots"
+    ram, ram_words = _share(machine.ram_bytes - machine.ram_available_bytes, machine.ram_bytes)
+    disk = _full(machine)
+    free = "" if machine.disk_free_bytes is None else f", {size(machine.disk_free_bytes)} free"
     return [
-        Gauge("CPU", f"{_percent(machine.cpu_use)}, {slots}", machine.histories.get("cpu", [])),
-        Gauge("RAM", ram_words, machine.histories.get("ram", []), alarm=ram >= NEARLY_FULL),
+        Gauge("CPU", f"{_percent(machine.cpu_use)}, {slots}", history("cpu")),
+        Gauge("RAM", ram_words, history("ram"), alarm=ram >= NEARLY_FULL),
         Gauge(
             "disk",
-            f"{_percent(disk)}, {size(machine.disk_free_bytes)} free",
-            machine.histories.get("disk", []),
-            alarm=disk >= NEARLY_FULL,
+            f"{_percent(disk)}{free}",
+            history("disk"),
+            alarm=disk is not None and disk >= NEARLY_FULL,
         ),
     ]
+
+
+def _full(machine: MachineInfo) -> float | None:
+    """The share of the disk that is taken."""
+    if not machine.disk_bytes or machine.disk_free_bytes is None:
+        return None
+    return 1 - machine.disk_free_bytes / machine.disk_bytes
 
 
 def _gpu_gauges(gpu: GpuInfo, histories: Mapping[str, Sequence[float | None]]) -> list[Gauge]:
@@ -88,7 +99,7 @@ def _gpu_gauges(gpu: GpuInfo, histories: Mapping[str, Sequence[float | None]]) -
     memory, memory_words = _share(gpu.memory_used_bytes, gpu.memory_bytes)
     heat = gpu.temperature_c
     return [
-        Gauge("use", NOTHING if gpu.use is None else _percent(gpu.use), history("use")),
+        Gauge("use", _percent(gpu.use), history("use")),
         Gauge("memory", memory_words, history("memory"), alarm=memory >= NEARLY_FULL),
         Gauge("power", _power(gpu), history("power_w"), high=gpu.power_limit_w),
         Gauge(
@@ -161,8 +172,8 @@ def _share(used: int, whole: int) -> tuple[float, str]:
     return share, f"{part:>{len(number)}} of {all_of_it}"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:3.0f} %"
+def _percent(share: float | None) -> str:
+    return f"{NOTHING:>5}" if share is None else f"{100 * share:3.0f} %"
 
 
 def _power(gpu: GpuInfo) -> str:
