@@ -70,7 +70,7 @@ def _room_for_latest(table: Table, rows: Sequence[Sequence[str | Text]], width: 
     others = [each for each in range(len(table.columns)) if each != LATEST]
     headers = [str(column.header) for column in table.columns]
     taken = sum(max(len(row[each]) for row in [headers, *rows]) for each in others)
-    return max(len(headers[LATEST]), width - taken - len(others))
+    return max(len(headers[LATEST]), width - taken - 2 * len(others))  # two blanks between columns
 
 
 def steps(progress: ProgressInfo) -> str:
