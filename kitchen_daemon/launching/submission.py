@@ -20,12 +20,12 @@ from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_sug
 from kitchen_core.train.model_folder import ModelFacts
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.workflows.reading import RecipeReading
-from kitchen_daemon.devices import has_gpu
 from kitchen_daemon.launching.checking import read_apart
 from kitchen_daemon.launching.needing import try_ports, try_ports_of
 from kitchen_daemon.launching.pinning import Pinner, Pins
 from kitchen_daemon.launching.revisions import keep_revision
 from kitchen_daemon.launching.shelf import Shelf
+from kitchen_daemon.machine.driver import has_gpu
 from kitchen_daemon.models import Launch, Plan
 from kitchen_daemon.running.resuming import recipe_file
 from kitchen_daemon.secrets import read_secrets

@@ -18,8 +18,8 @@ from kitchen_core.store.records import RunRecord, StoredArtifact
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import EventKind, RunStatus
 from kitchen_core.workflow.checkpoint import ResumeError
-from kitchen_daemon.devices import has_gpu
 from kitchen_daemon.launching.needing import try_ports_of
+from kitchen_daemon.machine.driver import has_gpu
 
 MOST_BYTES = 2**30
 """Larger files and folders are not hashed while a user waits; the worker does it."""
