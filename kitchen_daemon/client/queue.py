@@ -55,9 +55,7 @@ class QueueCalls(Connection):
         asked = Move(to=to, run=other)
         return self._one(RunInfo, "POST", f"/runs/{segment(run)}/move", json=asked.model_dump())
 
-    def change(
-        self, run: str, *, priority: int | None = None, group: str | None = None
-    ) -> RunInfo:
+    def change(self, run: str, *, priority: int | None = None, group: str | None = None) -> RunInfo:
         """Give a waiting run another priority, or put it into another group."""
         asked = RunChange(priority=priority, group=group)
         return self._one(RunInfo, "PATCH", f"/runs/{segment(run)}/queue", json=asked.model_dump())
