@@ -95,7 +95,7 @@ def processes(handle: Handle) -> tuple[GpuProcess, ...]:
 
 def gauges(handle: Handle) -> GpuGauges:
     """What it does now."""
-    use = _told(pynvml.nvmlDeviceGetUtilizationRates, handle)
+    use: Any = _told(pynvml.nvmlDeviceGetUtilizationRates, handle)
     return GpuGauges(
         None if use is None else use.gpu / 100,
         _thousandth(_told(pynvml.nvmlDeviceGetPowerUsage, handle)),
