@@ -45,9 +45,18 @@ def execute(lease: Lease) -> int:
     _print_to(home.attempt_log(lease.run_id, lease.attempt))
     print_without_keys(home)
     _log_what_happens()
+    _take_devices(lease)
+    return asyncio.run(execute_run(home, lease.run_id, lease.attempt))
+
+
+def _take_devices(lease: Lease) -> None:
+    """Before CUDA starts: it reads the variable once."""
+    from kitchen_core.adapters import torch_local
+
     if lease.devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = lease.devices
-    return asyncio.run(execute_run(home, lease.run_id, lease.attempt))
+    if lease.memory_bytes is not None:
+        torch_local.limit_memory(lease.memory_bytes)
 
 
 def import_what_is_slow() -> None:

@@ -9,8 +9,10 @@ from kitchen_core.store.store import Store
 from kitchen_daemon.apart import Apart
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
+from kitchen_daemon.machine.gauges import Gauges
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.running.dispatch import Dispatcher
+from kitchen_daemon.settings import Settings
 from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.transfers.transfers import Transfers
 
@@ -20,6 +22,7 @@ class Kitchen:
     """What the routes work with."""
 
     home: Home
+    settings: Settings
     store: Store
     shelf: Shelf
     submissions: Submissions
@@ -28,4 +31,5 @@ class Kitchen:
     apart: Apart
     dispatcher: Dispatcher
     feed: ChangeFeed
+    gauges: Gauges
     started_at: float

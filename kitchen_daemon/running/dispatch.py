@@ -13,6 +13,7 @@ import signal
 from collections.abc import Coroutine
 
 from kitchen_core.home import Home
+from kitchen_core.needs import Placement
 from kitchen_core.store.errors import StoreBusy, StoreFull
 from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store
@@ -20,6 +21,7 @@ from kitchen_core.telemetry.schema import Intent, RunError, RunStatus
 from kitchen_daemon.launching.pinning import LOST
 from kitchen_daemon.launching.submission import waiting_reason
 from kitchen_daemon.logs import last_lines
+from kitchen_daemon.machine.tenants import Tenant
 from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.reserve import keep_reserve, release_reserve
 from kitchen_daemon.running.fork_server import ForkServer, WaitingWorker
@@ -57,6 +59,13 @@ class Dispatcher:
     def running(self) -> list[str]:
         """The runs that have a worker."""
         return list(self._workers)
+
+    @property
+    def tenants(self) -> list[Tenant]:
+        """The runs that have a worker, and where."""
+        return [
+            Tenant(run, worker.identity.pid, Placement()) for run, worker in self._workers.items()
+        ]
 
     def wake(self) -> None:
         """Look at the queue again."""

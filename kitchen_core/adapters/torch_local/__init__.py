@@ -1,14 +1,14 @@
 """Training and sampling on this machine with torch: any Hugging Face causal language model, whole or with LoRA.
 
-Importing this package loads neither torch nor transformers; `warm_up` does.
+Importing this package loads neither torch nor transformers; `warm_up` and `limit_memory` do.
 """
 
 from __future__ import annotations
 
-from kitchen_core.adapters.torch_local.client import TorchLocal, warm_up
+from kitchen_core.adapters.torch_local.client import TorchLocal, limit_memory, warm_up
 from kitchen_core.train.ports.adapter import Adapter
 
-__all__ = ["TorchLocal", "adapter", "warm_up"]
+__all__ = ["TorchLocal", "adapter", "limit_memory", "warm_up"]
 
 adapter = Adapter(
     name="torch_local",

@@ -45,6 +45,19 @@ def warm_up() -> None:
     importlib.import_module("kitchen_core.adapters.torch_local.session")
 
 
+def limit_memory(bytes_each: int) -> None:
+    """Let torch take no more of each GPU that this process sees: what goes beyond is out of memory. It starts CUDA,
+    whose own part comes on top. Without a usable GPU nothing happens; a session says so.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        return
+    for index in range(torch.cuda.device_count()):
+        total = torch.cuda.get_device_properties(index).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, bytes_each / total), index)
+
+
 def _in_words() -> str:
     try:
         import torch
