@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from kitchen_core.train.workload import Costs, Device, Workload
@@ -35,6 +36,8 @@ class Adapter:
     config that its training client can't train by, as far as that can be seen before the run is launched,
     with nothing connected. costs: what a run trained by it takes of a device, None where nobody can tell.
     peak_memory: the most memory of a device, `cpu` or `cuda`, that this process has held so far, in bytes.
+    kept_model: of a hub, the folder of a repository's model, or of what tells how it is built, where that is on
+    this machine; given the repository, its revision and the option `folder`.
 
     What a factory gives may have `async def probe(self) -> str`, which looks whether the other side can be
     reached and says in a few words what it found, or raises a PortError.
@@ -52,6 +55,7 @@ class Adapter:
     check_config: Callable[[Mapping[str, Any]], None] | None = None
     costs: Callable[[Workload, Device], Costs] | None = None
     peak_memory: Callable[[str], int] | None = None
+    kept_model: Callable[..., Path | None] | None = None
     modules: tuple[str, ...] = ()
     extra: str | None = None
     options: Mapping[str, str] = field(default_factory=dict)

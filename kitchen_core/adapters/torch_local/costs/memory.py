@@ -119,7 +119,7 @@ def _sampling(load: Workload, completions: Completions) -> Parts:
     model, method = load.model, load.method
     rows = min(completions.rows, method.sampling_batch_size)
     number = 4 if method.device == "cpu" else 2
-    room = completions.longest_prompt + max(_CACHE_ROOM, completions.longest)
+    room = cache_room(completions.longest_prompt, completions.longest)
     folds = method.lora_rank and method.device == "cpu"
     return _held(load, moments=True) | {
         "folded weights": 4 * model.body if folds else 0,
@@ -127,6 +127,14 @@ def _sampling(load: Workload, completions: Completions) -> Parts:
         "logits": 4 * 4 * rows * model.vocab,  # them, their softmax, its sums, and what is compared
         "activations": forward_bytes(model, method, rows * completions.prompt),
     }
+
+
+def cache_room(prompt: int, completion: int) -> int:
+    """Tokens that a cache has room for in the end: some beyond its prompts, and as many again whenever it is full."""
+    room = prompt + min(completion, _CACHE_ROOM)
+    while room < prompt + completion:
+        room += room + 1
+    return room
 
 
 def _logit_bytes(load: Workload, predictions: float, *, gradients: bool) -> int:
