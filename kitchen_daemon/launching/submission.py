@@ -11,6 +11,7 @@ from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest, check_manifest, resolve_manifest
 from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
+from kitchen_core.needs import Needs
 from kitchen_core.store.lineage import run_node
 from kitchen_core.store.records import NewRun, RunRecord
 from kitchen_core.store.store import Store
@@ -20,13 +21,15 @@ from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_sug
 from kitchen_core.train.model_folder import ModelFacts
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.workflows.reading import RecipeReading
+from kitchen_daemon.launching.asking import needs_of
 from kitchen_daemon.launching.checking import read_apart
 from kitchen_daemon.launching.needing import try_ports, try_ports_of
 from kitchen_daemon.launching.pinning import Pinner, Pins
 from kitchen_daemon.launching.revisions import keep_revision
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.machine.driver import has_gpu
-from kitchen_daemon.models import Launch, Plan
+from kitchen_daemon.models import Launch, Plan, Quote
+from kitchen_daemon.quoting.quoter import Quoted, Quoter, device_of
 from kitchen_daemon.running.resuming import recipe_file
 from kitchen_daemon.secrets import read_secrets
 
@@ -47,6 +50,8 @@ class _Prepared:
     pins: Pins
     manifest: Manifest
     after: list[str]
+    quoted: Quoted
+    needs: Needs
 
     @property
     def adapters(self) -> dict[str, Any]:
@@ -61,11 +66,14 @@ class _Prepared:
 class Submissions:
     """Checks launches and queues them. All methods block."""
 
-    def __init__(self, home: Home, store: Store, shelf: Shelf) -> None:
+    def __init__(
+        self, home: Home, store: Store, shelf: Shelf, cpu_watts: float | None = None
+    ) -> None:
         self._home = home
         self._store = store
         self._shelf = shelf
         self._pinner = Pinner(store)
+        self._quoter = Quoter(store, cpu_watts)
 
     def plan(self, launch: Launch) -> Plan:
         """What the launch would do; it leaves nothing behind but the recipe's revision."""
@@ -84,7 +92,13 @@ class Submissions:
             adapters=prepared.adapters,
             after=prepared.after,
             drawing=reading.drawing,
+            needs=prepared.needs,
+            quote=prepared.quoted.shown,
         )
+
+    def quote(self, launch: Launch) -> Quote:
+        """What the launch is expected to take; it leaves nothing behind."""
+        return self._prepare(launch).quoted.shown
 
     def submit(self, launch: Launch) -> RunRecord:
         """Queue the run.
@@ -112,8 +126,10 @@ class Submissions:
                 priority=launch.priority,
                 after=prepared.after,
                 parents=[parent.id for parent in prepared.pins.parents],
+                needs=prepared.needs,
                 **_first_status(self._waiting_for(prepared.after)),
-            )
+            ),
+            prepared.quoted.kept,
         )
         self._record_recipe(run)
         return run
@@ -127,7 +143,9 @@ class Submissions:
         values = run.model_dump(include=set(NewRun.model_fields))
         values |= {"retry_of": run.id, "total_steps": None}
         values |= _first_status(self._waiting_for(run.after))
-        again = self._store.create_run(NewRun(**values))
+        manifest = Manifest.model_validate(run.wiring)
+        quoted = self._quoter.quote(run.workflow, run.config, run.pins, manifest)
+        again = self._store.create_run(NewRun(**values), quoted.kept)
         self._record_recipe(again)
         return again
 
@@ -138,12 +156,16 @@ class Submissions:
         try_ports(reading, manifest, read_secrets(self._home))
         pins = self._pinner.pin(refs_in(reading.resolved, reading.refs))
         named = [self._store.find_run(run).id for run in launch.after]
+        config = self._frozen(reading.resolved, _trainer(manifest))
+        quoted = self._quoter.quote(reading.workflow, config, pins.by_ref, manifest)
         return _Prepared(
             reading=reading,
-            config=self._frozen(reading.resolved, _trainer(manifest)),
+            config=config,
             pins=pins,
             manifest=manifest,
             after=list(dict.fromkeys([*named, *pins.unfinished])),
+            quoted=quoted,
+            needs=needs_of(launch, config, quoted.shown, device_of(config).memory_bytes),
         )
 
     def _frozen(self, config: dict[str, Any], trainer: Adapter) -> dict[str, Any]:

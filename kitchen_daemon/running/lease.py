@@ -18,7 +18,7 @@ class Lease(BaseModel):
     """A run for a worker.
 
     devices: what CUDA may see, as its own variable spells it: UUIDs with commas between, empty for none; None leaves it
-    as it is. memory_bytes: the most that torch may take of each of them, for a run that shares its GPU; None: all.
+    as it is. memory_bytes: the most that it may take of each of them, for a run that shares its GPU; None: all.
     """
 
     home: Path
