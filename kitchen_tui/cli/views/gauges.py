@@ -67,18 +67,21 @@ def _lines(
 
 def _machine_gauges(machine: MachineInfo) -> list[Gauge]:
     ram, ram_words = _share(machine.ram_bytes - machine.ram_available_bytes, machine.ram_bytes)
-    disk, _ = _share(machine.disk_bytes - machine.disk_free_bytes, machine.disk_bytes)
     slots = f"{machine.slots_taken} of {machine.slots} slots"
     return [
         Gauge("CPU", f"{_percent(machine.cpu_use)}, {slots}", machine.histories.get("cpu", [])),
         Gauge("RAM", ram_words, machine.histories.get("ram", []), alarm=ram >= NEARLY_FULL),
-        Gauge(
-            "disk",
-            f"{_percent(disk)}, {size(machine.disk_free_bytes)} free",
-            machine.histories.get("disk", []),
-            alarm=disk >= NEARLY_FULL,
-        ),
+        _disk(machine),
     ]
+
+
+def _disk(machine: MachineInfo) -> Gauge:
+    history = machine.histories.get("disk", [])
+    if machine.disk_bytes is None or machine.disk_free_bytes is None:
+        return Gauge("disk", NOTHING, history)
+    share, _ = _share(machine.disk_bytes - machine.disk_free_bytes, machine.disk_bytes)
+    value = f"{_percent(share)}, {size(machine.disk_free_bytes)} free"
+    return Gauge("disk", value, history, alarm=share >= NEARLY_FULL)
 
 
 def _gpu_gauges(gpu: GpuInfo, histories: Mapping[str, Sequence[float | None]]) -> list[Gauge]:
@@ -88,7 +91,7 @@ def _gpu_gauges(gpu: GpuInfo, histories: Mapping[str, Sequence[float | None]]) -
     memory, memory_words = _share(gpu.memory_used_bytes, gpu.memory_bytes)
     heat = gpu.temperature_c
     return [
-        Gauge("use", NOTHING if gpu.use is None else _percent(gpu.use), history("use")),
+        Gauge("use", _percent(gpu.use), history("use")),
         Gauge("memory", memory_words, history("memory"), alarm=memory >= NEARLY_FULL),
         Gauge("power", _power(gpu), history("power_w"), high=gpu.power_limit_w),
         Gauge(
@@ -161,8 +164,8 @@ def _share(used: int, whole: int) -> tuple[float, str]:
     return share, f"{part:>{len(number)}} of {all_of_it}"
 
 
-def _percent(share: float) -> str:
-    return f"{100 * share:3.0f} %"
+def _percent(share: float | None) -> str:
+    return NOTHING if share is None else f"{100 * share:3.0f} %"
 
 
 def _power(gpu: GpuInfo) -> str:
