@@ -46,8 +46,13 @@ def code(error: Exception) -> int | None:
 def connect() -> list[Handle | Exception]:
     """The GPUs in the driver's order, or why one doesn't answer."""
     pynvml.nvmlInit()
+    try:
+        count = pynvml.nvmlDeviceGetCount()
+    except FAILED:
+        disconnect()
+        raise
     found: list[Handle | Exception] = []
-    for index in range(pynvml.nvmlDeviceGetCount()):
+    for index in range(count):
         try:
             found += _parts(pynvml.nvmlDeviceGetHandleByIndex(index))
         except FAILED as error:

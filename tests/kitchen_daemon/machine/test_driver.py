@@ -196,6 +196,15 @@ def test_a_driver_that_fails_says_so(two_gpus, driver):
     assert driver.troubles == ["the NVIDIA driver does not answer: Unknown Error"]
 
 
+def test_a_driver_that_cant_count_is_let_go(two_gpus, driver):
+    before = two_gpus.connections
+    two_gpus.fails["nvmlDeviceGetCount_v2", -1] = UNKNOWN
+    two_gpus.tell()
+    assert driver.gpus() == []
+    assert driver.troubles == ["the NVIDIA driver does not answer: Unknown Error"]
+    assert two_gpus.connections == before
+
+
 def test_a_gpu_cut_into_mig_devices_is_those(nvml, driver):
     nvml.gpus = [
         FakeGpu("GPU-a", total=80 * GIB),
