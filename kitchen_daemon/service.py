@@ -24,6 +24,8 @@ from kitchen_daemon.api.kitchen import Kitchen
 from kitchen_daemon.launching import checking
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
+from kitchen_daemon.machine.driver import driver
+from kitchen_daemon.machine.gauges import Gauges
 from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.reserve import keep_reserve
@@ -87,10 +89,12 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
     shelf = Shelf(home)
     dispatcher = Dispatcher(home, store, settings)
     feed = ChangeFeed(store)
+    gauges = Gauges(driver(), home.root)
     apart = Apart(home)
     submissions = Submissions(home, store, shelf, settings)
     kitchen = Kitchen(
         home=home,
+        settings=settings,
         store=store,
         shelf=shelf,
         submissions=submissions,
@@ -99,6 +103,7 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
         apart=apart,
         dispatcher=dispatcher,
         feed=feed,
+        gauges=gauges,
         started_at=started_at,
     )
     server = Server(make_app(kitchen), home.socket, is_ours)
@@ -113,7 +118,8 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
         asyncio.get_running_loop().add_signal_handler(number, stop)
     _announce(home, store, started_at)
     dispatcher.adopt()
-    background = [asyncio.ensure_future(dispatcher.serve()), asyncio.ensure_future(feed.watch())]
+    lasting = (dispatcher.serve(), feed.watch(), gauges.watch())
+    background = [asyncio.ensure_future(each) for each in lasting]
     for task in background:
         task.add_done_callback(lambda _: stop())  # half a daemon is worse than none
     try:

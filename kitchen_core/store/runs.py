@@ -12,7 +12,8 @@ from kitchen_core.store.database import Database
 from kitchen_core.store.errors import Ambiguous, NotFound
 from kitchen_core.store.ids import new_id
 from kitchen_core.store.lineage import put_node, run_node
-from kitchen_core.store.records import NewRun, RunRecord, decoded, insert_sql, json_text
+from kitchen_core.store.quotes import put_quote
+from kitchen_core.store.records import NewQuote, NewRun, RunRecord, decoded, insert_sql, json_text
 from kitchen_core.telemetry.schema import (
     EventKind,
     Intent,
@@ -62,8 +63,10 @@ class Runs:
 
     db: Database
 
-    def create_run(self, new: NewRun) -> RunRecord:
-        """Take a submission: the run, its lineage node, `run.created` and `run.queued` or `run.held`, durably."""
+    def create_run(self, new: NewRun, quote: NewQuote | None = None) -> RunRecord:
+        """Take a submission: the run, its quote, its lineage node, `run.created` and `run.queued` or `run.held`,
+        durably.
+        """
         now = time.time()
         with self.db.write(durable=True) as connection:
             run_id = _unused_id(connection, now)
@@ -78,6 +81,8 @@ class Runs:
             for column in _JSON_COLUMNS:
                 values[column] = json_text(values[column]) if column in values else None
             connection.execute(insert_sql("run", values), values)
+            if quote is not None:
+                put_quote(connection, run_id, quote)
             put_node(connection, run_node(run_id, new.name))
             created = {"name": new.name, "recipe": new.recipe, "workflow": new.workflow}
             events.append(

@@ -19,6 +19,7 @@ from kitchen_core.store.migration import ensure_current
 from kitchen_core.store.models import Models
 from kitchen_core.store.order import Order
 from kitchen_core.store.queue import Queue
+from kitchen_core.store.quotes import Quotes
 from kitchen_core.store.revisions import Revisions
 from kitchen_core.store.runs import Runs
 from kitchen_core.store.schedules import Schedules
@@ -34,6 +35,7 @@ class Store(
     Waiting,
     Order,
     Groups,
+    Quotes,
     Events,
     Metrics,
     Artifacts,

@@ -10,6 +10,7 @@ from kitchen_daemon.api.checkpoints import checkpoint_routes
 from kitchen_daemon.api.daemon import daemon_routes, recipe_routes
 from kitchen_daemon.api.hub import hub_routes
 from kitchen_daemon.api.kitchen import Kitchen
+from kitchen_daemon.api.machine import machine_routes
 from kitchen_daemon.api.problems import problems
 from kitchen_daemon.api.queue import queue_routes
 from kitchen_daemon.api.runs import asking_routes, launch_routes, reading_routes
@@ -22,6 +23,7 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     app = FastAPI(title="Crucible Kitchen", version=__version__, docs_url=None, redoc_url=None)
     daemon_routes(app, kitchen)
     recipe_routes(app, kitchen)
+    machine_routes(app, kitchen)
     launch_routes(app, kitchen)
     reading_routes(app, kitchen)
     asking_routes(app, kitchen)

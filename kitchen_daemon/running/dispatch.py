@@ -107,6 +107,11 @@ class Dispatcher:
         """The queue as it was looked at last, and what was decided."""
         return self._seen
 
+    @property
+    def tenants(self) -> list[Tenant]:
+        """The runs that have a worker, and where."""
+        return [member.tenant for member in self._crew.present.at_work]
+
     def wake(self) -> None:
         """Look at the queue again."""
         self._wake.set()
@@ -218,8 +223,16 @@ class Dispatcher:
             run.id, identity.pid, identity.started_at, identity.boot_id, log, start.placement
         )
         self._crew.take_on(AtWork(run.id, number, waiting.worker, start.placement, time.time()))
-        devices = ",".join(start.placement.gpus)
-        waiting.lease(Lease(home=self._home.root, run_id=run.id, attempt=number, devices=devices))
+        place = start.placement
+        waiting.lease(
+            Lease(
+                home=self._home.root,
+                run_id=run.id,
+                attempt=number,
+                devices=",".join(place.gpus),
+                memory_bytes=place.memory_bytes if place.gpus and place.shares else None,
+            )
+        )
 
     def _may_start(self, run: RunRecord) -> bool:
         paused = {group.name for group in self._store.groups() if group.is_paused}
