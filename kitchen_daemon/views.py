@@ -11,6 +11,7 @@ from kitchen_daemon.models import (
     LineageEdge,
     LineageNode,
     ProgressInfo,
+    QuoteInfo,
     RunInfo,
 )
 
@@ -21,10 +22,19 @@ def run_info(store: Store, run: RunRecord) -> RunInfo:
     """A run with its last values and artifacts."""
     return RunInfo(
         **run.model_dump(include=_SAME),
+        quote=quote_info(store, run.id),
         progress=ProgressInfo(step=run.progress_step, total_steps=run.total_steps, eta_s=run.eta_s),
         metrics=store.last_values(run.id),
         artifacts=[artifact_info(artifact) for artifact in store.list_artifacts(run.id)],
     )
+
+
+def quote_info(store: Store, run_id: str) -> QuoteInfo | None:
+    """A run's quote beside what it took."""
+    found = store.quote_of(run_id)
+    if found is None:
+        return None
+    return QuoteInfo(**found.model_dump(include=set(QuoteInfo.model_fields)))
 
 
 def artifact_info(artifact: StoredArtifact) -> ArtifactInfo:

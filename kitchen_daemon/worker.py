@@ -37,10 +37,12 @@ def main() -> None:
 
 def execute(lease: Lease) -> int:
     """Run a lease in this process: its log file, its devices, then the run."""
+    from kitchen_core.adapters.process_memory import give_back_what_is_large
     from kitchen_core.home import Home
     from kitchen_daemon.running.execution import execute_run
     from kitchen_daemon.secrets import print_without_keys
 
+    give_back_what_is_large()
     home = Home(lease.home)
     _print_to(home.attempt_log(lease.run_id, lease.attempt))
     print_without_keys(home)

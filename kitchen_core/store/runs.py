@@ -12,7 +12,8 @@ from kitchen_core.store.database import Database
 from kitchen_core.store.errors import Ambiguous, NotFound
 from kitchen_core.store.ids import new_id
 from kitchen_core.store.lineage import put_node, run_node
-from kitchen_core.store.records import NewRun, RunRecord, decoded, insert_sql, json_text
+from kitchen_core.store.quotes import put_quote
+from kitchen_core.store.records import NewQuote, NewRun, RunRecord, decoded, insert_sql, json_text
 from kitchen_core.telemetry.schema import EventKind, Intent, NewEvent, RunError, RunStatus
 from kitchen_core.telemetry.status import STATUS_EVENTS, check_transition
 
@@ -41,10 +42,12 @@ class Runs:
 
     db: Database
 
-    def create_run(self, new: NewRun) -> RunRecord:
-        """Take a submission: the run, its lineage node, `run.created` and `run.queued` or `run.held`, durably."""
+    def create_run(self, new: NewRun, quote: NewQuote | None = None) -> RunRecord:
+        """Take a submission: the run, its quote, its lineage node, `run.created` and `run.queued` or `run.held`,
+        durably.
+        """
         with self.db.write(durable=True) as connection:
-            return insert_run(connection, new, time.time())
+            return insert_run(connection, new, quote, time.time())
 
     def get_run(self, run_id: str) -> RunRecord:
         """The run with exactly this id. Raises NotFound."""
@@ -142,7 +145,9 @@ class Runs:
         return difflib.get_close_matches(text, dict.fromkeys(names), n=3)
 
 
-def insert_run(connection: sqlite3.Connection, new: NewRun, now: float) -> RunRecord:
+def insert_run(
+    connection: sqlite3.Connection, new: NewRun, quote: NewQuote | None, now: float
+) -> RunRecord:
     """Take a submission within a transaction that the caller has begun: see `Runs.create_run`."""
     run_id = _unused_id(connection, now)
     values = new.model_dump(mode="json") | {
@@ -156,6 +161,8 @@ def insert_run(connection: sqlite3.Connection, new: NewRun, now: float) -> RunRe
     for column in _JSON_COLUMNS:
         values[column] = json_text(values[column]) if column in values else None
     connection.execute(insert_sql("run", values), values)
+    if quote is not None:
+        put_quote(connection, run_id, quote)
     put_node(connection, run_node(run_id, new.name))
     created = {"name": new.name, "recipe": new.recipe, "workflow": new.workflow}
     events.append(

@@ -16,6 +16,7 @@ from kitchen_core.store.lineage import Lineage
 from kitchen_core.store.metrics import Metrics
 from kitchen_core.store.migration import ensure_current
 from kitchen_core.store.models import Models
+from kitchen_core.store.quotes import Quotes
 from kitchen_core.store.revisions import Revisions
 from kitchen_core.store.runs import Runs
 from kitchen_core.store.schedules import Schedules
@@ -33,6 +34,7 @@ class Store(
     Bases,
     Lineage,
     Models,
+    Quotes,
     Revisions,
     Schedules,
     Windows,

@@ -5,7 +5,8 @@ Importing this package loads neither torch nor transformers; `warm_up` does.
 
 from __future__ import annotations
 
-from kitchen_core.adapters.torch_local.client import TorchLocal, warm_up
+from kitchen_core.adapters.torch_local.client import TorchLocal, peak_memory, warm_up
+from kitchen_core.adapters.torch_local.costs import costs
 from kitchen_core.train.ports.adapter import Adapter
 
 __all__ = ["TorchLocal", "adapter", "warm_up"]
@@ -14,4 +15,6 @@ adapter = Adapter(
     name="torch_local",
     summary="Train and sample on this machine (CPU or one GPU)",
     ports={"training_client": TorchLocal},
+    costs=costs,
+    peak_memory=peak_memory,
 )

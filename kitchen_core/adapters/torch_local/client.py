@@ -45,6 +45,13 @@ def warm_up() -> None:
     importlib.import_module("kitchen_core.adapters.torch_local.session")
 
 
+def peak_memory(device: str) -> int:
+    """The most memory of the device that this process has held so far, in bytes."""
+    from kitchen_core.adapters.torch_local.device import peak_memory_taken
+
+    return peak_memory_taken(device)
+
+
 def _in_words() -> str:
     try:
         import torch
