@@ -30,6 +30,7 @@ from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.dispatch import Dispatcher
+from kitchen_daemon.scheduling.firing import Firing
 from kitchen_daemon.secrets import print_without_keys
 from kitchen_daemon.server import Server
 from kitchen_daemon.settings import Settings, read_settings
@@ -92,6 +93,7 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
     gauges = Gauges(driver(), home.root)
     apart = Apart(home)
     submissions = Submissions(home, store, shelf, settings)
+    firing = Firing(home, store, submissions, dispatcher.wake)
     kitchen = Kitchen(
         home=home,
         settings=settings,
@@ -102,6 +104,7 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
         transfers=Transfers(home, store),
         apart=apart,
         dispatcher=dispatcher,
+        firing=firing,
         feed=feed,
         gauges=gauges,
         started_at=started_at,
@@ -118,7 +121,7 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
         asyncio.get_running_loop().add_signal_handler(number, stop)
     _announce(home, store, started_at)
     dispatcher.adopt()
-    lasting = (dispatcher.serve(), feed.watch(), gauges.watch())
+    lasting = (dispatcher.serve(), firing.serve(), feed.watch(), gauges.watch())
     background = [asyncio.ensure_future(each) for each in lasting]
     for task in background:
         task.add_done_callback(lambda _: stop())  # half a daemon is worse than none

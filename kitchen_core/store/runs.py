@@ -67,34 +67,8 @@ class Runs:
         """Take a submission: the run, its quote, its lineage node, `run.created` and `run.queued` or `run.held`,
         durably.
         """
-        now = time.time()
         with self.db.write(durable=True) as connection:
-            run_id = _unused_id(connection, now)
-            values = new.model_dump(mode="json") | {
-                "id": run_id,
-                "attempt": 0,
-                "progress_step": 0,
-                "retries": 0,
-                "created_at": now,
-                "rank": max(now, _last_rank(connection) + _NEXT_RANK_S),
-            }
-            for column in _JSON_COLUMNS:
-                values[column] = json_text(values[column]) if column in values else None
-            connection.execute(insert_sql("run", values), values)
-            if quote is not None:
-                put_quote(connection, run_id, quote)
-            put_node(connection, run_node(run_id, new.name))
-            created = {"name": new.name, "recipe": new.recipe, "workflow": new.workflow}
-            events.append(
-                connection,
-                run_id,
-                [
-                    NewEvent(kind=EventKind.RUN_CREATED, at=now, metadata=created),
-                    _status_event(StatusChange(new.status, new.reason), now),
-                ],
-                None,
-            )
-            return read_run(connection, run_id)
+            return insert_run(connection, new, quote, time.time())
 
     def get_run(self, run_id: str) -> RunRecord:
         """The run with exactly this id. Raises NotFound."""
@@ -172,6 +146,38 @@ class Runs:
     def _close_to(self, text: str) -> list[str]:
         names = [name for row in self.db.rows("SELECT id, name FROM run") for name in row]
         return difflib.get_close_matches(text, dict.fromkeys(names), n=3)
+
+
+def insert_run(
+    connection: sqlite3.Connection, new: NewRun, quote: NewQuote | None, now: float
+) -> RunRecord:
+    """Take a submission within a transaction that the caller has begun: see `Runs.create_run`."""
+    run_id = _unused_id(connection, now)
+    values = new.model_dump(mode="json") | {
+        "id": run_id,
+        "attempt": 0,
+        "progress_step": 0,
+        "retries": 0,
+        "created_at": now,
+        "rank": max(now, _last_rank(connection) + _NEXT_RANK_S),
+    }
+    for column in _JSON_COLUMNS:
+        values[column] = json_text(values[column]) if column in values else None
+    connection.execute(insert_sql("run", values), values)
+    if quote is not None:
+        put_quote(connection, run_id, quote)
+    put_node(connection, run_node(run_id, new.name))
+    created = {"name": new.name, "recipe": new.recipe, "workflow": new.workflow}
+    events.append(
+        connection,
+        run_id,
+        [
+            NewEvent(kind=EventKind.RUN_CREATED, at=now, metadata=created),
+            _status_event(StatusChange(new.status, new.reason), now),
+        ],
+        None,
+    )
+    return read_run(connection, run_id)
 
 
 def change_status(

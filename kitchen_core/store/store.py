@@ -24,6 +24,7 @@ from kitchen_core.store.revisions import Revisions
 from kitchen_core.store.runs import Runs
 from kitchen_core.store.schedules import Schedules
 from kitchen_core.store.waiting import Waiting
+from kitchen_core.store.windows import Windows
 
 DATABASE_NAME = "kitchen.db"
 
@@ -35,15 +36,16 @@ class Store(
     Waiting,
     Order,
     Groups,
-    Quotes,
     Events,
     Metrics,
     Artifacts,
     Bases,
     Lineage,
     Models,
+    Quotes,
     Revisions,
     Schedules,
+    Windows,
 ):
     """Everything the kitchen remembers. Synchronous, and safe to share between threads and processes.
 

@@ -14,6 +14,7 @@ from kitchen_daemon.api.machine import machine_routes
 from kitchen_daemon.api.problems import problems
 from kitchen_daemon.api.queue import queue_routes
 from kitchen_daemon.api.runs import asking_routes, launch_routes, reading_routes
+from kitchen_daemon.api.schedules import schedule_routes, window_routes
 from kitchen_daemon.api.streams import stream_route
 from kitchen_daemon.api.transfers import transfer_routes
 
@@ -28,6 +29,8 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     reading_routes(app, kitchen)
     asking_routes(app, kitchen)
     queue_routes(app, kitchen)
+    schedule_routes(app, kitchen)
+    window_routes(app, kitchen)
     stream_route(app, kitchen)
     adapter_routes(app, kitchen.home, kitchen.apart)
     checkpoint_routes(app, kitchen.home, kitchen.store, kitchen.apart)

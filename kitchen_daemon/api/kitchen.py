@@ -14,6 +14,7 @@ from kitchen_daemon.machine.gauges import Gauges
 from kitchen_daemon.models import RunInfo
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.running.dispatch import Dispatcher
+from kitchen_daemon.scheduling.firing import Firing
 from kitchen_daemon.settings import Settings
 from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.transfers.transfers import Transfers
@@ -33,6 +34,7 @@ class Kitchen:
     transfers: Transfers
     apart: Apart
     dispatcher: Dispatcher
+    firing: Firing
     feed: ChangeFeed
     gauges: Gauges
     started_at: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest, check_manifest, resolve_manifest
@@ -13,7 +13,7 @@ from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
 from kitchen_core.needs import Needs
 from kitchen_core.store.lineage import run_node
-from kitchen_core.store.records import NewRun, RunRecord
+from kitchen_core.store.records import NewQuote, NewRun, RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.ports import Node
 from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_suggestion
@@ -64,6 +64,13 @@ class _Prepared:
         return told
 
 
+class Submission(NamedTuple):
+    """What the store is to take: a run, and what it is expected to take."""
+
+    run: NewRun
+    quote: NewQuote
+
+
 class Submissions:
     """Checks launches and queues them. All methods block."""
 
@@ -102,8 +109,8 @@ class Submissions:
         """What the launch is expected to take; it leaves nothing behind."""
         return self._prepare(launch).quoted.shown
 
-    def submit(self, launch: Launch) -> RunRecord:
-        """Queue the run.
+    def prepare(self, launch: Launch) -> Submission:
+        """What the store is to take of a launch, everything about it frozen; `accept` the run once it is there.
 
         Raises RecipeError, ConfigError, RefError, ManifestError, BadTime, UnsafeSecrets, a port's error, or
         the store's NotFound.
@@ -111,28 +118,36 @@ class Submissions:
         prepared = self._prepare(launch)
         reading, turn = prepared.reading, prepared.turn
         revision = keep_revision(self._store, self._home, reading)
-        run = self._store.create_run(
-            NewRun(
-                name=launch.name or reading.name,
-                recipe=reading.name,
-                workflow=reading.workflow,
-                preset=launch.preset,
-                manifest=launch.manifest,
-                adapters=launch.adapters,
-                wiring=prepared.manifest.model_dump(mode="json"),
-                seed=prepared.config["seed"],
-                config=prepared.config,
-                config_hash=config_hash(prepared.config),
-                pins=prepared.pins.by_ref,
-                recipe_revision=revision.sha256,
-                parents=[parent.id for parent in prepared.pins.parents],
-                needs=prepared.needs,
-                **asdict(turn),
-                **first_status(self._store, turn.after, turn.after_any, turn.is_held),
-            ),
-            prepared.quoted.kept,
+        run = NewRun(
+            name=launch.name or reading.name,
+            recipe=reading.name,
+            workflow=reading.workflow,
+            preset=launch.preset,
+            manifest=launch.manifest,
+            adapters=launch.adapters,
+            wiring=prepared.manifest.model_dump(mode="json"),
+            seed=prepared.config["seed"],
+            config=prepared.config,
+            config_hash=config_hash(prepared.config),
+            pins=prepared.pins.by_ref,
+            recipe_revision=revision.sha256,
+            parents=[parent.id for parent in prepared.pins.parents],
+            needs=prepared.needs,
+            **asdict(turn),
+            **first_status(self._store, turn.after, turn.after_any, turn.is_held),
         )
-        self._record_recipe(run)
+        return Submission(run, prepared.quoted.kept)
+
+    def submit(self, launch: Launch) -> RunRecord:
+        """Queue the run. Raises as `prepare` does."""
+        return self.accept(self._store.create_run(*self.prepare(launch)))
+
+    def accept(self, run: RunRecord) -> RunRecord:
+        """Note what goes with a run that has just been queued: which recipe it came out of."""
+        if run.recipe_revision:
+            sha256 = run.recipe_revision
+            recipe = Node(f"artifact:{sha256}", "recipe", run.recipe, sha256)
+            self._store.add_edge(recipe, run_node(run.id, run.name), "recipe")
         return run
 
     def retry(self, run: RunRecord) -> RunRecord:
@@ -147,9 +162,7 @@ class Submissions:
         values |= first_status(self._store, run.after, run.after_any, is_held=False)
         manifest = Manifest.model_validate(run.wiring)
         quoted = self._quoter.quote(run.workflow, run.config, run.pins, manifest)
-        again = self._store.create_run(NewRun(**values), quoted.kept)
-        self._record_recipe(again)
-        return again
+        return self.accept(self._store.create_run(NewRun(**values), quoted.kept))
 
     def _prepare(self, launch: Launch) -> _Prepared:
         path = self._shelf.find(launch.recipe)
@@ -194,12 +207,6 @@ class Submissions:
             frozen["learning_rate"] = _suggested(facts, lora=bool(frozen["lora_rank"]))
         frozen["device"] = _device(config["device"]) if trainer.offline else "cpu"
         return frozen
-
-    def _record_recipe(self, run: RunRecord) -> None:
-        if run.recipe_revision:
-            sha256 = run.recipe_revision
-            recipe = Node(f"artifact:{sha256}", "recipe", run.recipe, sha256)
-            self._store.add_edge(recipe, run_node(run.id, run.name), "recipe")
 
 
 def _suggested(facts: ModelFacts, *, lora: bool) -> float:
