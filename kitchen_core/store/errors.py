@@ -91,6 +91,13 @@ class Ambiguous(StoreError, LookupError):  # noqa: N818 - named by what happened
         self.candidates = list(candidates)
 
 
+class NotWaiting(StoreError):  # noqa: N818 - named by the condition
+    """Something was asked of a run that only one that waits for its turn can do."""
+
+    def __init__(self, run_id: str, stands: str, asked: str, remedy: str) -> None:
+        super().__init__(f"run {run_id} {stands}, and only one that waits can be {asked}; {remedy}")
+
+
 class NameTaken(StoreError):  # noqa: N818 - named by what happened
     """There is another one of that name."""
 

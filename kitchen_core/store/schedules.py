@@ -13,6 +13,7 @@ from kitchen_core.store.errors import NameTaken, NotFound
 from kitchen_core.store.ids import new_id
 from kitchen_core.store.records import (
     Missed,
+    NewQuote,
     NewRun,
     RunRecord,
     ScheduleRecord,
@@ -100,6 +101,7 @@ class Schedules:
         at: float,
         next_at: float | None,
         run: NewRun | None,
+        quote: NewQuote | None = None,
         *,
         error: str | None = None,
         told: dict[str, Any] | None = None,
@@ -121,7 +123,7 @@ class Schedules:
             made = None
             if run is not None:
                 firing = {"schedule_id": schedule.id, "scheduled_at": at}
-                made = insert_run(connection, run.model_copy(update=firing), now)
+                made = insert_run(connection, run.model_copy(update=firing), quote, now)
             connection.execute(
                 "UPDATE schedule SET last_at = ?, next_at = ?, last_error = ? WHERE id = ?",
                 (at, next_at, error, schedule.id),

@@ -18,8 +18,8 @@ from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
 from kitchen_core.store import RunRecord, Store, StoreError
 from kitchen_core.store.errors import NotFound
-from kitchen_core.store.records import NewRun, ScheduleRecord
-from kitchen_daemon.launching.submission import Submissions
+from kitchen_core.store.records import ScheduleRecord
+from kitchen_daemon.launching.submission import Submission, Submissions
 from kitchen_daemon.models import Launch
 from kitchen_daemon.refusals import problem_of, status_of
 from kitchen_daemon.scheduling.due import next_time, what_is_due
@@ -38,7 +38,7 @@ GOOD = "good"
 class _Prepared:
     """What a firing submits, or why it submits nothing; and what to say of it besides."""
 
-    run: NewRun | None
+    what: Submission | None
     error: str | None = None
     told: dict[str, Any] = field(default_factory=dict)
 
@@ -75,10 +75,10 @@ class Firing:
 
     def fire_now(self, schedule: ScheduleRecord) -> RunRecord:
         """Let a schedule fire at once, beside its own times. Raises as a submission does, and NotFound."""
-        run = self._submissions.prepare(launch_of(schedule))
+        run, quote = self._submissions.prepare(launch_of(schedule))
         at, told = time.time(), {"asked": True}
         while (
-            made := self._store.fire_schedule(schedule, at, schedule.next_at, run, told=told)
+            made := self._store.fire_schedule(schedule, at, schedule.next_at, run, quote, told=told)
         ) is None:
             schedule = self._store.find_schedule(schedule.id)  # it has just fired by itself
         return self._submissions.accept(made)
@@ -99,7 +99,8 @@ class Firing:
     def _put_back(self, now: float) -> None:
         """Where the clock was put back behind a schedule's last firing, find its next time anew."""
         for schedule in self._store.list_schedules():
-            if schedule.enabled and schedule.next_at and (schedule.last_at or 0.0) > now:
+            is_ahead = (schedule.last_at or 0.0) > now
+            if is_ahead and schedule.enabled and (schedule.next_at or 0.0) > now:
                 with suppress(BadTime):
                     self._store.reschedule(schedule, next_time(self._store, schedule, now))
 
@@ -116,14 +117,15 @@ class Firing:
         else:
             prepared = _Prepared(None, "missed: no daemon ran then, and missed firings are skipped")
         told = prepared.told | {"late_s": due.late_s}
-        run = self._store.fire_schedule(
-            schedule, due.at, due.next_at, prepared.run, error=prepared.error, told=told
+        run, quote = prepared.what or (None, None)
+        made = self._store.fire_schedule(
+            schedule, due.at, due.next_at, run, quote, error=prepared.error, told=told
         )
         if prepared.error:
             logger.error("schedule %s made no run: %s", schedule.name, prepared.error)
-        if run is not None:
-            self._submissions.accept(run)
-        return run is not None
+        if made is not None:
+            self._submissions.accept(made)
+        return made is not None
 
     def _prepared(self, schedule: ScheduleRecord) -> _Prepared:
         """The run that it submits; where its recipe is broken, by the last revision that was not. Raises StoreError."""
@@ -134,8 +136,8 @@ class Firing:
             except RecipeError as error:
                 if launch.revision is not None:
                     raise
-                run = self._submissions.prepare(launch.model_copy(update={"revision": GOOD}))
-                return _Prepared(run, told={"revision": GOOD, "broken": self._said(error)})
+                what = self._submissions.prepare(launch.model_copy(update={"revision": GOOD}))
+                return _Prepared(what, told={"revision": GOOD, "broken": self._said(error)})
         except NotFound as error:
             return _Prepared(None, self._said(error))
         except StoreError:  # not the submission's fault; it is tried again

@@ -15,9 +15,10 @@ import pytest
 from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
 from kitchen_core.store import NewRun, Store, StoreBusy
+from kitchen_core.store.records import NewQuote
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_daemon.launching.shelf import Shelf
-from kitchen_daemon.launching.submission import Submissions
+from kitchen_daemon.launching.submission import Submission, Submissions
 from kitchen_daemon.models import Launch, NewSchedule
 from kitchen_daemon.scheduling.firing import LONGEST_WAIT_S, Firing
 from kitchen_daemon.scheduling.schedules import add_schedule, enable, schedule_info
@@ -43,11 +44,12 @@ class Quick(Submissions):
         self.broken: list[Exception] = []
         self.revisions: list[str | None] = []
 
-    def prepare(self, launch: Launch) -> NewRun:
+    def prepare(self, launch: Launch) -> Submission:
         self.revisions.append(launch.revision)
         if self.broken:
             raise self.broken.pop(0)
-        return NewRun(name=launch.name or "", recipe=launch.recipe, workflow="supervised")
+        run = NewRun(name=launch.name or "", recipe=launch.recipe, workflow="supervised")
+        return Submission(run, NewQuote())
 
 
 class Over(BaseException):
@@ -205,7 +207,7 @@ def test_what_comes_due_while_others_are_fired_was_not_missed(night: Night) -> N
     night.store.reschedule(night.store.find_schedule(later), at("2026-11-24T22:01"))
     slow = night.submissions.prepare
 
-    def prepare(launch: Launch) -> NewRun:
+    def prepare(launch: Launch) -> Submission:
         passed[0] += 120.0
         return slow(launch)
 
@@ -235,8 +237,11 @@ def test_a_clock_that_was_years_ahead_loses_no_night_after_it_is_put_right(night
     night.schedule("nightly 22:00")
     years = 4 * 365 * 86400.0
     night.run_until("2026-11-26T12:00", jumps=[(HOUR, years), (2 * HOUR, -years)])
-    assert len(night.runs) == 3  # one for the wrong time, which nobody could know
-    assert night.runs[1:] == ["24 22:00", "25 22:00"]
+    assert night.woken[0] > at("2030-01-01T00:00")  # for a wrong time, which nobody could know
+    assert [run.scheduled_at for run in night.store.list_runs()[1:]] == [
+        at("2026-11-25T22:00"),
+        at("2026-11-24T22:00"),
+    ]
 
 
 def test_a_clock_set_forward_over_a_time_is_late_for_it(night: Night) -> None:
