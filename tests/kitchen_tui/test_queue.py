@@ -172,6 +172,9 @@ def test_where_one_of_several_refuses_those_before_it_are_named(queued, command)
     said = command("queue", "hold", RUN_ID, OTHER_ID)
     assert (said.code, said.out) == (2, f"{RUN_ID}  held\n")
     assert said.err == f"error: run {OTHER_ID} runs (done before it: {RUN_ID})\n"
+    said = command("queue", "hold", OTHER_ID, RUN_ID)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"error: run {OTHER_ID} runs (nothing was changed)\n"
 
 
 def test_a_run_that_is_named_twice_is_asked_once(queued, command):
@@ -343,3 +346,46 @@ def test_completion_knows_waiting_runs_and_groups(queued):
     assert completion.groups("") == ["main"]
     queued.answers["GET /windows"] = Refusal(500, "broken")
     assert completion.windows("") == []
+
+
+@pytest.fixture
+def kept_in_order(home, command):
+    """A real daemon whose queue is paused, with three runs that wait."""
+    assert command("queue", "pause").code == 0
+    runs = [command("run", "sl_basic", "--name", name, "--json") for name in ("a", "b", "c")]
+    yield [json.loads(run.out)["id"] for run in runs]
+    command("down")
+
+
+def test_a_real_queue_is_put_into_another_order(kept_in_order, command):
+    a, b, c = kept_in_order
+
+    def told(*words):
+        return json.loads(command("queue", *words, "--json").out)
+
+    assert [run["id"] for run in told()["waiting"]] == [a, b, c]
+    assert {run["code"] for run in told()["waiting"]} == {"queue_paused"}
+    assert command("queue", "move", "b", "c", "--first").code == 0
+    assert [run["name"] for run in told()["waiting"]] == ["b", "c", "a"]
+    assert command("queue", "hold", "b").code == 0
+    assert command("queue", "priority", "a", "10").code == 0
+    assert command("queue", "group", "c", "night").code == 0
+    assert command("queue", "limit", "night", "2").code == 0
+    waiting = told()["waiting"]
+    assert [(run["name"], run["priority"], run["group"]) for run in waiting] == [
+        ("a", 10, "main"),
+        ("b", 0, "main"),
+        ("c", 0, "night"),
+    ]
+    assert waiting[1]["code"] == "held"
+    assert [run["id"] for run in told("--group", "night")["waiting"]] == [c]
+    groups = [line.split() for line in command("queue", "groups").out.splitlines()]
+    assert ["night", "0", "2", "1"] in groups
+    page = command("top", "--once").out
+    assert "0 running, 3 waiting" in page
+    assert "CPU" in page
+    assert command("queue", "release", "b").out.startswith(f"{b}  queued")
+    said = command("cancel", "a", "nobody")
+    assert (said.code, len(told()["waiting"])) == (2, 3)
+    assert command("cancel", "a", "b", "c").out.count("cancelled") == 3
+    assert command("queue").err.startswith("Nothing runs, and nothing waits.")
