@@ -39,7 +39,8 @@ class Daemon:
     def start(self) -> None:
         """Spawn the daemon and wait until it answers."""
         self.home.make()
-        self.home.settings.write_text(f"cpu_slots = {self.cpu_slots}\n")
+        if not self.home.settings.exists():
+            self.home.settings.write_text(f"cpu_slots = {self.cpu_slots}\n")
         with self.home.daemon_log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*COMMAND, "--home", str(self.home.root)],
