@@ -31,7 +31,7 @@ from kitchen_tui.cli.output import discard_stdout, emit, say
 ORDER = (
     *("demo", "up", "down", "status", "doctor"),
     *("recipes", "adapters", "render", "quote", "run"),
-    *("queue", "schedule", "window", "top", "runs", "show", "watch"),
+    *("queue", "schedule", "top", "runs", "show", "watch"),
     *("cancel", "pause", "resume", "retry"),
     *("logs", "events", "metrics", "samples", "artifacts", "lineage"),
     *("hub", "upload", "push", "pull", "checkpoints"),
