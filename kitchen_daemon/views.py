@@ -14,14 +14,17 @@ from kitchen_daemon.models import (
     QuoteInfo,
     RunInfo,
 )
+from kitchen_daemon.queueing.decisions import Why
 
 _SAME = set(RunInfo.model_fields) & set(RunRecord.model_fields)
 
 
-def run_info(store: Store, run: RunRecord) -> RunInfo:
-    """A run with its last values and artifacts."""
+def run_info(store: Store, run: RunRecord, why: Why | None = None) -> RunInfo:
+    """A run with its last values and artifacts. why: why it waits, by the last look at the queue."""
+    waits = {"reason": why.text, "code": why.code} if why is not None and run.waits else {}
     return RunInfo(
-        **run.model_dump(include=_SAME),
+        **run.model_dump(include=_SAME) | waits,
+        placement=store.last_placement(run.id),
         quote=quote_info(store, run.id),
         progress=ProgressInfo(step=run.progress_step, total_steps=run.total_steps, eta_s=run.eta_s),
         metrics=store.last_values(run.id),

@@ -106,3 +106,10 @@ class StillWanted(StoreError):  # noqa: N818 - named by what happened
     def __init__(self, what: str, name: str, by: Sequence[str]) -> None:
         super().__init__(f"the {what} {name!r} is still wanted by {', '.join(by)}")
         self.by = list(by)
+
+
+class NotWaiting(StoreError):  # noqa: N818 - named by the condition
+    """Something was asked of a run that only one that waits for its turn can do."""
+
+    def __init__(self, run_id: str, stands: str, asked: str, remedy: str) -> None:
+        super().__init__(f"run {run_id} {stands}, and only one that waits can be {asked}; {remedy}")

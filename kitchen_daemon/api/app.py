@@ -11,6 +11,7 @@ from kitchen_daemon.api.daemon import daemon_routes, recipe_routes
 from kitchen_daemon.api.hub import hub_routes
 from kitchen_daemon.api.kitchen import Kitchen
 from kitchen_daemon.api.problems import problems
+from kitchen_daemon.api.queue import queue_routes
 from kitchen_daemon.api.runs import asking_routes, launch_routes, reading_routes
 from kitchen_daemon.api.schedules import schedule_routes, window_routes
 from kitchen_daemon.api.streams import stream_route
@@ -25,6 +26,7 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     launch_routes(app, kitchen)
     reading_routes(app, kitchen)
     asking_routes(app, kitchen)
+    queue_routes(app, kitchen)
     schedule_routes(app, kitchen)
     window_routes(app, kitchen)
     stream_route(app, kitchen)

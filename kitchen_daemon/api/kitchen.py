@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kitchen_core.home import Home
+from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store
 from kitchen_daemon.apart import Apart
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
+from kitchen_daemon.models import RunInfo
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.running.dispatch import Dispatcher
 from kitchen_daemon.scheduling.firing import Firing
 from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.transfers.transfers import Transfers
+from kitchen_daemon.views import run_info
 
 
 @dataclass
@@ -31,3 +34,7 @@ class Kitchen:
     firing: Firing
     feed: ChangeFeed
     started_at: float
+
+    def run_info(self, run: RunRecord) -> RunInfo:
+        """A run as it stands, and why it waits."""
+        return run_info(self.store, run, self.dispatcher.why_of(run.id))

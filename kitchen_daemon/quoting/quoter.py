@@ -23,8 +23,8 @@ from kitchen_core.train.model_shape import ModelShape
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.workload import Costs, Device
-from kitchen_daemon.devices import gpus
 from kitchen_daemon.launching.pinning import Pinner
+from kitchen_daemon.machine.driver import gpus
 from kitchen_daemon.models import MemoryPart, Quote
 from kitchen_daemon.quoting.correcting import Correction, correction
 from kitchen_daemon.quoting.looking import look

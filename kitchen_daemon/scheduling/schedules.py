@@ -26,8 +26,6 @@ def add_schedule(store: Store, submissions: Submissions, new: NewSchedule) -> Sc
         raise BadTime("the runs of a schedule begin when it fires; leave out 'at'")
     zone = zone_named(new.timezone)
     due = times(new.when, zone, made_at)
-    if new.launch.window is not None:
-        store.get_window(new.launch.window)
     plan = submissions.plan(new.launch)
     return store.add_schedule(
         new.name,
