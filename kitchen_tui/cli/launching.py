@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kitchen_tui.cli.errors import Failure
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from kitchen_daemon.client import Client
     from kitchen_daemon.models import Launch
+
+M = TypeVar("M", bound="BaseModel")
 
 _PATH_STARTS = ("./", "../", "/", "~", "file:")
 _DATA_ENDS = (".jsonl", ".json", ".csv", ".parquet", ".arrow", ".gz")
@@ -54,13 +58,19 @@ def manifest_argument(text: str) -> str:
 
 def launch_of(**given: Any) -> Launch:
     """A launch. Raises Failure in one line where a value can't be right."""
+    from kitchen_daemon.models import Launch
+
+    return checked(Launch, **given)
+
+
+def checked(model: type[M], **given: Any) -> M:
+    """What is sent to the daemon. Raises Failure in one line where a value can't be right."""
     from pydantic import ValidationError
 
     from kitchen_core.explaining import explain
-    from kitchen_daemon.models import Launch
 
     try:
-        return Launch(**given)
+        return model(**given)
     except ValidationError as error:
         raise Failure(explain(error)) from None
 
