@@ -89,6 +89,9 @@ def problem_of(error: Exception) -> Problem:
             return error.problem
         case Stopping():
             return Problem(message=str(error), hint="Start it again with: kitchen up")
+        case StillWanted():
+            hint = "Remove it all the same with --force; those then wait until there is one again."
+            return Problem(message=str(error), hint=hint)
         case StoreError() | UnsafeSecrets():
             return Problem(message=_said(error))
         case OSError() if error.errno == errno.ENOSPC:

@@ -114,10 +114,10 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         emit_json(found)
     elif found:
-        from kitchen_tui.cli.views.schedules import schedules_table
+        from kitchen_tui.cli.views.schedules import schedules_list
 
         console = screen()
-        console.print(schedules_table(found, console.width))
+        console.print(schedules_list(found, console.width))
     else:
         say('No schedules yet. Add one: kitchen schedule add nightly "nightly 22:00" sl_basic')
 

@@ -16,7 +16,7 @@ MOST_OF_A_NAME = 20
 LEAST_CHART = 20
 """Characters below which nothing is drawn."""
 KNOWN, ASSUMED = "█", "▒"
-_WHEN = len("Mon 22:00–Tue 06:00")
+_WHEN = len("  Mon 22:00  Tue 06:00  ")
 _HOURS_BETWEEN = (1, 2, 3, 6, 12, 24)
 _TICK = 6
 """Characters that a mark on the line of hours needs."""
@@ -30,16 +30,17 @@ def night_page(plan: NightPlan, width: int) -> Group:
 def _page(plan: NightPlan, width: int) -> Iterator[RenderableType]:
     begin = [run for run in plan.runs if run.stretches]
     never = [run for run in plan.runs if not run.stretches]
-    named = min(max((len(run.name) for run in plan.runs), default=0), MOST_OF_A_NAME)
-    room = width - named - _WHEN - 2
+    named = min(max(len("run"), *(len(run.name) for run in plan.runs)), MOST_OF_A_NAME)
+    room = width - named - _WHEN
     yield Text(f"until {_clock(plan.until)}, by the quotes", style="dim")
     if begin:
-        table = plain_table("run", "when", *(["-"] if room >= LEAST_CHART else []))
+        table = plain_table("run", "begins", "ends", *(["-"] if room >= LEAST_CHART else []))
         if room >= LEAST_CHART:
             table.columns[-1].header = hours(plan, room)
         for run in begin:
             chart = [bars(run, plan, room)] if room >= LEAST_CHART else []
-            table.add_row(one_line(run.name, named), _when(run), *chart)
+            begins = _clock(run.stretches[0].starts_at)
+            table.add_row(one_line(run.name, named), begins, _ends(run), *chart)
         yield table
     if never:
         yield heading("These do not begin until then")
@@ -95,13 +96,15 @@ def _column(at: float, plan: NightPlan, room: int, *, end: bool = False) -> int:
     return min(max(column, 0), room - 1)
 
 
-def _when(run: PlannedRun) -> str:
-    first, last = run.stretches[0].starts_at, run.stretches[-1].ends_at
-    begins = _clock(first)
-    if last is None:
-        return f"{begins}–"
-    ends = _clock(last)
-    return f"{begins}–{ends.split()[1] if ends.split()[0] == begins.split()[0] else ends}"
+def _ends(run: PlannedRun) -> str:
+    """When it ends: the weekday where that is another, and how long it took where that is less than a minute."""
+    begins, ends = run.stretches[0].starts_at, run.stretches[-1].ends_at
+    if ends is None:
+        return ""
+    if ends - begins < 60:
+        return f"+ {duration(ends - begins)}"
+    day, clock = _clock(ends).split()
+    return clock if _clock(begins).startswith(day) else f"{day} {clock}"
 
 
 def _clock(at: float) -> str:

@@ -38,18 +38,16 @@ def opening(window: WindowInfo) -> str:
     return f"{now}, {then} {moment(window.changes_at)}, {ahead(window.changes_at)}"
 
 
-def schedules_table(schedules: Sequence[ScheduleInfo], width: int) -> Table:
-    """Schedules, a line each, and below it why a last firing made no run."""
-    table = plain_table("schedule", "when", *(["recipe"] if width >= NARROW else []))
-    table.add_column("due", overflow="fold")
+def schedules_list(schedules: Sequence[ScheduleInfo], width: int) -> Group:
+    """Schedules, a line each, then why a last firing made no run."""
+    table = plain_table("schedule", "when", *(["recipe"] if width >= NARROW else []), "due")
     for schedule in schedules:
         names = [one_line(schedule.name, MOST_OF_A_NAME), _when(schedule)]
         recipe = [schedule.recipe] if width >= NARROW else []
         table.add_row(*names, *recipe, Text(due(schedule), style=_style(schedule)))
-        if schedule.last_error:
-            said = Text(f"made no run: {schedule.last_error}", "red")
-            table.add_row(*[""] * (len(table.columns) - 1), said)
-    return table
+    failed = (schedule for schedule in schedules if schedule.last_error)
+    lines = (f"{schedule.name} made no run: {schedule.last_error}" for schedule in failed)
+    return Group(table, *(Text(line, style="red") for line in lines))
 
 
 def schedule_page(schedule: ScheduleInfo) -> Group:

@@ -212,7 +212,7 @@ def test_what_comes_due_while_others_are_fired_was_not_missed(night: Night) -> N
         return slow(launch)
 
     passed = [0.0]
-    night.submissions.prepare = prepare  # type: ignore[method-assign]
+    night.submissions.prepare = prepare
     shown = night._run
 
     async def run(clock: Clock, end: float, jumps: Sequence[tuple[float, float]]) -> None:
@@ -222,7 +222,7 @@ def test_what_comes_due_while_others_are_fired_was_not_missed(night: Night) -> N
 
         await shown(clock, end, Slow())
 
-    night._run = run  # type: ignore[method-assign]
+    night._run = run
     night.run_until("2026-11-24T22:30")
     assert night.runs == ["24 22:00", "24 22:00", "24 22:01"]
 
