@@ -26,10 +26,11 @@ def main() -> None:
     home = Home(given.home.expanduser().resolve()) if given.home else Home.find()
 
     from kitchen_daemon.service import AlreadyServed, serve
+    from kitchen_daemon.settings import BadSettings
 
     try:
         serve(home)
-    except AlreadyServed as error:
+    except (AlreadyServed, BadSettings) as error:
         sys.exit(f"kitchen-daemon: {error}")
 
 

@@ -22,14 +22,17 @@ from kitchen_daemon.apart import Apart
 from kitchen_daemon.api.app import make_app
 from kitchen_daemon.api.kitchen import Kitchen
 from kitchen_daemon.launching import checking
+from kitchen_daemon.launching.choosing import Recipes
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.process import ProcessIdentity
+from kitchen_daemon.reloading.reloader import Reloader
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.dispatch import Dispatcher
 from kitchen_daemon.secrets import print_without_keys
 from kitchen_daemon.server import Server
+from kitchen_daemon.settings import Settings, read_settings
 from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.transfers.transfers import Transfers
 
@@ -45,17 +48,19 @@ class AlreadyServed(RuntimeError):  # noqa: N818 - named by the condition
 
 
 def serve(home: Home) -> None:
-    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed."""
+    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed or BadSettings."""
     print_without_keys(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in ("alembic", "watchfiles"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     home.make()
+    settings = read_settings(home)
     with _only_daemon(home) as is_ours:
         keep_reserve(home)
         checking.warm_up()
         with Store.open(home.root, patience_s=PATIENCE_S) as store:
             store.sweep_temporary()
-            asyncio.run(_serve(home, store, is_ours))
+            asyncio.run(_serve(home, settings, store, is_ours))
 
 
 @contextmanager
@@ -80,9 +85,9 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
+async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable[[], bool]) -> None:
     started_at = time.time()
-    shelf = Shelf(home)
+    shelf = Shelf(home, settings)
     dispatcher = Dispatcher(home, store)
     feed = ChangeFeed(store)
     apart = Apart(home)
@@ -91,6 +96,7 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
         home=home,
         store=store,
         shelf=shelf,
+        recipes=Recipes(store, shelf),
         submissions=submissions,
         renderings=Renderings(home, store, submissions, apart),
         transfers=Transfers(home, store),
@@ -111,7 +117,11 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     _announce(home, store, started_at)
     dispatcher.adopt()
-    background = [asyncio.ensure_future(dispatcher.serve()), asyncio.ensure_future(feed.watch())]
+    background = [
+        asyncio.ensure_future(dispatcher.serve()),
+        asyncio.ensure_future(feed.watch()),
+        asyncio.ensure_future(Reloader(home, store, shelf).serve()),
+    ]
     for task in background:
         task.add_done_callback(lambda _: stop())  # half a daemon is worse than none
     try:

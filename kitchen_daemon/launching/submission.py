@@ -12,7 +12,7 @@ from kitchen_core.adapters.manifest import Manifest, check_manifest, resolve_man
 from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
 from kitchen_core.store.lineage import run_node
-from kitchen_core.store.records import NewRun, RunRecord
+from kitchen_core.store.records import NewRun, RevisionRecord, RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.ports import Node
 from kitchen_core.telemetry.schema import RunStatus
@@ -21,7 +21,7 @@ from kitchen_core.train.model_folder import ModelFacts
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.workflows.reading import RecipeReading
 from kitchen_daemon.devices import has_gpu
-from kitchen_daemon.launching.checking import read_apart
+from kitchen_daemon.launching.choosing import Chosen, Recipes
 from kitchen_daemon.launching.needing import try_ports, try_ports_of
 from kitchen_daemon.launching.pinning import Pinner, Pins
 from kitchen_daemon.launching.revisions import keep_revision
@@ -42,11 +42,16 @@ DEFAULT_LORA_RANK = 32
 class _Prepared:
     """A launch that was found good."""
 
-    reading: RecipeReading
+    chosen: Chosen
     config: dict[str, Any]
     pins: Pins
     manifest: Manifest
     after: list[str]
+
+    @property
+    def reading(self) -> RecipeReading:
+        """The recipe with its settings."""
+        return self.chosen.reading
 
     @property
     def adapters(self) -> dict[str, Any]:
@@ -64,7 +69,7 @@ class Submissions:
     def __init__(self, home: Home, store: Store, shelf: Shelf) -> None:
         self._home = home
         self._store = store
-        self._shelf = shelf
+        self._recipes = Recipes(store, shelf)
         self._pinner = Pinner(store)
 
     def plan(self, launch: Launch) -> Plan:
@@ -79,7 +84,7 @@ class Submissions:
             manifest=launch.manifest,
             config=prepared.config,
             config_hash=config_hash(prepared.config),
-            recipe_revision=keep_revision(self._store, self._home, reading).sha256,
+            recipe_revision=self._revision(prepared.chosen).sha256,
             pins=prepared.pins.by_ref,
             adapters=prepared.adapters,
             after=prepared.after,
@@ -94,7 +99,6 @@ class Submissions:
         """
         prepared = self._prepare(launch)
         reading = prepared.reading
-        revision = keep_revision(self._store, self._home, reading)
         run = self._store.create_run(
             NewRun(
                 name=launch.name or reading.name,
@@ -108,7 +112,7 @@ class Submissions:
                 config=prepared.config,
                 config_hash=config_hash(prepared.config),
                 pins=prepared.pins.by_ref,
-                recipe_revision=revision.sha256,
+                recipe_revision=self._revision(prepared.chosen).sha256,
                 priority=launch.priority,
                 after=prepared.after,
                 parents=[parent.id for parent in prepared.pins.parents],
@@ -132,19 +136,22 @@ class Submissions:
         return again
 
     def _prepare(self, launch: Launch) -> _Prepared:
-        path = self._shelf.find(launch.recipe)
-        reading = read_apart(path, launch.preset, launch.overrides)
+        chosen = self._recipes.read(launch.recipe, launch.revision, launch.preset, launch.overrides)
+        reading = chosen.reading
         manifest = resolve_manifest(launch.manifest, launch.adapters, self._home.root)
         try_ports(reading, manifest, read_secrets(self._home))
         pins = self._pinner.pin(refs_in(reading.resolved, reading.refs))
         named = [self._store.find_run(run).id for run in launch.after]
         return _Prepared(
-            reading=reading,
+            chosen=chosen,
             config=self._frozen(reading.resolved, _trainer(manifest)),
             pins=pins,
             manifest=manifest,
             after=list(dict.fromkeys([*named, *pins.unfinished])),
         )
+
+    def _revision(self, chosen: Chosen) -> RevisionRecord:
+        return chosen.revision or keep_revision(self._store, self._home, chosen.reading)
 
     def _frozen(self, config: dict[str, Any], trainer: Adapter) -> dict[str, Any]:
         """The config with all that depends on the machine, the model or who trains it decided."""
