@@ -14,7 +14,7 @@ from kitchen_core.store.records import RevisionRecord
 from kitchen_core.store.store import Store
 from kitchen_core.workflows.reading import RecipeReading
 from kitchen_daemon.launching.checking import read_apart
-from kitchen_daemon.launching.settling import Unsettled, read_settled
+from kitchen_daemon.launching.settling import PATIENCE_S, Unsettled, read_settled
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.models import RecipeDetail, RevisionInfo
 
@@ -26,6 +26,7 @@ MOST_REVISIONS = 20
 
 _SHORT = 12  # characters of a SHA-256 in a message
 _DAY_S = 86400
+_LOOK_EVERY_S = 0.02
 
 
 class BrokenRecipe(RecipeError):  # noqa: N818 - named by the condition
@@ -70,7 +71,7 @@ class Recipes:
         if revision is not None:
             kept = self._kept(recipe, revision)
             return Chosen(read_apart(self._file(kept), preset, overrides), kept)
-        path = self._shelf.find(recipe)
+        path = self._find(recipe)
         try:
             return Chosen(read_settled(path, preset, overrides))
         except Unsettled:
@@ -106,6 +107,20 @@ class Recipes:
                 RevisionInfo.model_validate(each, from_attributes=True) for each in revisions
             ],
         )
+
+    def _find(self, recipe: str) -> Path:
+        """A recipe's file; one that is gone or empty for the moment that a save takes is waited for."""
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return self._shelf.find(recipe)
+            except RecipeError:
+                known = self._shelf.has(
+                    recipe
+                )  # until the reloader has seen that it is gone for good
+                if not known or time.monotonic() > deadline:
+                    raise
+            time.sleep(_LOOK_EVERY_S)
 
     def _kept(self, recipe: str, revision: str) -> RevisionRecord:
         newest = self._newest(recipe)

@@ -19,7 +19,7 @@ from typing import Any
 from kitchen_core.config import ConfigError
 from kitchen_core.recipe import RecipeError
 from kitchen_core.workflows.reading import RecipeReading
-from kitchen_daemon.launching.checking import Unread, read_apart
+from kitchen_daemon.launching.checking import READ_SECONDS, Unread, read_apart
 
 QUIET_S = 0.06
 """How long files that are read together are to be left alone. Editors write a file in much less."""
@@ -40,6 +40,7 @@ def read_settled(
     preset: str | None = None,
     overrides: Mapping[str, Any] | None = None,
     *,
+    seconds: float = READ_SECONDS,
     given_up: int | None = None,
 ) -> RecipeReading:
     """`read_apart` of what was written to its end. Blocks for PATIENCE_S beyond the reading.
@@ -52,7 +53,7 @@ def read_settled(
         taken = {path: _bytes_of(path)}
         reading, error = None, None
         try:
-            reading = read_apart(path, preset, overrides, given_up=given_up)
+            reading = read_apart(path, preset, overrides, seconds=seconds, given_up=given_up)
             folder = Path(reading.path).parent
             taken |= {folder / name: content for name, content in reading.sources.items()}
         except Unread as unread:
@@ -88,6 +89,13 @@ def is_being_written(file: Path) -> bool:
     return False
 
 
+def check_not_being_written(folders: Iterable[Path], name: str) -> None:
+    """Raise Unsettled where a recipe is empty only because somebody has begun to write it."""
+    for file in (folder / f"{name}.py" for folder in folders):
+        if is_being_written(file):
+            raise _unsettled(file)
+
+
 def _is_left_alone(taken: Mapping[Path, bytes | None], deadline: float) -> bool:
     """Wait until the files have been quiet for long enough; whether they are still as they were taken."""
     while True:
@@ -106,9 +114,13 @@ def _until_closed(files: Iterable[Path], deadline: float) -> None:
     for file in files:
         while is_being_written(file):
             if time.monotonic() > deadline:
-                raise Unsettled(f"{file}: a program is still writing it; try again when it is done")
+                raise _unsettled(file)
             time.sleep(pause)
             pause = min(1.5 * pause, _LONGEST_PAUSE_S)
+
+
+def _unsettled(file: Path) -> Unsettled:
+    return Unsettled(f"{file}: a program is still writing it; try again when it is done")
 
 
 def _rest_s(file: Path) -> float:

@@ -49,6 +49,10 @@ class Shelf:
             raise RecipeError(f"unknown recipe '{name}'{hint}")
         return path
 
+    def has(self, name: str) -> bool:
+        """Whether a list would show a recipe of this name."""
+        return name in self._summaries
+
     def summaries(self) -> list[RecipeSummary]:
         """Every recipe, in order of name; a broken one carries its error. Reads nothing, but waits
         for what has not been read since the daemon began.

@@ -14,7 +14,11 @@ from kitchen_core.workflows.reading import RecipeReading
 from kitchen_daemon.launching.checking import Unread
 from kitchen_daemon.launching.folders import find_recipe
 from kitchen_daemon.launching.revisions import keep_revision
-from kitchen_daemon.launching.settling import Unsettled, read_settled
+from kitchen_daemon.launching.settling import (
+    Unsettled,
+    check_not_being_written,
+    read_settled,
+)
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.models import RecipeSummary
 from kitchen_daemon.reloading.telling import Telling
@@ -72,6 +76,7 @@ class Readings:
         """
         path = find_recipe(self._shelf.folders, name)
         if path is None:
+            check_not_being_written(self._shelf.folders, name)
             return False
         try:
             self._is_good(name, path, read_settled(path, given_up=given_up))
