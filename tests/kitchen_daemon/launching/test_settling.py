@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 
@@ -77,7 +76,7 @@ def test_a_launch_waits_until_the_file_is_whole(file):
             writer.write(GOOD % "half")
             writer.flush()
             opened.set()
-            while not os.path.exists(f"{file}.seen"):
+            while not file.with_name("mine.py.seen").exists():
                 pass
             writer.seek(0)
             writer.write(GOOD % "edited")
@@ -111,6 +110,6 @@ def test_what_is_wrong_is_said_as_it_is(file):
         read_settled(file, "big")
     file.write_text("import helper_of_mine\nrecipe = 1")
     file.with_name("helper_of_mine.py").write_text("1 / 0")
-    with pytest.raises(Unread, match="helper_of_mine.py:1: ZeroDivisionError") as unread:
+    with pytest.raises(Unread, match=r"helper_of_mine\.py:1: ZeroDivisionError") as unread:
         read_settled(file)
     assert {each.name for each in unread.value.taken} == {"mine.py", "helper_of_mine.py"}

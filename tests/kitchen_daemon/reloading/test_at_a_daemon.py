@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from queue import Empty, Queue
+from threading import Thread
+
 import pytest
 
-from kitchen_core.telemetry.schema import EventKind
-from kitchen_daemon.client import Refused
+from kitchen_core.telemetry.schema import Event, EventKind
+from kitchen_daemon.client import Client, Refused
 from kitchen_daemon.models import FROM_NOW, Launch
 from tests.kitchen_daemon.reloading.conftest import recipe
 
@@ -70,13 +74,21 @@ def test_a_broken_recipe_is_refused_with_the_version_that_still_runs(daemon):
 
 def test_a_stream_from_now_on_leaves_out_what_has_been(daemon):
     saved(daemon, "then", "streamed")
-    stream = daemon.client.stream(cursor=FROM_NOW)
-    seen = []
-    for number in range(100):  # until the stream has begun
+    came: Queue[Event] = Queue()
+
+    def follow() -> None:
+        with Client(daemon.home) as client:
+            for item in client.stream(cursor=FROM_NOW):
+                if item.event and item.event.metadata.get("recipe") == "streamed":
+                    came.put(item.event)
+                    return
+
+    Thread(target=follow, daemon=True).start()
+    since = set()
+    for number in range(100):  # the first ones may come before the stream has begun
         (daemon.home.recipes / "streamed.py").write_text(recipe(f"now {number}", "streamed"))
-        plan = daemon.client.plan(Launch(recipe="streamed"))
-        seen.append(plan.recipe_revision)
-        if number == 0:
-            item = next(item for item in stream if item.event and item.event.run_id is None)
-            break
-    assert item.event.metadata["sha256"] in seen
+        since.add(daemon.client.plan(Launch(recipe="streamed")).recipe_revision)
+        with suppress(Empty):
+            assert came.get(timeout=0.5).metadata["sha256"] in since
+            return
+    raise AssertionError("nothing came")
