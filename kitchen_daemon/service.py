@@ -22,9 +22,11 @@ from kitchen_daemon.apart import Apart
 from kitchen_daemon.api.app import make_app
 from kitchen_daemon.api.kitchen import Kitchen
 from kitchen_daemon.launching import checking
+from kitchen_daemon.launching.choosing import Recipes
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.process import ProcessIdentity
+from kitchen_daemon.reloading.reloader import Reloader
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.dispatch import Dispatcher
@@ -50,7 +52,8 @@ def serve(home: Home) -> None:
     """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed, BadSettings."""
     print_without_keys(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in ("alembic", "watchfiles"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     home.make()
     settings = read_settings(home)
     with _only_daemon(home) as is_ours:
@@ -85,7 +88,7 @@ def _inode(path: Path) -> int | None:
 
 async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable[[], bool]) -> None:
     started_at = time.time()
-    shelf = Shelf(home)
+    shelf = Shelf(home, settings)
     dispatcher = Dispatcher(home, store, settings)
     feed = ChangeFeed(store)
     apart = Apart(home)
@@ -95,6 +98,7 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
         home=home,
         store=store,
         shelf=shelf,
+        recipes=Recipes(store, shelf),
         submissions=submissions,
         renderings=Renderings(home, store, submissions, apart),
         transfers=Transfers(home, store),
@@ -116,7 +120,8 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
         asyncio.get_running_loop().add_signal_handler(number, stop)
     _announce(home, store, started_at)
     dispatcher.adopt()
-    serving = (dispatcher.serve(), firing.serve(), feed.watch())
+    reloader = Reloader(home, store, shelf)
+    serving = (dispatcher.serve(), firing.serve(), feed.watch(), reloader.serve())
     background = [asyncio.ensure_future(each) for each in serving]
     for task in background:
         task.add_done_callback(lambda _: stop())  # half a daemon is worse than none

@@ -8,6 +8,7 @@ from kitchen_core.home import Home
 from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store
 from kitchen_daemon.apart import Apart
+from kitchen_daemon.launching.choosing import Recipes
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.models import RunInfo
@@ -26,6 +27,7 @@ class Kitchen:
     home: Home
     store: Store
     shelf: Shelf
+    recipes: Recipes
     submissions: Submissions
     renderings: Renderings
     transfers: Transfers

@@ -75,7 +75,9 @@ def checked(model: type[M], **given: Any) -> M:
         raise Failure(explain(error)) from None
 
 
-def with_absolute_refs(client: Client, recipe: str, overrides: dict[str, str]) -> dict[str, str]:
+def with_absolute_refs(
+    client: Client, recipe: str, overrides: dict[str, str], revision: str | None = None
+) -> dict[str, str]:
     """The overrides with the refs to local files made absolute, those that are keys of a mapping
     (`mix={"./a.jsonl": 0.5}`) as well. Raises Failure for a file that is not there.
 
@@ -87,7 +89,7 @@ def with_absolute_refs(client: Client, recipe: str, overrides: dict[str, str]) -
         for ref in _refs_in(value)
     ):
         return overrides
-    properties = client.recipe(recipe).config_schema.get("properties", {})
+    properties = client.recipe(recipe, revision).config_schema.get("properties", {})
     return {
         key: _with_absolute(value) if _holds_ref(properties, key) else value
         for key, value in overrides.items()

@@ -10,6 +10,7 @@ import pytest
 from kitchen_core.store import Store
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_daemon.client import Refused
+from kitchen_daemon.launching.shelf import shipped_folder
 from kitchen_daemon.models import Launch, NewSchedule, NewWindow
 from tests.kitchen_daemon.support import QUICK, Daemon
 
@@ -68,6 +69,19 @@ def test_schedules_and_windows_are_kept_shown_and_removed(own_daemon: Daemon) ->
     with pytest.raises(Refused, match="max_stepz"):
         client.add_schedule(NewSchedule(name="other", launch=typo, when="22:00"))
 
+    recipe = own_daemon.home.recipes / "mine.py"
+    recipe.parent.mkdir(exist_ok=True)
+    recipe.write_text((shipped_folder() / "sl_basic.py").read_text())
+    mine = LAUNCH.model_copy(update={"recipe": str(recipe)})
+    client.add_schedule(NewSchedule(name="mine", launch=mine, when="22:00"))
+    recipe.write_text("recipe = 1 / 0\n")
+    by_the_good_one = client.fire_schedule("mine")
+    assert by_the_good_one.schedule_id == client.schedule("mine").id
+    (told,) = fired(own_daemon, 1)
+    assert told["revision"] == by_the_good_one.recipe_revision
+    assert "division by zero" in str(told["broken"])
+    client.remove_schedule("mine")
+
     assert not client.enable_schedule("nightly", False).enabled
     again = client.enable_schedule("nightly", True)
     assert (again.enabled, again.next_at) == (True, added.next_at)
@@ -79,7 +93,7 @@ def test_schedules_and_windows_are_kept_shown_and_removed(own_daemon: Daemon) ->
 
     night = client.night("in 7h")
     planned = {each.id or each.schedule: each for each in night.runs}
-    assert set(planned) == {run.id, "nightly"}
+    assert set(planned) == {run.id, by_the_good_one.id, "nightly"}
     assert planned[run.id].code == "window_closed" or planned[run.id].stretches
     with pytest.raises(Refused, match="7 days ahead at most"):
         client.night("in 8d")
