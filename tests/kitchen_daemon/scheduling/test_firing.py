@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from kitchen_core.config import ConfigError
 from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
 from kitchen_core.store import NewRun, Store, StoreBusy
-from kitchen_core.store.records import NewQuote
+from kitchen_core.store.records import NewQuote, RevisionRecord
 from kitchen_core.telemetry.schema import EventKind
+from kitchen_daemon.launching.choosing import BrokenRecipe
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submission, Submissions
 from kitchen_daemon.models import Launch, NewSchedule
@@ -212,7 +214,7 @@ def test_what_comes_due_while_others_are_fired_was_not_missed(night: Night) -> N
         return slow(launch)
 
     passed = [0.0]
-    night.submissions.prepare = prepare  # type: ignore[method-assign]
+    night.submissions.prepare = prepare
     shown = night._run
 
     async def run(clock: Clock, end: float, jumps: Sequence[tuple[float, float]]) -> None:
@@ -222,7 +224,7 @@ def test_what_comes_due_while_others_are_fired_was_not_missed(night: Night) -> N
 
         await shown(clock, end, Slow())
 
-    night._run = run  # type: ignore[method-assign]
+    night._run = run
     night.run_until("2026-11-24T22:30")
     assert night.runs == ["24 22:00", "24 22:00", "24 22:01"]
 
@@ -285,22 +287,35 @@ def test_a_store_that_is_busy_is_tried_again(night: Night) -> None:
     assert night.woken == [at("2026-11-24T22:00") + 5.0]
 
 
+GOOD = RevisionRecord(sha256="a" * 64, recipe="sl_basic", source_path="/r.py", created_at=1.0)
+
+
 def test_a_broken_recipe_runs_by_its_last_good_revision(night: Night) -> None:
     night.schedule("nightly 22:00")
-    night.submissions.broken = [RecipeError("line 3: what is this")]
+    night.submissions.broken = [BrokenRecipe("line 3: what is this", GOOD)]
     night.run_until("2026-11-25T12:00")
     assert night.runs == ["24 22:00"]
-    assert night.submissions.revisions == [None, "good"]
+    assert night.submissions.revisions == [None, GOOD.sha256]
     (event,) = night.store.read_events(kinds=[EventKind.SCHEDULE_FIRED])
-    assert event.metadata["revision"] == "good"
+    assert event.metadata["revision"] == GOOD.sha256
     assert event.metadata["broken"] == "line 3: what is this"
 
 
-def test_a_recipe_that_never_was_good_makes_no_run(night: Night) -> None:
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ([RecipeError("it never loaded")], "it never loaded"),
+        ([BrokenRecipe("line 3", GOOD), ConfigError("max_steps is new")], "max_steps is new"),
+    ],
+)
+def test_a_recipe_that_no_revision_helps_makes_no_run(
+    night: Night, broken: list[Exception], said: str
+) -> None:
     night.schedule("nightly 22:00")
-    night.submissions.broken = [RecipeError("line 3: what is this"), RecipeError("it never loaded")]
+    night.submissions.broken = broken
     night.run_until("2026-11-25T12:00")
-    assert night.store.list_schedules()[0].last_error == "it never loaded"
+    assert night.store.list_schedules()[0].last_error == said
+    assert night.runs == []
 
 
 def test_a_schedule_fires_at_once_beside_its_times(night: Night) -> None:
