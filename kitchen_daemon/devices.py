@@ -9,11 +9,12 @@ import pynvml
 
 @dataclass(frozen=True)
 class Gpu:
-    """One GPU as the driver names it. memory_bytes: all of it, free or not."""
+    """One GPU as the driver names it. memory_bytes: all of it; free_bytes: what nobody has of it now."""
 
     index: int
     name: str
     memory_bytes: int
+    free_bytes: int
 
 
 def gpus() -> list[Gpu]:
@@ -36,4 +37,5 @@ def has_gpu() -> bool:
 def _gpu(index: int) -> Gpu:
     handle = pynvml.nvmlDeviceGetHandleByIndex(index)
     memory = pynvml.nvmlDeviceGetMemoryInfo(handle)
-    return Gpu(index, str(pynvml.nvmlDeviceGetName(handle)), int(memory.total))
+    name = str(pynvml.nvmlDeviceGetName(handle))
+    return Gpu(index, name, int(memory.total), int(memory.free))

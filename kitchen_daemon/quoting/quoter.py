@@ -124,6 +124,7 @@ class Quoter:
             device=_in_words(device, config),
             memory_bytes=_whole(_times(formula.memory_bytes, by.memory)),
             parts=_parts(costs, by.memory or 1.0),
+            free_bytes=_free_bytes(config),
             steps=steps,
             seconds_a_step=a_step,
             seconds=seconds,
@@ -193,6 +194,12 @@ def device_of(config: Mapping[str, Any]) -> Device:
         return Device(found[0].name, found[0].memory_bytes)
     memory = psutil.virtual_memory().total
     return Device(platform.processor() or platform.machine(), memory)
+
+
+def _free_bytes(config: Mapping[str, Any]) -> int | None:
+    if config["device"] == "cuda":
+        return max((gpu.free_bytes for gpu in gpus()), default=None)
+    return psutil.virtual_memory().available
 
 
 def _nothing(device: Device, note: str) -> Quoted:
