@@ -24,7 +24,7 @@ def test_a_quote_shows_its_parts_and_whether_there_is_room(stub, command):
     stub.answers["POST /quotes"] = QUOTE
     said = command("quote", "sl_basic", "batch_size=4")
     assert said.code == 0
-    lines = said.out.splitlines()
+    lines = [line.rstrip() for line in said.out.splitlines()]
     assert "memory  3 GB, fits now: 8 GB free" in lines
     assert "time    2m 10s" in lines
     assert "by      arithmetic alone" in lines
