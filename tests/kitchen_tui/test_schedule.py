@@ -40,7 +40,7 @@ def _utc(monkeypatch: pytest.MonkeyPatch, home: Home) -> Iterator[None]:
 
 
 def schedule(**changes: Any) -> ScheduleInfo:
-    facts = {
+    facts: dict[str, Any] = {
         "id": "1qqw00000001",
         "name": "nightly",
         "recipe": "sl_basic",
@@ -59,7 +59,7 @@ def schedule(**changes: Any) -> ScheduleInfo:
 
 
 def window(**changes: Any) -> WindowInfo:
-    facts = {
+    facts: dict[str, Any] = {
         "name": "nights",
         "hours": "22:00-06:00",
         "timezone": "UTC",
@@ -82,13 +82,25 @@ def stretch(begin_h: float, end_h: float | None, ends: str | None = "done") -> P
 
 
 def planned(name: str, *stretches: PlannedStretch, **changes: Any) -> PlannedRun:
-    facts = {"id": None, "name": name, "recipe": "r", "schedule": "s", "priority": 0}
-    return PlannedRun(**(facts | {"stretches": list(stretches)} | changes))
+    facts: dict[str, Any] = {
+        "id": None,
+        "name": name,
+        "recipe": "r",
+        "schedule": "s",
+        "priority": 0,
+    }
+    facts["stretches"] = list(stretches)
+    return PlannedRun(**(facts | changes))
 
 
 def night(*runs: PlannedRun, until_h: float = 10.0, **changes: Any) -> NightPlan:
-    facts = {"made_at": EVENING, "until": EVENING + until_h * HOUR, "assumed_s": HOUR}
-    return NightPlan(**(facts | {"runs": list(runs)} | changes))
+    facts: dict[str, Any] = {
+        "made_at": EVENING,
+        "until": EVENING + until_h * HOUR,
+        "assumed_s": HOUR,
+    }
+    facts["runs"] = list(runs)
+    return NightPlan(**(facts | changes))
 
 
 def test_a_schedule_is_asked_for_with_the_words_of_a_run(

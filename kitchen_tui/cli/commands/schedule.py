@@ -1,4 +1,4 @@
-"""Schedules, windows, and the plan of the night."""
+"""Schedules, and the plan of the night."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from kitchen_tui.cli import completion
-from kitchen_tui.cli.arguments import AsJson
+from kitchen_tui.cli.arguments import AsJson, TimeZone, name_argument
+from kitchen_tui.cli.commands import windows
 from kitchen_tui.cli.daemon import connected
-from kitchen_tui.cli.errors import Failure
 from kitchen_tui.cli.launch_words import QueueWords, takes_words
 from kitchen_tui.cli.launching import checked
 from kitchen_tui.cli.output import emit, emit_json, say, screen
@@ -22,25 +22,9 @@ Examples:
   kitchen schedule add often "every 6h" chat_sl --missed skip
   kitchen schedule add cron "cron 0 22 * * 1-5" sl_basic --timezone Europe/Vienna
 """
-WINDOW_EXAMPLES = """\b
-Examples:
-  kitchen schedule window add nights 22:00-06:00
-  kitchen schedule window add work "mon-fri 20:00-07:30; sat,sun 00:00-24:00" --at-close finish
-"""
 
 app = typer.Typer(help="Let runs begin by themselves, at their times.", rich_markup_mode=None)
-window_app = typer.Typer(
-    help="Hours in which runs may run: kitchen run RECIPE --window NAME.", rich_markup_mode=None
-)
-app.add_typer(window_app, name="window")
-
-
-def _name(text: str) -> str:
-    """What stands in a path of the API."""
-    if not text.strip() or "/" in text:
-        raise Failure(f"'{text}' is no name", "give it some letters, and no slash")
-    return text.strip()
-
+app.add_typer(windows.app, name="window")
 
 Schedule = Annotated[
     str,
@@ -48,19 +32,7 @@ Schedule = Annotated[
         metavar="NAME",
         help="The schedule.",
         autocompletion=completion.schedules,
-        callback=_name,
-    ),
-]
-WindowName = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME", help="The window.", autocompletion=completion.windows, callback=_name
-    ),
-]
-TimeZone = Annotated[
-    str | None,
-    typer.Option(
-        metavar="ZONE", help="Whose clock, such as Europe/Vienna.  [default: this machine's]"
+        callback=name_argument,
     ),
 ]
 
@@ -69,7 +41,7 @@ TimeZone = Annotated[
 @takes_words
 def add(
     schedule: Annotated[
-        str, typer.Argument(metavar="NAME", help="A name for the schedule.", callback=_name)
+        str, typer.Argument(metavar="NAME", help="A name for the schedule.", callback=name_argument)
     ],
     when: Annotated[
         str,
@@ -192,72 +164,6 @@ def plan(
         console.print(night_page(night, console.width))
     else:
         say("Nothing runs, waits or is scheduled until then. Queue a run: kitchen run sl_basic")
-
-
-@window_app.command("add", epilog=WINDOW_EXAMPLES)
-def add_window(
-    window: WindowName,
-    hours: Annotated[
-        str,
-        typer.Argument(
-            metavar="HOURS", help='22:00-06:00, "mon-fri 20:00-07:30"; several with ; between.'
-        ),
-    ],
-    at_close: Annotated[
-        str,
-        typer.Option(
-            metavar="pause|finish",
-            help="When it closes: save what runs and go on at the next opening, or let it end.",
-        ),
-    ] = "pause",
-    timezone: TimeZone = None,
-    as_json: AsJson = False,
-) -> None:
-    """Add a window, or change it."""
-    asked = {"hours": hours, "timezone": timezone, "at_close": at_close}
-    with connected() as client:
-        from kitchen_daemon.models import NewWindow
-
-        added = client.put_window(checked(NewWindow, name=window, **asked))
-    if as_json:
-        emit_json(added)
-    else:
-        from kitchen_tui.cli.views.schedules import opening
-
-        emit(f"{added.name}  {opening(added)}")
-        say(f"use it: kitchen run RECIPE --window {added.name}")
-
-
-@window_app.command("list")
-def list_windows(as_json: AsJson = False) -> None:
-    """List windows: whether they are open, and until when."""
-    with connected() as client:
-        found = client.windows()
-    if as_json:
-        emit_json(found)
-    elif found:
-        from kitchen_tui.cli.views.schedules import windows_table
-
-        screen().print(windows_table(found))
-    else:
-        say("No windows yet. Add one: kitchen schedule window add nights 22:00-06:00")
-
-
-@window_app.command("remove")
-def remove_window(
-    window: WindowName,
-    force: Annotated[
-        bool, typer.Option("--force", help="Even where runs or schedules name it; those then wait.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Remove a window."""
-    with connected() as client:
-        removed = client.remove_window(window, force=force)
-    if as_json:
-        emit_json(removed)
-    else:
-        emit(f"{removed.name}  removed")
 
 
 def _set_enabled(schedule: str, *, enabled: bool, as_json: bool) -> None:

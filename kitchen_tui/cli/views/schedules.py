@@ -17,7 +17,6 @@ _MISSED = {
     "all": "a run for each that was missed",
     "skip": "no run for those that were missed",
 }
-_AT_CLOSE = {"pause": "what runs is saved and goes on later", "finish": "what runs goes on"}
 MOST_OF_A_NAME = 24
 
 
@@ -69,7 +68,7 @@ def windows_table(windows: Sequence[WindowInfo]) -> Table:
         hours = f"{window.hours}  {window.timezone}"
         runs = str(len(window.runs) or "")
         name = one_line(window.name, MOST_OF_A_NAME)
-        table.add_row(name, hours, Text(opening(window), style), _AT_CLOSE[window.at_close], runs)
+        table.add_row(name, hours, Text(opening(window), style), window.at_close, runs)
     return table
 
 
