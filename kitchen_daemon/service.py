@@ -21,6 +21,7 @@ from kitchen_core.telemetry.schema import EventKind, NewEvent
 from kitchen_daemon.apart import Apart
 from kitchen_daemon.api.app import make_app
 from kitchen_daemon.api.kitchen import Kitchen
+from kitchen_daemon.following import ChangeFeed
 from kitchen_daemon.launching import checking
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
@@ -30,13 +31,15 @@ from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.dispatch import Dispatcher
 from kitchen_daemon.secrets import print_without_keys
 from kitchen_daemon.server import Server
-from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.transfers.transfers import Transfers
 
 logger = logging.getLogger(__name__)
 
 LEAVE_S = 5.0
 """How long a daemon that stops waits for threads that read, hash or upload. What it has said to be saved is."""
+CACHE_KIB = (
+    2 * 1024
+)  # for each of dozens of threads; what it doesn't hold comes from the system's cache of the file
 PATIENCE_S = 2.0  # requests and the queue share an event loop; they ask again rather than wait
 
 
@@ -53,7 +56,7 @@ def serve(home: Home) -> None:
     with _only_daemon(home) as is_ours:
         keep_reserve(home)
         checking.warm_up()
-        with Store.open(home.root, patience_s=PATIENCE_S) as store:
+        with Store.open(home.root, patience_s=PATIENCE_S, cache_kib=CACHE_KIB) as store:
             store.sweep_temporary()
             asyncio.run(_serve(home, store, is_ours))
 

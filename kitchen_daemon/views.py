@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kitchen_core.store.errors import NotFound
 from kitchen_core.store.records import RunRecord, StoredArtifact
 from kitchen_core.store.store import Store
@@ -19,12 +21,24 @@ _SAME = set(RunInfo.model_fields) & set(RunRecord.model_fields)
 
 def run_info(store: Store, run: RunRecord) -> RunInfo:
     """A run with its last values and artifacts."""
-    return RunInfo(
-        **run.model_dump(include=_SAME),
-        progress=ProgressInfo(step=run.progress_step, total_steps=run.total_steps, eta_s=run.eta_s),
-        metrics=store.last_values(run.id),
-        artifacts=[artifact_info(artifact) for artifact in store.list_artifacts(run.id)],
-    )
+    return run_infos(store, [run])[0]
+
+
+def run_infos(store: Store, runs: Sequence[RunRecord]) -> list[RunInfo]:
+    """Runs with their last values and artifacts."""
+    run_ids = [run.id for run in runs]
+    values, artifacts = store.last_values_of(run_ids), store.artifacts_of(run_ids)
+    return [
+        RunInfo(
+            **run.model_dump(include=_SAME),
+            progress=ProgressInfo(
+                step=run.progress_step, total_steps=run.total_steps, eta_s=run.eta_s
+            ),
+            metrics=values[run.id],
+            artifacts=[artifact_info(artifact) for artifact in artifacts[run.id]],
+        )
+        for run in runs
+    ]
 
 
 def artifact_info(artifact: StoredArtifact) -> ArtifactInfo:

@@ -12,8 +12,6 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# What every part needs is imported once, in the process that they are forked from.
-_PRELOADED = ["benchmarks.load.asking", "benchmarks.load.following", "benchmarks.load.writing"]
 _START_S = 120.0
 _LOOK_S = 0.5
 
@@ -84,7 +82,6 @@ class Parts:
 def parts(count: int) -> Iterator[Parts]:
     """Room for so many parts; they are told that it is over at the end of the block."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
     given = Signals(context)
     with ProcessPoolExecutor(count, context, _take, (given,)) as executor:
         try:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from kitchen_core.home import Home
 from kitchen_core.store.store import Store
 from kitchen_daemon.apart import Apart
+from kitchen_daemon.following import ChangeFeed
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.running.dispatch import Dispatcher
-from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.transfers.transfers import Transfers
 
 

@@ -21,7 +21,7 @@ from kitchen_daemon.models import (
 )
 from kitchen_daemon.running.resuming import check_resumable
 from kitchen_daemon.secrets import read_secrets, redactor
-from kitchen_daemon.views import artifact_info, lineage, run_info
+from kitchen_daemon.views import artifact_info, lineage, run_info, run_infos
 
 MOST_LOG_LINES = 10_000
 
@@ -66,7 +66,7 @@ def reading_routes(app: FastAPI, kitchen: Kitchen) -> None:
     ) -> list[RunInfo]:
         """Runs, newest first."""
         found = store.list_runs(status=status, recipe=recipe, limit=limit)
-        return [run_info(store, run) for run in found]
+        return run_infos(store, found)
 
     @app.get("/runs/{run}")
     def show(run: str) -> RunInfo:

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Header
 from fastapi.responses import StreamingResponse
 
 from kitchen_daemon.api.kitchen import Kitchen
-from kitchen_daemon.streams import Cursor, stream
+from kitchen_daemon.streams import Cursor
 
 
 def stream_route(app: FastAPI, kitchen: Kitchen) -> None:
@@ -20,5 +20,5 @@ def stream_route(app: FastAPI, kitchen: Kitchen) -> None:
     ) -> StreamingResponse:
         """Server-sent events: one run's, or everything; continues after `Last-Event-ID`."""
         run_id = kitchen.store.find_run(run).id if run is not None else None
-        items = stream(kitchen.store, kitchen.feed, run_id, Cursor.parse(last_event_id))
+        items = kitchen.feed.follow(run_id, Cursor.parse(last_event_id))
         return StreamingResponse(items, media_type="text/event-stream")
