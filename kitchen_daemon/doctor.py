@@ -12,8 +12,8 @@ from kitchen_core.store.migration import schema_version
 from kitchen_core.store.store import Store
 from kitchen_daemon.adapters.examining import examine_manifests
 from kitchen_daemon.apart import Apart
-from kitchen_daemon.devices import gpus
 from kitchen_daemon.launching.shelf import Shelf
+from kitchen_daemon.machine.driver import gpus
 from kitchen_daemon.models import Check
 
 LOW_DISK_BYTES = 5 * 1024**3

@@ -62,7 +62,10 @@ class ChangeFeed:
 
     async def _until(self, end: Cursor, run_id: str | None, cursor: Cursor) -> AsyncIterator[Chunk]:
         """What lies between two cursors."""
-        while chunk := await asyncio.to_thread(read_chunk, self._store, run_id, cursor, end):
+        while cursor != end:
+            chunk = await asyncio.to_thread(read_chunk, self._store, run_id, cursor, end)
+            if chunk is None:
+                return
             yield chunk
             cursor = chunk.cursor
 

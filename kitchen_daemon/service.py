@@ -31,6 +31,7 @@ from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.dispatch import Dispatcher
 from kitchen_daemon.secrets import print_without_keys
 from kitchen_daemon.server import Server
+from kitchen_daemon.settings import Settings, read_settings
 from kitchen_daemon.transfers.transfers import Transfers
 
 logger = logging.getLogger(__name__)
@@ -48,17 +49,18 @@ class AlreadyServed(RuntimeError):  # noqa: N818 - named by the condition
 
 
 def serve(home: Home) -> None:
-    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed."""
+    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed, BadSettings."""
     print_without_keys(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     home.make()
+    settings = read_settings(home)
     with _only_daemon(home) as is_ours:
         keep_reserve(home)
         checking.warm_up()
         with Store.open(home.root, patience_s=PATIENCE_S, cache_kib=CACHE_KIB) as store:
             store.sweep_temporary()
-            asyncio.run(_serve(home, store, is_ours))
+            asyncio.run(_serve(home, settings, store, is_ours))
 
 
 @contextmanager
@@ -83,13 +85,13 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
+async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable[[], bool]) -> None:
     started_at = time.time()
     shelf = Shelf(home)
-    dispatcher = Dispatcher(home, store)
+    dispatcher = Dispatcher(home, store, settings)
     feed = ChangeFeed(store)
     apart = Apart(home)
-    submissions = Submissions(home, store, shelf)
+    submissions = Submissions(home, store, shelf, settings)
     kitchen = Kitchen(
         home=home,
         store=store,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from kitchen_core.store.errors import NotFound
 from kitchen_core.store.records import RunRecord, StoredArtifact
@@ -15,22 +15,22 @@ from kitchen_daemon.models import (
     ProgressInfo,
     RunInfo,
 )
+from kitchen_daemon.queueing.deciding import Why
 
 _SAME = set(RunInfo.model_fields) & set(RunRecord.model_fields)
 
 
-def run_info(store: Store, run: RunRecord) -> RunInfo:
-    """A run with its last values and artifacts."""
-    return run_infos(store, [run])[0]
-
-
-def run_infos(store: Store, runs: Sequence[RunRecord]) -> list[RunInfo]:
-    """Runs with their last values and artifacts."""
+def run_infos(
+    store: Store, runs: Sequence[RunRecord], whys: Mapping[str, Why | None]
+) -> list[RunInfo]:
+    """Runs with their last values and artifacts. whys: why they wait, by the last look at the queue."""
     run_ids = [run.id for run in runs]
+    placements = store.last_placements_of(run_ids)
     values, artifacts = store.last_values_of(run_ids), store.artifacts_of(run_ids)
     return [
         RunInfo(
-            **run.model_dump(include=_SAME),
+            **run.model_dump(include=_SAME) | _waits(run, whys.get(run.id)),
+            placement=placements.get(run.id),
             progress=ProgressInfo(
                 step=run.progress_step, total_steps=run.total_steps, eta_s=run.eta_s
             ),
@@ -39,6 +39,10 @@ def run_infos(store: Store, runs: Sequence[RunRecord]) -> list[RunInfo]:
         )
         for run in runs
     ]
+
+
+def _waits(run: RunRecord, why: Why | None) -> dict[str, object]:
+    return {"reason": why.text, "code": why.code} if why is not None and run.waits else {}
 
 
 def artifact_info(artifact: StoredArtifact) -> ArtifactInfo:

@@ -91,6 +91,12 @@ class RunRecord(NewRun):
     retries: int
     paused_for: PausedFor | None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it gets a worker by itself, sooner or later."""
+        is_set_aside = self.status is RunStatus.PAUSED and self.paused_for is not None
+        return is_set_aside or self.status in {RunStatus.QUEUED, RunStatus.HELD}
+
 
 class AttemptRecord(Record):
     """One worker process that had a run; open while `ended_at` is None."""

@@ -6,7 +6,7 @@ import difflib
 import sqlite3
 import time
 from collections.abc import Collection
-from typing import Any
+from typing import Any, NamedTuple
 
 from kitchen_core.store import events
 from kitchen_core.store.database import Database
@@ -14,7 +14,14 @@ from kitchen_core.store.errors import Ambiguous, NotFound
 from kitchen_core.store.ids import new_id
 from kitchen_core.store.lineage import put_node, run_node
 from kitchen_core.store.records import NewRun, RunRecord, decoded, insert_sql, json_text
-from kitchen_core.telemetry.schema import EventKind, Intent, NewEvent, RunError, RunStatus
+from kitchen_core.telemetry.schema import (
+    EventKind,
+    Intent,
+    NewEvent,
+    PausedFor,
+    RunError,
+    RunStatus,
+)
 from kitchen_core.telemetry.status import STATUS_EVENTS, check_transition
 
 _JSON_COLUMNS = (
@@ -31,12 +38,26 @@ _JSON_COLUMNS = (
 _NEWEST_FIRST = "ORDER BY created_at DESC, rowid DESC"
 _BY_ID = "SELECT * FROM run WHERE id = ?"
 _BY_NAME = f"SELECT * FROM run WHERE name = ? {_NEWEST_FIRST} LIMIT 1"
+_NEXT_RANK_S = 1e-3
+_SET_ASIDE = """
+UPDATE run SET intent = ?, paused_for = ?
+WHERE id = ? AND intent IS NULL AND status IN ('queued', 'running')
+"""
 _MOST_CANDIDATES = 5
 # Ids sort by time, and nothing in them is above `~`: the range is read off the index, the newest first.
 _BY_PREFIX = f"""
 SELECT * FROM run WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id DESC LIMIT {_MOST_CANDIDATES}
 """
 _RECENT_NAMES = f"SELECT id, name FROM run {_NEWEST_FIRST} LIMIT 1000"
+
+
+class StatusChange(NamedTuple):
+    """What becomes of a run. is_retry: it goes on by itself after an interruption, which is counted."""
+
+    status: RunStatus
+    reason: str | None = None
+    error: RunError | None = None
+    is_retry: bool = False
 
 
 class Runs:
@@ -55,7 +76,7 @@ class Runs:
                 "progress_step": 0,
                 "retries": 0,
                 "created_at": now,
-                "rank": now,
+                "rank": max(now, _last_rank(connection) + _NEXT_RANK_S),
             }
             for column in _JSON_COLUMNS:
                 values[column] = json_text(values[column]) if column in values else None
@@ -67,15 +88,15 @@ class Runs:
                 run_id,
                 [
                     NewEvent(kind=EventKind.RUN_CREATED, at=now, metadata=created),
-                    _status_event(new.status, now, None, new.reason, None),
+                    _status_event(StatusChange(new.status, new.reason), now),
                 ],
                 None,
             )
-            return _read(connection, run_id)
+            return read_run(connection, run_id)
 
     def get_run(self, run_id: str) -> RunRecord:
         """The run with exactly this id. Raises NotFound."""
-        return _read(self.db.connection(), run_id)
+        return read_run(self.db.connection(), run_id)
 
     def find_run(self, text: str) -> RunRecord:
         """The run that a user means: by id, by name (the newest of that name), or by a prefix of the id.
@@ -116,27 +137,23 @@ class Runs:
         row = self.db.row(sql, [recipe, *unlike])
         return None if row is None else _record(row)
 
-    def queued_runs(self) -> list[RunRecord]:
-        """What is queued, next first: by priority, then by rank."""
-        sql = "SELECT * FROM run WHERE status = ? ORDER BY priority DESC, rank, rowid"
-        return [_record(row) for row in self.db.rows(sql, (RunStatus.QUEUED,))]
+    def set_intent(
+        self, run_id: str, intent: Intent | None, paused_for: PausedFor | None = None
+    ) -> None:
+        """Ask something of a run, or take it back. The worker reads it; a change of status settles it.
 
-    def queued_ids(self) -> list[str]:
-        """The ids of what is queued, next first."""
-        sql = "SELECT id FROM run WHERE status = ? ORDER BY priority DESC, rank, rowid"
-        return [run_id for (run_id,) in self.db.tuples(sql, (RunStatus.QUEUED,))]
-
-    def set_intent(self, run_id: str, intent: Intent | None) -> None:
-        """Ask something of a run, or take it back. The worker reads it; a change of status settles it."""
-        self._set(run_id, durable=True, intent=intent)
-
-    def hold_for(self, run_id: str, reason: str, lost: list[str]) -> None:
-        """Say anew why a held run waits, with a `run.held` event. lost: runs that it waits for in vain."""
-        metadata = {"reason": reason, "lost": lost}
-        event = NewEvent(kind=EventKind.RUN_HELD, at=time.time(), metadata=metadata)
+        paused_for: why the kitchen asks for a pause; None where a user does.
+        """
         with self.db.write(durable=True) as connection:
-            _update(connection, run_id, reason=reason)
-            events.append(connection, run_id, [event], None)
+            update_run(connection, run_id, intent=intent, paused_for=paused_for)
+
+    def set_aside(self, run_id: str, why: PausedFor) -> bool:
+        """Ask a run that has a worker to pause until the kitchen lets it go on; whether it was asked: one that
+        somebody has asked something is left alone.
+        """
+        with self.db.write(durable=True) as connection:
+            asked = connection.execute(_SET_ASIDE, (Intent.PAUSE, why, run_id))
+            return bool(asked.rowcount)
 
     def transition(
         self,
@@ -152,36 +169,47 @@ class Runs:
         Anything but `running` also settles the run's intent. Raises InvalidTransition, NotFound, and
         StaleAttempt if `expect_attempt` is given and not the current one.
         """
-        now = time.time()
         with self.db.write(durable=True) as connection:
             events.check_current(connection, run_id, expect_attempt)
-            run = _read(connection, run_id)
-            check_transition(run.status, status)
-            running = status is RunStatus.RUNNING
-            _update(
-                connection,
-                run_id,
-                status=status,
-                reason=reason,
-                error=None if error is None else json_text(error),
-                intent=run.intent if running else None,
-                started_at=run.started_at or (now if running else None),
-                finished_at=now if status.is_final else None,
-            )
-            event = _status_event(status, now, run.progress_step, reason, error)
-            events.append(connection, run_id, [event], expect_attempt)
-            return _read(connection, run_id)
-
-    def _set(self, run_id: str, *, durable: bool, **columns: Any) -> None:
-        with self.db.write(durable=durable) as connection:
-            _update(connection, run_id, **columns)
+            change_status(connection, run_id, StatusChange(status, reason, error), expect_attempt)
+            return read_run(connection, run_id)
 
     def _close_to(self, text: str) -> list[str]:
         names = [name for row in self.db.rows(_RECENT_NAMES) for name in row]
         return difflib.get_close_matches(text, dict.fromkeys(names), n=3)
 
 
-def _update(connection: sqlite3.Connection, run_id: str, **columns: Any) -> None:
+def change_status(
+    connection: sqlite3.Connection, run_id: str, change: StatusChange, attempt: int | None = None
+) -> None:
+    """Change a run's status and append its event, within a transaction. attempt: who writes; None: the daemon.
+
+    Raises InvalidTransition.
+    """
+    now = time.time()
+    run = read_run(connection, run_id)
+    check_transition(run.status, change.status)
+    running = change.status is RunStatus.RUNNING
+    paused_for = run.paused_for if running or change.status is RunStatus.PAUSED else None
+    update_run(
+        connection,
+        run_id,
+        status=change.status,
+        is_held=run.is_held and change.status is RunStatus.HELD,
+        reason=change.reason,
+        error=None if change.error is None else json_text(change.error),
+        intent=run.intent if running else None,
+        paused_for=paused_for,
+        retries=run.retries + change.is_retry,
+        started_at=run.started_at or (now if running else None),
+        finished_at=now if change.status.is_final else None,
+    )
+    event = _status_event(change, now, run.progress_step, None if running else paused_for)
+    events.append(connection, run_id, [event], attempt)
+
+
+def update_run(connection: sqlite3.Connection, run_id: str, **columns: Any) -> None:
+    """Set columns of a run, within a transaction. Raises NotFound."""
     changes = ", ".join(f"{column} = :{column}" for column in columns)
     changed = connection.execute(
         f"UPDATE run SET {changes} WHERE id = :id", {**columns, "id": run_id}
@@ -190,7 +218,8 @@ def _update(connection: sqlite3.Connection, run_id: str, **columns: Any) -> None
         raise NotFound("run", run_id)
 
 
-def _read(connection: sqlite3.Connection, run_id: str) -> RunRecord:
+def read_run(connection: sqlite3.Connection, run_id: str) -> RunRecord:
+    """The run with this id. Raises NotFound."""
     row = connection.execute("SELECT * FROM run WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         raise NotFound("run", run_id)
@@ -201,6 +230,12 @@ def _record(row: sqlite3.Row) -> RunRecord:
     return RunRecord.model_validate(decoded(row, *_JSON_COLUMNS))
 
 
+def _last_rank(connection: sqlite3.Connection) -> float:
+    """The rank of the last submission: the next one follows it, even where a clock was set back."""
+    row = connection.execute("SELECT rank FROM run ORDER BY rowid DESC LIMIT 1").fetchone()
+    return row["rank"] if row else 0.0
+
+
 def _unused_id(connection: sqlite3.Connection, at: float) -> str:
     while True:
         run_id = new_id(at)
@@ -209,11 +244,13 @@ def _unused_id(connection: sqlite3.Connection, at: float) -> str:
 
 
 def _status_event(
-    status: RunStatus, at: float, step: int | None, reason: str | None, error: RunError | None
+    change: StatusChange, at: float, step: int | None = None, paused_for: PausedFor | None = None
 ) -> NewEvent:
     metadata: dict[str, Any] = {}
-    if reason is not None:
-        metadata["reason"] = reason
-    if error is not None:
-        metadata["error"] = error.model_dump(mode="json")
-    return NewEvent(kind=STATUS_EVENTS[status], at=at, step=step, metadata=metadata)
+    if change.reason is not None:
+        metadata["reason"] = change.reason
+    if paused_for is not None:
+        metadata["paused_for"] = paused_for
+    if change.error is not None:
+        metadata["error"] = change.error.model_dump(mode="json")
+    return NewEvent(kind=STATUS_EVENTS[change.status], at=at, step=step, metadata=metadata)

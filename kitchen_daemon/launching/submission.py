@@ -4,31 +4,34 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest, check_manifest, resolve_manifest
 from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
+from kitchen_core.needs import Needs
 from kitchen_core.store.lineage import run_node
 from kitchen_core.store.records import NewRun, RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.ports import Node
-from kitchen_core.telemetry.schema import RunStatus
 from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_suggestion
 from kitchen_core.train.model_folder import ModelFacts
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.workflows.reading import RecipeReading
-from kitchen_daemon.devices import has_gpu
 from kitchen_daemon.launching.checking import read_apart
 from kitchen_daemon.launching.needing import try_ports, try_ports_of
 from kitchen_daemon.launching.pinning import Pinner, Pins
 from kitchen_daemon.launching.revisions import keep_revision
 from kitchen_daemon.launching.shelf import Shelf
+from kitchen_daemon.launching.turns import Turn, first_status, turn_of
+from kitchen_daemon.machine.driver import has_gpu
 from kitchen_daemon.models import Launch, Plan
 from kitchen_daemon.running.resuming import recipe_file
 from kitchen_daemon.secrets import read_secrets
+from kitchen_daemon.settings import DEFAULTS, Settings
 
 TINY_PARAMETERS = 10_000_000
 """Below this many weights a second thread costs more than it brings, and an adapter saves
@@ -46,7 +49,7 @@ class _Prepared:
     config: dict[str, Any]
     pins: Pins
     manifest: Manifest
-    after: list[str]
+    turn: Turn
 
     @property
     def adapters(self) -> dict[str, Any]:
@@ -61,10 +64,13 @@ class _Prepared:
 class Submissions:
     """Checks launches and queues them. All methods block."""
 
-    def __init__(self, home: Home, store: Store, shelf: Shelf) -> None:
+    def __init__(
+        self, home: Home, store: Store, shelf: Shelf, settings: Settings = DEFAULTS
+    ) -> None:
         self._home = home
         self._store = store
         self._shelf = shelf
+        self._settings = settings
         self._pinner = Pinner(store)
 
     def plan(self, launch: Launch) -> Plan:
@@ -82,18 +88,19 @@ class Submissions:
             recipe_revision=keep_revision(self._store, self._home, reading).sha256,
             pins=prepared.pins.by_ref,
             adapters=prepared.adapters,
-            after=prepared.after,
+            after=prepared.turn.after,
             drawing=reading.drawing,
+            needs=_needs(prepared.config),
         )
 
     def submit(self, launch: Launch) -> RunRecord:
         """Queue the run.
 
-        Raises RecipeError, ConfigError, RefError, ManifestError, UnsafeSecrets, a port's error, or the
-        store's NotFound.
+        Raises RecipeError, ConfigError, RefError, ManifestError, BadTime, UnsafeSecrets, a port's error, or
+        the store's NotFound.
         """
         prepared = self._prepare(launch)
-        reading = prepared.reading
+        reading, turn = prepared.reading, prepared.turn
         revision = keep_revision(self._store, self._home, reading)
         run = self._store.create_run(
             NewRun(
@@ -109,10 +116,10 @@ class Submissions:
                 config_hash=config_hash(prepared.config),
                 pins=prepared.pins.by_ref,
                 recipe_revision=revision.sha256,
-                priority=launch.priority,
-                after=prepared.after,
                 parents=[parent.id for parent in prepared.pins.parents],
-                **_first_status(self._waiting_for(prepared.after)),
+                needs=_needs(prepared.config),
+                **asdict(turn),
+                **first_status(self._store, turn.after, turn.after_any, turn.is_held),
             )
         )
         self._record_recipe(run)
@@ -125,8 +132,9 @@ class Submissions:
         check_manifest(Manifest.model_validate(run.wiring))
         try_ports_of(run, recipe_file(self._store, run), read_secrets(self._home))
         values = run.model_dump(include=set(NewRun.model_fields))
-        values |= {"retry_of": run.id, "total_steps": None}
-        values |= _first_status(self._waiting_for(run.after))
+        values |= {"retry_of": run.id, "total_steps": None, "is_held": False}
+        values |= {"not_before": None, "schedule_id": None, "scheduled_at": None}
+        values |= first_status(self._store, run.after, run.after_any, is_held=False)
         again = self._store.create_run(NewRun(**values))
         self._record_recipe(again)
         return again
@@ -137,13 +145,12 @@ class Submissions:
         manifest = resolve_manifest(launch.manifest, launch.adapters, self._home.root)
         try_ports(reading, manifest, read_secrets(self._home))
         pins = self._pinner.pin(refs_in(reading.resolved, reading.refs))
-        named = [self._store.find_run(run).id for run in launch.after]
         return _Prepared(
             reading=reading,
             config=self._frozen(reading.resolved, _trainer(manifest)),
             pins=pins,
             manifest=manifest,
-            after=list(dict.fromkeys([*named, *pins.unfinished])),
+            turn=turn_of(self._store, self._settings, launch, pins.unfinished),
         )
 
     def _frozen(self, config: dict[str, Any], trainer: Adapter) -> dict[str, Any]:
@@ -172,10 +179,6 @@ class Submissions:
         frozen["device"] = _device(config["device"]) if trainer.offline else "cpu"
         return frozen
 
-    def _waiting_for(self, after: list[str]) -> list[RunRecord]:
-        runs = [self._store.get_run(run_id) for run_id in after]
-        return [run for run in runs if run.status is not RunStatus.COMPLETED]
-
     def _record_recipe(self, run: RunRecord) -> None:
         if run.recipe_revision:
             sha256 = run.recipe_revision
@@ -183,15 +186,9 @@ class Submissions:
             self._store.add_edge(recipe, run_node(run.id, run.name), "recipe")
 
 
-def waiting_reason(runs: list[RunRecord]) -> str:
-    """Why a run is held."""
-    return "waits for " + ", ".join(f"{run.name} {run.id} ({run.status})" for run in runs)
-
-
-def _first_status(waiting_for: list[RunRecord]) -> dict[str, Any]:
-    if waiting_for:
-        return {"status": RunStatus.HELD, "reason": waiting_reason(waiting_for)}
-    return {"status": RunStatus.QUEUED, "reason": None}
+def _needs(config: Mapping[str, Any]) -> Needs:
+    """What the run takes while it has a worker."""
+    return Needs(device=config["device"], threads=config["threads"])
 
 
 def _suggested(facts: ModelFacts, *, lora: bool) -> float:

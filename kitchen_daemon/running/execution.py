@@ -21,7 +21,14 @@ from kitchen_core.store.store import Store
 from kitchen_core.store.writer import RunWriter
 from kitchen_core.telemetry.emitter import Telemetry
 from kitchen_core.telemetry.ports import Node, StaleAttempt
-from kitchen_core.telemetry.schema import EventKind, Intent, NewEvent, RunError, RunStatus
+from kitchen_core.telemetry.schema import (
+    EventKind,
+    Intent,
+    NewEvent,
+    PausedFor,
+    RunError,
+    RunStatus,
+)
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.workflow.context import Interrupted, RunContext
 from kitchen_core.workflow.runner import Runner, StageFailed
@@ -75,7 +82,7 @@ async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _St
     except StaleAttempt:
         raise
     except Interrupted as interrupted:
-        _record_interruption(writer, interrupted.intent)
+        _record_interruption(writer, interrupted.intent, store.get_run(writer.run_id).paused_for)
     except Exception as error:  # whatever went wrong is told to the user
         _record_failure(home, writer, error)
     finally:
@@ -147,16 +154,25 @@ class _StopSignal:
         return self._received
 
 
-def _record_interruption(writer: RunWriter, intent: Intent | None) -> None:
+_GOES_ON_LATER = {
+    PausedFor.WINDOW: "its window has closed; it goes on by itself when that opens",
+    PausedFor.PREEMPTION: "it made room for another run; it goes on by itself when there is room again",
+    PausedFor.QUEUE: "the queue was paused; it goes on by itself after: kitchen queue resume",
+}
+
+
+def _record_interruption(
+    writer: RunWriter, intent: Intent | None, paused_for: PausedFor | None
+) -> None:
+    by_hand = f"go on with: kitchen resume {writer.run_id}"
     match intent:
         case Intent.CANCEL:
             writer.set_status(RunStatus.CANCELLED, reason="cancelled")
         case Intent.PAUSE:
-            writer.set_status(
-                RunStatus.PAUSED, reason=f"go on with: kitchen resume {writer.run_id}"
-            )
+            reason = by_hand if paused_for is None else _GOES_ON_LATER[paused_for]
+            writer.set_status(RunStatus.PAUSED, reason=reason)
         case None:
-            reason = f"its worker was asked to end; go on with: kitchen resume {writer.run_id}"
+            reason = f"its worker was asked to end; {by_hand}"
             writer.set_status(RunStatus.INTERRUPTED, reason=reason)
 
 
