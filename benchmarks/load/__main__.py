@@ -2,7 +2,7 @@
 
 A real daemon serves a home with 10,000 queued and 100,000 finished runs. 8 workers append 200 events a second
 each, one a commit, and metrics beside them; 16 clients ask (lists, runs, the queue, the status) with half a
-second of thought between two questions; 4 follow the live stream, two of them everything; one cancels a queued
+second of thought between two questions; 4 follow the live stream, two of them everything; one moves a waiting
 run every second. All are processes of their own. The queued runs can't start, for the workers hold every CPU
 slot there is, so the dispatcher decides over all of them whenever something changes.
 
@@ -116,16 +116,16 @@ def _daemon(home: Home) -> Iterator[subprocess.Popen[bytes]]:
             stderr=log,
         )
     try:
-        _await_standby(home)
+        _await_standby(home, daemon)
         yield daemon
     finally:
         daemon.terminate()
         daemon.wait()
 
 
-def _await_standby(home: Home) -> None:
+def _await_standby(home: Home, daemon: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + START_S
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and daemon.poll() is None:
         try:
             with Client(home) as client:
                 if client.status().standby_ready:

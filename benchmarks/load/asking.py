@@ -6,11 +6,13 @@ import random
 import time
 from collections.abc import Callable
 from itertools import cycle
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from benchmarks.load.signals import signals
 from kitchen_core.home import Home
 from kitchen_daemon.client import Client
+
+_ENDS: tuple[Literal["first"], Literal["last"]] = ("first", "last")
 
 
 class Call(NamedTuple):
@@ -37,17 +39,19 @@ def ask(home: Home, seed: int, pause_s: float) -> list[Call]:
 
 
 def change(home: Home, pause_s: float) -> list[Call]:
-    """Cancel the queued run that was submitted last, again and again, until it is over: the dispatcher decides anew
-    each time.
+    """Bring the waiting run that was submitted last before all others, or behind them, again and again, until it is
+    over: the dispatcher decides anew each time.
     """
     calls: list[Call] = []
     with Client(home) as client:
+        (last,) = client.runs(status="queued", limit=1)
         signals().await_begin()
-        while not signals().over.wait(pause_s):
-            (last,) = client.runs(status="queued", limit=1)
+        for to in cycle(_ENDS):
+            if signals().over.wait(pause_s):
+                break
             begun = time.perf_counter()
-            client.cancel(last.id)
-            calls.append(Call("cancel a run", time.perf_counter() - begun))
+            client.move(last.id, to)
+            calls.append(Call("move a run", time.perf_counter() - begun))
     return calls
 
 
@@ -57,12 +61,14 @@ def _questions(client: Client, draw: random.Random) -> list[tuple[str, Callable[
     known += [run.id for run in client.runs(status="completed", limit=200)]
     questions: list[tuple[str, Callable[[], object]]] = [
         ("newest 20 runs", lambda: client.runs(limit=20)),
+        ("queue", lambda: client.queue(limit=50)),
         ("newest 50 runs", lambda: client.runs(limit=50)),
         ("show a run", lambda: client.run(draw.choice(known))),
         ("20 completed runs", lambda: client.runs(status="completed", limit=20)),
         ("20 runs of a recipe", lambda: client.runs(recipe="chat_sl", limit=20)),
         ("show by a prefix", lambda: client.run(draw.choice(known)[:-1])),
         ("show by a name", lambda: client.run("sl_basic")),
+        ("queue", lambda: client.queue(limit=50)),
         ("status", client.status),
     ]
     first = draw.randrange(len(questions))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from benchmarks.load.signals import signals
 from kitchen_core.home import Home
+from kitchen_core.needs import Placement
 from kitchen_core.store import RunWriter, Store
 from kitchen_core.telemetry.ports import MetricRow
 from kitchen_core.telemetry.schema import EventKind, NewEvent, RunStatus
@@ -32,7 +33,9 @@ def write(home: Home, run_id: str, rate: float, seconds: float) -> Written:
     with Store.open(home.root, migrate=False, patience_s=PATIENCE_S) as store:
         me = ProcessIdentity.of(os.getpid())
         log = home.attempt_log(run_id, 1)
-        attempt = store.begin_attempt(run_id, me.pid, me.started_at, me.boot_id, log)
+        attempt = store.begin_attempt(
+            run_id, me.pid, me.started_at, me.boot_id, log, Placement(slots=1)
+        )
         writer = RunWriter(store, run_id, attempt)
         writer.set_status(RunStatus.RUNNING)
         signals().await_begin()
