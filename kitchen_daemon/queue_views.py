@@ -12,7 +12,7 @@ from kitchen_core.store.records import EVERY_GROUP, GroupRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import Intent, PausedFor, RunStatus
 from kitchen_daemon.models import GroupInfo, QueueInfo, RunningInfo, WaitCode, WaitingInfo
-from kitchen_daemon.queueing.deciding import Why
+from kitchen_daemon.queueing.decisions import Why
 from kitchen_daemon.running.crew import AtWork
 from kitchen_daemon.running.dispatch import Dispatcher
 from kitchen_daemon.running.looking import Look, needs_of, seconds_left

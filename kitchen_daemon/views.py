@@ -15,7 +15,7 @@ from kitchen_daemon.models import (
     ProgressInfo,
     RunInfo,
 )
-from kitchen_daemon.queueing.deciding import Why
+from kitchen_daemon.queueing.decisions import Why
 
 _SAME = set(RunInfo.model_fields) & set(RunRecord.model_fields)
 

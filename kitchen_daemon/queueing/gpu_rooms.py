@@ -38,11 +38,6 @@ class GpuRoom:
         self.unforeign_bytes = max(gpu.memory_bytes - gpu.foreign_bytes, 0)
         self.free_bytes = self.unforeign_bytes
 
-    @property
-    def is_spoken_for(self) -> bool:
-        """Whether nobody new can have any of it."""
-        return self.is_taken or self.kept_for is not None
-
     def could_hold(self, needs: Needs) -> bool:
         """Whether a run could be here if none of ours were."""
         if needs.memory_bytes is None:

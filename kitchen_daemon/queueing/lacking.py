@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from kitchen_core.needs import Needs
 from kitchen_daemon.models.queue import WaitCode
@@ -13,21 +14,30 @@ from kitchen_daemon.queueing.rooms import Room, has_share
 from kitchen_daemon.queueing.states import Gpu, Machine
 
 
-def why_never(needs: Needs, machine: Machine) -> Why | None:
+def why_never(needs: Needs, room: Room) -> Why | None:
     """Why a run could not start though none of ours ran: the machine is too small, or others are in the way."""
     if needs.device == "cpu":
-        return _too_much_ram(needs, machine)
-    return _too_large(needs, machine.gpus) or _others_in_the_way(needs, Room(machine).gpus)
+        return _too_much_ram(needs, room.machine)
+    if sum(gpu.could_hold(needs) for gpu in room.gpus) >= needs.gpus:
+        return None
+    return _too_large(needs, room.machine.gpus) or _others_in_the_way(needs, room.gpus)
 
 
 def why_no_room(needs: Needs, room: Room) -> Why:
     """Why a run has no place in a room that it could have if our other runs were not there."""
-    bare = room.find(needs, kept_too=True)
-    if bare is not None:
-        keepers = (gpu.kept_for for gpu in room.gpus if gpu.gpu.uuid in bare.gpus)
-        keeper = next(filter(None, keepers), None) or room.kept_for
-        return Why(WaitCode.TURN, f"kept for {keeper}, which comes first")
+    if room.is_all_kept(needs) or room.find(needs, kept_too=True):
+        return why_not_yet(needs, room)
     return _cpu_taken(needs, room) if needs.device == "cpu" else _gpus_taken(needs, room)
+
+
+def why_not_yet(needs: Needs, room: Room) -> Why:
+    """Who is to have first what a run could have."""
+    return _turn(room.keeper(needs))
+
+
+@lru_cache
+def _turn(keeper: str | None) -> Why:
+    return Why(WaitCode.TURN, f"kept for {keeper}, which comes first")
 
 
 def _too_much_ram(needs: Needs, machine: Machine) -> Why | None:
@@ -61,10 +71,8 @@ def _too_large(needs: Needs, gpus: Sequence[Gpu]) -> Why | None:
     return Why(WaitCode.TOO_LARGE, text)
 
 
-def _others_in_the_way(needs: Needs, gpus: Sequence[GpuRoom]) -> Why | None:
+def _others_in_the_way(needs: Needs, gpus: Sequence[GpuRoom]) -> Why:
     could = [room for room in gpus if room.could_hold(needs)]
-    if len(could) >= needs.gpus:
-        return None
     asked = needs.memory_bytes
     in_the_way = [
         room for room in gpus if room not in could and room.gpu.memory_bytes >= (asked or 0)

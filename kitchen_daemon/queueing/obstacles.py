@@ -9,6 +9,7 @@ from kitchen_daemon.queueing import words
 from kitchen_daemon.queueing.decisions import Why
 from kitchen_daemon.queueing.states import Parent, QueueState, Waiting
 
+_HELD = Why(WaitCode.HELD, "held until you release it")
 _LOST = (RunStatus.FAILED, RunStatus.CANCELLED)
 _STOPPED = (RunStatus.PAUSED, RunStatus.INTERRUPTED)
 
@@ -28,14 +29,12 @@ class Obstacles:
     def first(self, run: Waiting) -> Why | None:
         """What a run has to wait for first, None where only room may be lacking."""
         if run.is_held:
-            release = f"kitchen queue release {run.id}"
-            return Why(WaitCode.HELD, f"held; let it go with: {release}")
+            return _HELD
         if run.parents and (after := _after(run.parents)):
             return after
         if run.not_before is not None and run.not_before > self._now:
             self.look_again(run.not_before)
-            text = f"may start {words.moment(run.not_before, self._now)}"
-            return Why(WaitCode.NOT_BEFORE, text)
+            return self._not_before(run.not_before)
         if run.window is not None and (closed := self._closed_window(run.window)):
             return closed
         return self._pause(run.group) if self._paused else None
@@ -44,6 +43,9 @@ class Obstacles:
         """There is something to decide then."""
         if at is not None and at > self._now and (self.look_at is None or at < self.look_at):
             self.look_at = at
+
+    def _not_before(self, at: float) -> Why:
+        return Why(WaitCode.NOT_BEFORE, f"may start {words.moment(at, self._now)}")
 
     def _closed_window(self, name: str) -> Why | None:
         if name not in self._closed:

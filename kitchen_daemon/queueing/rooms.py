@@ -15,8 +15,8 @@ from kitchen_daemon.queueing.states import Machine
 class Room:
     """What there is of a machine, and what of it is left.
 
-    slots and ram_bytes: free ones, kept ones among them. cpu_users: of our runs name, slots and RAM. kept_for: the
-    first run that CPU slots are kept for.
+    slots and ram_bytes: free ones, kept ones among them. cpu_users: of our runs name, slots and RAM.
+    kept_for: the first run that CPU slots are kept for.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -28,10 +28,13 @@ class Room:
         self.kept_ram_bytes = 0
         self.kept_for: str | None = None
         self.gpus = [GpuRoom(gpu) for gpu in machine.gpus]
+        self._most_unkept_bytes = self._most_unkept()
         self._gpu_by_uuid = {room.gpu.uuid: room for room in self.gpus}
 
     def find(self, needs: Needs, *, kept_too: bool = False) -> Placement | None:
         """A place for a run. kept_too: it may be one that is kept for others."""
+        if not kept_too and self.is_all_kept(needs):
+            return None
         if needs.device == "cpu":
             return self._find_slots(needs, kept_too)
         return self._find_gpus(needs, kept_too)
@@ -48,9 +51,9 @@ class Room:
                 gpu.take(run, share, started_at)
 
     def keep(self, placement: Placement, run: str) -> bool:
-        """Nobody else gets the place. Whether somebody else might have before."""
+        """Nobody else gets the place. Whether somebody else might have had it."""
         if not placement.gpus:
-            had_slots = not self.is_spoken_for("cpu")
+            had_slots = self.slots > self.kept_slots
             self.kept_slots += placement.slots
             self.kept_ram_bytes += placement.memory_bytes or 0
             self.kept_for = self.kept_for or run
@@ -59,7 +62,22 @@ class Room:
         newly = [gpu for gpu in gpus if gpu.kept_for is None]
         for gpu in newly:
             gpu.kept_for = run
+        if newly:
+            self._most_unkept_bytes = self._most_unkept()
         return bool(newly)
+
+    def is_all_kept(self, needs: Needs) -> bool:
+        """Whether all that a run could have is kept for others."""
+        if needs.device == "cpu":
+            return self.kept_slots >= max(self.slots, 1)
+        return (needs.memory_bytes or 0) > self._most_unkept_bytes
+
+    def keeper(self, needs: Needs) -> str | None:
+        """For whom what a run could have is kept: the first of them."""
+        if needs.device == "cpu":
+            return self.kept_for
+        keepers = (gpu.kept_for for gpu in self.gpus if gpu.could_hold(needs))
+        return next(filter(None, keepers), None)
 
     def to_wait_for(self, needs: Needs) -> Placement:
         """What a run that has no place now is to get as it becomes free.
@@ -74,17 +92,11 @@ class Room:
         could_have.sort(key=GpuRoom.wait)
         return _on(could_have[: needs.gpus], needs)
 
-    def is_spoken_for(self, device: str) -> bool:
-        """Whether all of the kind is taken or kept."""
-        if device == "cpu":
-            return self.slots <= self.kept_slots
-        return all(gpu.is_spoken_for for gpu in self.gpus)
-
     def _find_slots(self, needs: Needs, kept_too: bool) -> Placement | None:
         slots, ram = self.slots, self.ram_bytes
         if not kept_too:
             slots, ram = slots - self.kept_slots, ram - self.kept_ram_bytes
-        if min(needs.threads, self.machine.slots) > slots or slots <= 0:
+        if min(needs.threads, self.machine.slots) > slots:
             return None
         if needs.memory_bytes and needs.memory_bytes > ram:
             return None
@@ -104,6 +116,10 @@ class Room:
         sign = 1 if has_share(needs) else -1
         fitting.sort(key=lambda gpu: (sign * gpu.free_bytes, gpu.gpu.index))
         return _on(fitting[: needs.gpus], needs)
+
+    def _most_unkept(self) -> int:
+        unkept = (gpu.unforeign_bytes for gpu in self.gpus if gpu.kept_for is None)
+        return max(unkept, default=-1)
 
 
 def has_share(needs: Needs) -> bool:

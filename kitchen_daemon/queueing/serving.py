@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from kitchen_core.needs import Placement
+from kitchen_core.needs import Needs, Placement
 from kitchen_core.store.records import EVERY_GROUP
 from kitchen_daemon.models.queue import WaitCode
 from kitchen_daemon.queueing import words
 from kitchen_daemon.queueing.decisions import Start, Why
-from kitchen_daemon.queueing.lacking import why_never, why_no_room
+from kitchen_daemon.queueing.lacking import why_never, why_no_room, why_not_yet
 from kitchen_daemon.queueing.pictures import Picture
 from kitchen_daemon.queueing.rooms import Room
 from kitchen_daemon.queueing.states import QueueState, Waiting
@@ -19,12 +19,11 @@ from kitchen_daemon.queueing.states import QueueState, Waiting
 @dataclass(slots=True)
 class _Kind:
     """What holds for all runs that need the same. never: why they could not run even if none of ours did.
-    why: there is no room, which there won't be again in this look. all_kept: one more of them keeps nothing new.
+    why: there is no room, which there won't be again in this look.
     """
 
     never: Why | None
     why: Why | None = None
-    all_kept: bool = False
 
 
 class Serving:
@@ -47,7 +46,6 @@ class Serving:
         self._ahead = Picture(state, gone=leaving)
         self._clear = Room(state.machine)
         self._kinds: dict[tuple[object, ...], _Kind] = {}
-        self._spoken_for: set[str] = set()
 
     def serve(self, run: Waiting) -> bool:
         """Give a run its place, or keep one for it. Whether all is done for it: False where it asks that others go
@@ -75,18 +73,19 @@ class Serving:
         key = (needs.device, needs.gpus, needs.threads, needs.memory_bytes, needs.shares)
         kind = self._kinds.get(key)
         if kind is None:
-            kind = self._kinds[key] = _Kind(why_never(needs, self._state.machine))
+            kind = self._kinds[key] = _Kind(why_never(needs, self._clear))
         return kind
 
     def _start(self, run: Waiting, place: Placement) -> None:
         self.starts.append(Start(run.id, place))
         for picture in (self._now, self._ahead):
             picture.take(run, place, self._state.now)
-        self._take_clear(run)
+        self._keep_clear(run)
         self.before.append(run)
 
     def _wait_for_room(self, run: Waiting, kind: _Kind) -> bool:
-        if kind.all_kept or run.needs.device in self._spoken_for:
+        if self._is_all_kept(run.needs):
+            self.whys[run.id] = why_not_yet(run.needs, self._now.room)
             for picture in (self._now, self._ahead):
                 picture.groups.keep(run.group, run.name)
             return True
@@ -94,7 +93,7 @@ class Serving:
         if place is not None and run.preempts:
             self.whys[run.id] = self._why_soon(run, place)
         may_help = place is None and run.preempts and self._clear.find(run.needs) is not None
-        kind.all_kept = not self._keep(run, place or self._ahead.room.to_wait_for(run.needs))
+        self._keep(run, place or self._ahead.room.to_wait_for(run.needs))
         return not may_help
 
     def _wait_for_group(self, run: Waiting, kind: _Kind, full: str) -> bool:
@@ -111,27 +110,26 @@ class Serving:
             self.before.append(run)
         return not (run.preempts and self._clear.find(run.needs))
 
-    def _keep(self, run: Waiting, place: Placement) -> bool:
-        """Keep the place for a run. Whether somebody else might have had it."""
+    def _keep(self, run: Waiting, place: Placement) -> None:
+        """Keep the place for a run."""
         kept = [picture.keep(run, place) for picture in (self._now, self._ahead)]
-        is_new = any([*kept, self._take_clear(run)])
-        if is_new:
+        if any([*kept, self._keep_clear(run)]):  # else it is as if it were not there
             self.before.append(run)
-        elif self._all_is_spoken_for(run.needs.device):
-            self._spoken_for.add(run.needs.device)
-        return is_new
 
-    def _take_clear(self, run: Waiting) -> bool:
+    def _keep_clear(self, run: Waiting) -> bool:
         """Draw a run on the clear machine. Whether somebody else might have had its place."""
         place = self._clear.find(run.needs)
-        if place is not None:
-            self._clear.take(place, run.name, self._state.now)
-            return True
-        return self._clear.keep(self._clear.to_wait_for(run.needs), run.name)
+        if place is None:
+            return self._clear.keep(self._clear.to_wait_for(run.needs), run.name)
+        self._clear.take(place, run.name, self._state.now)
+        if place.gpus and not place.shares:
+            self._clear.keep(place, run.name)
+        return True
 
-    def _all_is_spoken_for(self, device: str) -> bool:
+    def _is_all_kept(self, needs: Needs) -> bool:
+        """Whether one more run that needs this changes nothing."""
         rooms = (self._now.room, self._ahead.room, self._clear)
-        return all(room.is_spoken_for(device) for room in rooms)
+        return all(room.is_all_kept(needs) for room in rooms)
 
     def _why_soon(self, run: Waiting, place: Placement, full: str | None = None) -> Why:
         """Who has to leave before a run has that place."""

@@ -26,7 +26,7 @@ from kitchen_daemon.machine.state import machine_state
 from kitchen_daemon.machine.tenants import Tenant
 from kitchen_daemon.models import WaitCode
 from kitchen_daemon.process import ProcessIdentity
-from kitchen_daemon.queueing.deciding import Start, Why
+from kitchen_daemon.queueing.decisions import Start, Why
 from kitchen_daemon.queueing.states import Machine, WindowState
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.asking import Asking

@@ -14,7 +14,8 @@ from kitchen_core.store.queue import AtWorkRow, WaitingRow
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import RunStatus
 from kitchen_daemon.machine.tenants import Tenant
-from kitchen_daemon.queueing.deciding import Decision, decide
+from kitchen_daemon.queueing.deciding import decide
+from kitchen_daemon.queueing.decisions import Decision
 from kitchen_daemon.queueing.states import (
     GroupState,
     Machine,
