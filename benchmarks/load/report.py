@@ -102,15 +102,13 @@ def _lost(store: Store, written: Sequence[Written], followed: Sequence[Followed]
         if told != list(range(each.events)):
             lost.append(f"the store has {len(told)} of {each.events} events of run {each.run_id}")
     for place, follower in enumerate(followed):
-        for run_id, seqs in follower.seqs.items():
-            # The stream began after what the run was given before: all from there on, each once.
-            if seqs != logs[run_id][-len(seqs) :] or len(seqs) <= _events_of(written, run_id):
-                lost.append(f"follower {place} had {len(seqs)} events of run {run_id}")
+        for each in written:
+            seqs = follower.seqs.get(each.run_id, [])
+            # The stream began after what the run was given before: all from there on, each once, its end included.
+            is_whole = len(seqs) > each.events and seqs == logs[each.run_id][-len(seqs) :]
+            if follower.run in (None, each.run_id) and not is_whole:
+                lost.append(f"follower {place} had {len(seqs)} events of run {each.run_id}")
     return lost
-
-
-def _events_of(written: Sequence[Written], run_id: str) -> int:
-    return next(each.events for each in written if each.run_id == run_id)
 
 
 def show(outcome: Outcome, *, as_json: bool) -> None:
