@@ -9,9 +9,7 @@ import sys
 
 
 def main() -> None:
-    """Serve this home until told to stop; exit code 1 where another daemon already does, or where its settings
-    can't be used.
-    """
+    """Serve this home until told to stop; exit code 1 where another daemon does, or where its settings are wrong."""
     import argparse
     from pathlib import Path
 

@@ -10,7 +10,14 @@ from kitchen_core.adapters.choices import ManifestError
 from kitchen_core.config import ConfigError
 from kitchen_core.recipe import RecipeError
 from kitchen_core.refs import RefError
-from kitchen_core.store.errors import Ambiguous, NotWaiting, StoreBusy, StoreError
+from kitchen_core.store.errors import (
+    Ambiguous,
+    NameTaken,
+    NotWaiting,
+    StillWanted,
+    StoreBusy,
+    StoreError,
+)
 from kitchen_core.store.errors import NotFound as NotStored
 from kitchen_core.telemetry.status import InvalidTransition
 from kitchen_core.train.ports.errors import (
@@ -36,6 +43,8 @@ STATUSES: dict[type[Exception], int] = {
     LookupError: 404,
     NotStored: 404,
     Ambiguous: 404,
+    NameTaken: 409,
+    StillWanted: 409,
     InvalidTransition: 409,
     ResumeError: 409,
     NotWaiting: 409,

@@ -26,10 +26,13 @@ from kitchen_daemon.following import ChangeFeed
 from kitchen_daemon.launching import checking
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
+from kitchen_daemon.machine.driver import driver
+from kitchen_daemon.machine.gauges import Gauges
 from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.dispatch import Dispatcher
+from kitchen_daemon.scheduling.firing import Firing
 from kitchen_daemon.secrets import print_without_keys
 from kitchen_daemon.server import Server
 from kitchen_daemon.settings import Settings, read_settings
@@ -96,10 +99,13 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
     shelf = Shelf(home)
     dispatcher = Dispatcher(home, store, settings)
     feed = ChangeFeed(store)
+    gauges = Gauges(driver(), home.root)
     apart = Apart(home)
     submissions = Submissions(home, store, shelf, settings)
+    firing = Firing(home, store, submissions, dispatcher.wake)
     kitchen = Kitchen(
         home=home,
+        settings=settings,
         store=store,
         shelf=shelf,
         submissions=submissions,
@@ -107,7 +113,9 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
         transfers=Transfers(home, store),
         apart=apart,
         dispatcher=dispatcher,
+        firing=firing,
         feed=feed,
+        gauges=gauges,
         started_at=started_at,
     )
     server = Server(make_app(kitchen), home.socket, is_ours)
@@ -122,7 +130,8 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
         asyncio.get_running_loop().add_signal_handler(number, stop)
     _announce(home, store, started_at)
     dispatcher.adopt()
-    background = [asyncio.ensure_future(dispatcher.serve()), asyncio.ensure_future(feed.watch())]
+    lasting = (dispatcher.serve(), firing.serve(), feed.watch(), gauges.watch())
+    background = [asyncio.ensure_future(each) for each in lasting]
     for task in background:
         task.add_done_callback(lambda _: stop())  # half a daemon is worse than none
     try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from kitchen_core.store.errors import NotFound
-from kitchen_core.store.records import RunRecord, StoredArtifact
+from kitchen_core.store.records import QuoteRecord, RunRecord, StoredArtifact
 from kitchen_core.store.store import Store
 from kitchen_daemon.models import (
     ArtifactInfo,
@@ -13,6 +14,7 @@ from kitchen_daemon.models import (
     LineageEdge,
     LineageNode,
     ProgressInfo,
+    QuoteInfo,
     RunInfo,
 )
 from kitchen_daemon.queueing.decisions import Why
@@ -25,12 +27,13 @@ def run_infos(
 ) -> list[RunInfo]:
     """Runs with their last values and artifacts. whys: why they wait, by the last look at the queue."""
     run_ids = [run.id for run in runs]
-    placements = store.last_placements_of(run_ids)
+    placements, quotes = store.last_placements_of(run_ids), store.quotes_of(run_ids)
     values, artifacts = store.last_values_of(run_ids), store.artifacts_of(run_ids)
     return [
         RunInfo(
             **run.model_dump(include=_SAME) | _waits(run, whys.get(run.id)),
             placement=placements.get(run.id),
+            quote=_quote_info(quotes.get(run.id)),
             progress=ProgressInfo(
                 step=run.progress_step, total_steps=run.total_steps, eta_s=run.eta_s
             ),
@@ -41,8 +44,13 @@ def run_infos(
     ]
 
 
-def _waits(run: RunRecord, why: Why | None) -> dict[str, object]:
+def _waits(run: RunRecord, why: Why | None) -> dict[str, Any]:
     return {"reason": why.text, "code": why.code} if why is not None and run.waits else {}
+
+
+def _quote_info(quote: QuoteRecord | None) -> QuoteInfo | None:
+    """A run's quote beside what it took."""
+    return quote and QuoteInfo(**quote.model_dump(include=set(QuoteInfo.model_fields)))
 
 
 def artifact_info(artifact: StoredArtifact) -> ArtifactInfo:

@@ -9,7 +9,7 @@ import hashlib
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import cycle, islice
 from typing import Any
 
 from kitchen_core.home import Home
@@ -60,9 +60,11 @@ def fill(home: Home, store: Store, *, finished: int, queued: int, writing: int) 
     past = [row(place, ended) for place in range(finished)]
     waiting = [row(finished + place, waits) for place in range(queued)]
     written = [row(count - writing + place, lambda _: {"priority": 9}) for place in range(writing)]
-    _insert_all(store, "run", [*past, *waiting, *written])
-    _insert_all(store, "node", map(_node, [*past, *waiting, *written]))
-    _insert_all(store, "event", _events([*past, *waiting, *written]))
+    every = [*past, *waiting, *written]
+    _insert_all(store, "run", every)
+    _insert_all(store, "quote", _quotes(store, patterns, every))
+    _insert_all(store, "node", map(_node, every))
+    _insert_all(store, "event", _events(every))
     _give_results(store, past[::WITH_RESULTS])
     return [run["id"] for run in written]
 
@@ -75,6 +77,15 @@ def _submitted(home: Home, store: Store) -> list[Row]:
     for run in runs:
         store.transition(run.id, RunStatus.CANCELLED)
     return rows
+
+
+def _quotes(store: Store, patterns: Sequence[Row], runs: Sequence[Row]) -> Iterator[Row]:
+    """Each run's quote, that of the submission it is a copy of."""
+    quotes = [
+        dict(store.db.rows("SELECT * FROM quote WHERE run_id = ?", (pattern["id"],))[0])
+        for pattern in patterns
+    ]
+    return ({**quote, "run_id": run["id"]} for quote, run in zip(cycle(quotes), runs, strict=False))
 
 
 def _node(run: Row) -> Row:

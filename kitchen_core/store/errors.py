@@ -96,3 +96,20 @@ class NotWaiting(StoreError):  # noqa: N818 - named by the condition
 
     def __init__(self, run_id: str, stands: str, asked: str, remedy: str) -> None:
         super().__init__(f"run {run_id} {stands}, and only one that waits can be {asked}; {remedy}")
+
+
+class NameTaken(StoreError):  # noqa: N818 - named by what happened
+    """There is another one of that name."""
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(
+            f"there is a {what} {name!r} already: remove it first, or take another name"
+        )
+
+
+class StillWanted(StoreError):  # noqa: N818 - named by what happened
+    """Something can't go, for `by` name it."""
+
+    def __init__(self, what: str, name: str, by: Sequence[str]) -> None:
+        super().__init__(f"the {what} {name!r} is still wanted by {', '.join(by)}")
+        self.by = list(by)

@@ -13,7 +13,8 @@ from kitchen_core.store.database import Database
 from kitchen_core.store.errors import Ambiguous, NotFound
 from kitchen_core.store.ids import new_id
 from kitchen_core.store.lineage import put_node, run_node
-from kitchen_core.store.records import NewRun, RunRecord, decoded, insert_sql, json_text
+from kitchen_core.store.quotes import put_quote
+from kitchen_core.store.records import NewQuote, NewRun, RunRecord, decoded, insert_sql, json_text
 from kitchen_core.telemetry.schema import (
     EventKind,
     Intent,
@@ -65,34 +66,12 @@ class Runs:
 
     db: Database
 
-    def create_run(self, new: NewRun) -> RunRecord:
-        """Take a submission: the run, its lineage node, `run.created` and `run.queued` or `run.held`, durably."""
-        now = time.time()
+    def create_run(self, new: NewRun, quote: NewQuote | None = None) -> RunRecord:
+        """Take a submission: the run, its quote, its lineage node, `run.created` and `run.queued` or `run.held`,
+        durably.
+        """
         with self.db.write(durable=True) as connection:
-            run_id = _unused_id(connection, now)
-            values = new.model_dump(mode="json") | {
-                "id": run_id,
-                "attempt": 0,
-                "progress_step": 0,
-                "retries": 0,
-                "created_at": now,
-                "rank": max(now, _last_rank(connection) + _NEXT_RANK_S),
-            }
-            for column in _JSON_COLUMNS:
-                values[column] = json_text(values[column]) if column in values else None
-            connection.execute(insert_sql("run", values), values)
-            put_node(connection, run_node(run_id, new.name))
-            created = {"name": new.name, "recipe": new.recipe, "workflow": new.workflow}
-            events.append(
-                connection,
-                run_id,
-                [
-                    NewEvent(kind=EventKind.RUN_CREATED, at=now, metadata=created),
-                    _status_event(StatusChange(new.status, new.reason), now),
-                ],
-                None,
-            )
-            return read_run(connection, run_id)
+            return insert_run(connection, new, quote, time.time())
 
     def get_run(self, run_id: str) -> RunRecord:
         """The run with exactly this id. Raises NotFound."""
@@ -177,6 +156,38 @@ class Runs:
     def _close_to(self, text: str) -> list[str]:
         names = [name for row in self.db.rows(_RECENT_NAMES) for name in row]
         return difflib.get_close_matches(text, dict.fromkeys(names), n=3)
+
+
+def insert_run(
+    connection: sqlite3.Connection, new: NewRun, quote: NewQuote | None, now: float
+) -> RunRecord:
+    """Take a submission within a transaction that the caller has begun: see `Runs.create_run`."""
+    run_id = _unused_id(connection, now)
+    values = new.model_dump(mode="json") | {
+        "id": run_id,
+        "attempt": 0,
+        "progress_step": 0,
+        "retries": 0,
+        "created_at": now,
+        "rank": max(now, _last_rank(connection) + _NEXT_RANK_S),
+    }
+    for column in _JSON_COLUMNS:
+        values[column] = json_text(values[column]) if column in values else None
+    connection.execute(insert_sql("run", values), values)
+    if quote is not None:
+        put_quote(connection, run_id, quote)
+    put_node(connection, run_node(run_id, new.name))
+    created = {"name": new.name, "recipe": new.recipe, "workflow": new.workflow}
+    events.append(
+        connection,
+        run_id,
+        [
+            NewEvent(kind=EventKind.RUN_CREATED, at=now, metadata=created),
+            _status_event(StatusChange(new.status, new.reason), now),
+        ],
+        None,
+    )
+    return read_run(connection, run_id)
 
 
 def change_status(

@@ -19,10 +19,12 @@ from kitchen_core.store.migration import ensure_current
 from kitchen_core.store.models import Models
 from kitchen_core.store.order import Order
 from kitchen_core.store.queue import Queue
+from kitchen_core.store.quotes import Quotes
 from kitchen_core.store.revisions import Revisions
 from kitchen_core.store.runs import Runs
 from kitchen_core.store.schedules import Schedules
 from kitchen_core.store.waiting import Waiting
+from kitchen_core.store.windows import Windows
 
 DATABASE_NAME = "kitchen.db"
 
@@ -40,8 +42,10 @@ class Store(
     Bases,
     Lineage,
     Models,
+    Quotes,
     Revisions,
     Schedules,
+    Windows,
 ):
     """Everything the kitchen remembers. Synchronous, and safe to share between threads and processes.
 

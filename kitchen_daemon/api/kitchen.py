@@ -12,9 +12,12 @@ from kitchen_daemon.apart import Apart
 from kitchen_daemon.following import ChangeFeed
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
+from kitchen_daemon.machine.gauges import Gauges
 from kitchen_daemon.models import RunInfo
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.running.dispatch import Dispatcher
+from kitchen_daemon.scheduling.firing import Firing
+from kitchen_daemon.settings import Settings
 from kitchen_daemon.transfers.transfers import Transfers
 from kitchen_daemon.views import run_infos
 
@@ -24,6 +27,7 @@ class Kitchen:
     """What the routes work with."""
 
     home: Home
+    settings: Settings
     store: Store
     shelf: Shelf
     submissions: Submissions
@@ -31,7 +35,9 @@ class Kitchen:
     transfers: Transfers
     apart: Apart
     dispatcher: Dispatcher
+    firing: Firing
     feed: ChangeFeed
+    gauges: Gauges
     started_at: float
 
     def run_info(self, run: RunRecord) -> RunInfo:

@@ -15,6 +15,7 @@ from kitchen_daemon.models import (
     Launch,
     Lineage,
     Plan,
+    Quote,
     Rendering,
     RenderRequest,
     RunInfo,
@@ -33,6 +34,11 @@ def launch_routes(app: FastAPI, kitchen: Kitchen) -> None:
     def plan(launch: Launch) -> Plan:
         """What a launch would do."""
         return kitchen.submissions.plan(launch)
+
+    @app.post("/quotes")
+    def quote(launch: Launch) -> Quote:
+        """What a launch is expected to take."""
+        return kitchen.submissions.quote(launch)
 
     @app.post("/renderings")
     def render(request: RenderRequest) -> Rendering:

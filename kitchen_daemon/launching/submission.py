@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest, check_manifest, resolve_manifest
@@ -14,13 +13,14 @@ from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
 from kitchen_core.needs import Needs
 from kitchen_core.store.lineage import run_node
-from kitchen_core.store.records import NewRun, RunRecord
+from kitchen_core.store.records import NewQuote, NewRun, RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.ports import Node
 from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_suggestion
 from kitchen_core.train.model_folder import ModelFacts
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.workflows.reading import RecipeReading
+from kitchen_daemon.launching.asking import needs_of
 from kitchen_daemon.launching.checking import read_apart
 from kitchen_daemon.launching.needing import try_ports, try_ports_of
 from kitchen_daemon.launching.pinning import Pinner, Pins
@@ -28,7 +28,8 @@ from kitchen_daemon.launching.revisions import keep_revision
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.turns import Turn, first_status, turn_of
 from kitchen_daemon.machine.driver import has_gpu
-from kitchen_daemon.models import Launch, Plan
+from kitchen_daemon.models import Launch, Plan, Quote
+from kitchen_daemon.quoting.quoter import Quoted, Quoter, device_of
 from kitchen_daemon.running.resuming import recipe_file
 from kitchen_daemon.secrets import read_secrets
 from kitchen_daemon.settings import DEFAULTS, Settings
@@ -50,6 +51,8 @@ class _Prepared:
     pins: Pins
     manifest: Manifest
     turn: Turn
+    quoted: Quoted
+    needs: Needs
 
     @property
     def adapters(self) -> dict[str, Any]:
@@ -59,6 +62,13 @@ class _Prepared:
             told[port] = choice.adapter
             told |= {f"{port}.{option}": value for option, value in choice.options.items()}
         return told
+
+
+class Submission(NamedTuple):
+    """What the store is to take: a run, and what it is expected to take."""
+
+    run: NewRun
+    quote: NewQuote
 
 
 class Submissions:
@@ -72,6 +82,7 @@ class Submissions:
         self._shelf = shelf
         self._settings = settings
         self._pinner = Pinner(store)
+        self._quoter = Quoter(store, settings.cpu_watts)
 
     def plan(self, launch: Launch) -> Plan:
         """What the launch would do; it leaves nothing behind but the recipe's revision."""
@@ -90,11 +101,16 @@ class Submissions:
             adapters=prepared.adapters,
             after=prepared.turn.after,
             drawing=reading.drawing,
-            needs=_needs(prepared.config),
+            needs=prepared.needs,
+            quote=prepared.quoted.shown,
         )
 
-    def submit(self, launch: Launch) -> RunRecord:
-        """Queue the run.
+    def quote(self, launch: Launch) -> Quote:
+        """What the launch is expected to take; it leaves nothing behind."""
+        return self._prepare(launch).quoted.shown
+
+    def prepare(self, launch: Launch) -> Submission:
+        """What the store is to take of a launch, everything about it frozen; `accept` the run once it is there.
 
         Raises RecipeError, ConfigError, RefError, ManifestError, BadTime, UnsafeSecrets, a port's error, or
         the store's NotFound.
@@ -102,27 +118,36 @@ class Submissions:
         prepared = self._prepare(launch)
         reading, turn = prepared.reading, prepared.turn
         revision = keep_revision(self._store, self._home, reading)
-        run = self._store.create_run(
-            NewRun(
-                name=launch.name or reading.name,
-                recipe=reading.name,
-                workflow=reading.workflow,
-                preset=launch.preset,
-                manifest=launch.manifest,
-                adapters=launch.adapters,
-                wiring=prepared.manifest.model_dump(mode="json"),
-                seed=prepared.config["seed"],
-                config=prepared.config,
-                config_hash=config_hash(prepared.config),
-                pins=prepared.pins.by_ref,
-                recipe_revision=revision.sha256,
-                parents=[parent.id for parent in prepared.pins.parents],
-                needs=_needs(prepared.config),
-                **asdict(turn),
-                **first_status(self._store, turn.after, turn.after_any, turn.is_held),
-            )
+        run = NewRun(
+            name=launch.name or reading.name,
+            recipe=reading.name,
+            workflow=reading.workflow,
+            preset=launch.preset,
+            manifest=launch.manifest,
+            adapters=launch.adapters,
+            wiring=prepared.manifest.model_dump(mode="json"),
+            seed=prepared.config["seed"],
+            config=prepared.config,
+            config_hash=config_hash(prepared.config),
+            pins=prepared.pins.by_ref,
+            recipe_revision=revision.sha256,
+            parents=[parent.id for parent in prepared.pins.parents],
+            needs=prepared.needs,
+            **asdict(turn),
+            **first_status(self._store, turn.after, turn.after_any, turn.is_held),
         )
-        self._record_recipe(run)
+        return Submission(run, prepared.quoted.kept)
+
+    def submit(self, launch: Launch) -> RunRecord:
+        """Queue the run. Raises as `prepare` does."""
+        return self.accept(self._store.create_run(*self.prepare(launch)))
+
+    def accept(self, run: RunRecord) -> RunRecord:
+        """Note what goes with a run that has just been queued: which recipe it came out of."""
+        if run.recipe_revision:
+            sha256 = run.recipe_revision
+            recipe = Node(f"artifact:{sha256}", "recipe", run.recipe, sha256)
+            self._store.add_edge(recipe, run_node(run.id, run.name), "recipe")
         return run
 
     def retry(self, run: RunRecord) -> RunRecord:
@@ -135,9 +160,9 @@ class Submissions:
         values |= {"retry_of": run.id, "total_steps": None, "is_held": False}
         values |= {"not_before": None, "schedule_id": None, "scheduled_at": None}
         values |= first_status(self._store, run.after, run.after_any, is_held=False)
-        again = self._store.create_run(NewRun(**values))
-        self._record_recipe(again)
-        return again
+        manifest = Manifest.model_validate(run.wiring)
+        quoted = self._quoter.quote(run.workflow, run.config, run.pins, manifest)
+        return self.accept(self._store.create_run(NewRun(**values), quoted.kept))
 
     def _prepare(self, launch: Launch) -> _Prepared:
         path = self._shelf.find(launch.recipe)
@@ -145,12 +170,16 @@ class Submissions:
         manifest = resolve_manifest(launch.manifest, launch.adapters, self._home.root)
         try_ports(reading, manifest, read_secrets(self._home))
         pins = self._pinner.pin(refs_in(reading.resolved, reading.refs))
+        config = self._frozen(reading.resolved, _trainer(manifest))
+        quoted = self._quoter.quote(reading.workflow, config, pins.by_ref, manifest)
         return _Prepared(
             reading=reading,
-            config=self._frozen(reading.resolved, _trainer(manifest)),
+            config=config,
             pins=pins,
             manifest=manifest,
             turn=turn_of(self._store, self._settings, launch, pins.unfinished),
+            quoted=quoted,
+            needs=needs_of(launch, config, quoted.shown, device_of(config).memory_bytes),
         )
 
     def _frozen(self, config: dict[str, Any], trainer: Adapter) -> dict[str, Any]:
@@ -178,17 +207,6 @@ class Submissions:
             frozen["learning_rate"] = _suggested(facts, lora=bool(frozen["lora_rank"]))
         frozen["device"] = _device(config["device"]) if trainer.offline else "cpu"
         return frozen
-
-    def _record_recipe(self, run: RunRecord) -> None:
-        if run.recipe_revision:
-            sha256 = run.recipe_revision
-            recipe = Node(f"artifact:{sha256}", "recipe", run.recipe, sha256)
-            self._store.add_edge(recipe, run_node(run.id, run.name), "recipe")
-
-
-def _needs(config: Mapping[str, Any]) -> Needs:
-    """What the run takes while it has a worker."""
-    return Needs(device=config["device"], threads=config["threads"])
 
 
 def _suggested(facts: ModelFacts, *, lora: bool) -> float:

@@ -46,8 +46,13 @@ def code(error: Exception) -> int | None:
 def connect() -> list[Handle | Exception]:
     """The GPUs in the driver's order, or why one doesn't answer."""
     pynvml.nvmlInit()
+    try:
+        count = pynvml.nvmlDeviceGetCount()
+    except FAILED:
+        disconnect()
+        raise
     found: list[Handle | Exception] = []
-    for index in range(pynvml.nvmlDeviceGetCount()):
+    for index in range(count):
         try:
             found += _parts(pynvml.nvmlDeviceGetHandleByIndex(index))
         except FAILED as error:
@@ -95,7 +100,7 @@ def processes(handle: Handle) -> tuple[GpuProcess, ...]:
 
 def gauges(handle: Handle) -> GpuGauges:
     """What it does now."""
-    use = _told(pynvml.nvmlDeviceGetUtilizationRates, handle)
+    use: Any = _told(pynvml.nvmlDeviceGetUtilizationRates, handle)
     return GpuGauges(
         None if use is None else use.gpu / 100,
         _thousandth(_told(pynvml.nvmlDeviceGetPowerUsage, handle)),

@@ -49,7 +49,7 @@ def _too_much_ram(needs: Needs, machine: Machine) -> Why | None:
         return Why(WaitCode.TOO_LARGE, f"needs {words.size(asked)} of RAM, the machine has {has}")
     free = machine.ram_bytes - machine.ram_foreign_bytes
     if asked and asked > free:
-        others = ("other programs", machine.ram_foreign_bytes)
+        others = (words.OTHERS, machine.ram_foreign_bytes)
         return _memory(f"{words.size(asked)} of RAM", free, "", [others])
     return None
 
@@ -94,7 +94,7 @@ def _others_in_the_way(needs: Needs, gpus: Sequence[GpuRoom]) -> Why:
 def _cpu_taken(needs: Needs, room: Room) -> Why:
     slots = min(needs.threads, room.machine.slots)
     if slots <= room.slots:
-        others = ("other programs", room.machine.ram_foreign_bytes)
+        others = (words.OTHERS, room.machine.ram_foreign_bytes)
         users = [(name, ram) for name, _, ram in room.cpu_users if ram]
         asked = f"{words.size(needs.memory_bytes or 0)} of RAM"
         return _memory(asked, room.ram_bytes, "", [*users, others])

@@ -44,7 +44,7 @@ class Waiting:
 @dataclass(frozen=True, slots=True)
 class Running:
     """A run that has a worker. leaving: it was asked to stop and has not yet, so its place will be free.
-    seconds: what it is expected to take from here.
+    seconds: what it is expected to take from here. rank, preempts: as it has them when it waits again.
     """
 
     id: str
@@ -56,6 +56,8 @@ class Running:
     started_at: float = 0.0
     leaving: bool = False
     seconds: float | None = None
+    rank: float = 0.0
+    preempts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
+OTHERS = "other programs"
 _DAY_S = 86400.0
 
 
@@ -59,7 +60,8 @@ def uses(users: Iterable[tuple[str, int | None]]) -> str:
     if not largest:
         return "nobody uses it"
     name, used = largest[0]
-    first = f"{name} uses {size(used)}" if used is not None else f"{name} uses it"
+    verb = "use" if name == OTHERS else "uses"
+    first = f"{name} {verb} {size(used) if used is not None else 'it'}"
     others = [f"{name} {size(used)}" for name, used in largest[1:] if used]
     return listed([first, *others])
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from types import MappingProxyType
 from typing import TypeVar
 
 from kitchen_core.home import Home
@@ -27,7 +26,7 @@ from kitchen_daemon.machine.tenants import Tenant
 from kitchen_daemon.models import WaitCode
 from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.queueing.decisions import Start, Why
-from kitchen_daemon.queueing.states import Machine, WindowState
+from kitchen_daemon.queueing.states import Machine
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.asking import Asking
 from kitchen_daemon.running.crew import RETRY_SECONDS, AtWork, Crew, Present
@@ -37,6 +36,7 @@ from kitchen_daemon.running.looking import Look, ReadMachine, ReadWindows, look
 from kitchen_daemon.running.settling import settle
 from kitchen_daemon.running.waits import held_anew, not_held_any_more
 from kitchen_daemon.running.workers import Worker
+from kitchen_daemon.scheduling.hours import window_states
 from kitchen_daemon.settings import DEFAULTS, Settings
 
 logger = logging.getLogger(__name__)
@@ -50,11 +50,6 @@ LOOK_EVERY_S = 3.0
 ANSWER_WITHIN_S = 2.0
 A_COMMIT = 200
 """So many changes of status, for a commit holds up whoever else writes."""
-
-
-def no_windows(now: float) -> Mapping[str, WindowState]:
-    """For a home without any."""
-    return MappingProxyType({})
 
 
 class Dispatcher:
@@ -72,13 +67,13 @@ class Dispatcher:
         *,
         fork_server: ForkServer | None = None,
         read_machine: ReadMachine | None = None,
-        read_windows: ReadWindows = no_windows,
+        read_windows: ReadWindows | None = None,
     ) -> None:
         self._home = home
         self._store = store
         self._fork_server = fork_server or ForkServer(home)
         self._read_machine = read_machine or self._machine_by(settings)
-        self._read_windows = read_windows
+        self._read_windows = read_windows or partial(window_states, store)
         self._wake = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "queue")
         self._crew = Crew(home, self._settle, self.wake)
@@ -106,6 +101,11 @@ class Dispatcher:
     def seen(self) -> Look | None:
         """The queue as it was looked at last, and what was decided."""
         return self._seen
+
+    @property
+    def tenants(self) -> list[Tenant]:
+        """The runs that have a worker, and where."""
+        return [member.tenant for member in self._crew.present.at_work]
 
     def wake(self) -> None:
         """Look at the queue again."""
@@ -218,8 +218,16 @@ class Dispatcher:
             run.id, identity.pid, identity.started_at, identity.boot_id, log, start.placement
         )
         self._crew.take_on(AtWork(run.id, number, waiting.worker, start.placement, time.time()))
-        devices = ",".join(start.placement.gpus)
-        waiting.lease(Lease(home=self._home.root, run_id=run.id, attempt=number, devices=devices))
+        place = start.placement
+        waiting.lease(
+            Lease(
+                home=self._home.root,
+                run_id=run.id,
+                attempt=number,
+                devices=",".join(place.gpus),
+                memory_bytes=place.memory_bytes if place.gpus and place.shares else None,
+            )
+        )
 
     def _may_start(self, run: RunRecord) -> bool:
         paused = {group.name for group in self._store.groups() if group.is_paused}

@@ -36,6 +36,7 @@ from kitchen_core.workflows.reading import load_for_run
 from kitchen_daemon.expected import EXPECTED
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.reserve import release_reserve
+from kitchen_daemon.running.measuring import Meter, MeteredWriter
 from kitchen_daemon.running.noticing import noticed_by
 from kitchen_daemon.running.resolving import make_resolver
 from kitchen_daemon.running.resuming import (
@@ -60,7 +61,7 @@ async def execute_run(home: Home, run_id: str, attempt: int) -> int:
     A replaced worker ends without a word to the store.
     """
     store = Store.open(home.root, migrate=False, patience_s=PATIENCE_S)
-    writer = RunWriter(store, run_id, attempt, redactor(home))
+    writer = MeteredWriter(store, run_id, attempt, redactor(home))
     stop = _StopSignal()
     signal.signal(signal.SIGTERM, stop.receive)
     try:
@@ -73,7 +74,9 @@ async def execute_run(home: Home, run_id: str, attempt: int) -> int:
     return ENDED
 
 
-async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _StopSignal) -> None:
+async def _run_and_record(
+    home: Home, store: Store, writer: MeteredWriter, stop: _StopSignal
+) -> None:
     scratch = home.attempt_scratch(writer.run_id, writer.attempt)
     try:
         writer.set_status(RunStatus.RUNNING)
@@ -90,7 +93,7 @@ async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _St
 
 
 async def _run(
-    home: Home, store: Store, writer: RunWriter, stop: _StopSignal, scratch: Path
+    home: Home, store: Store, writer: MeteredWriter, stop: _StopSignal, scratch: Path
 ) -> list[str]:
     """Returns what the stages had to say about how the run ended."""
     run = store.get_run(writer.run_id)
@@ -110,9 +113,11 @@ async def _run(
         cache=home.cache,
         stop_asked=stop.asked,
     )
+    writer.meter = Meter(store, run, writer.attempt, ctx.progress)
     try:
         await Runner(workflow, ctx).run(checkpoint)
     finally:
+        writer.meter.record()
         await wiring.close()
     return ctx.outcome
 

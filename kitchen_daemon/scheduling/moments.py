@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from kitchen_core.explaining import shown
-from kitchen_daemon.scheduling.words import BadTime, duration_s, minute_of_day, weekday
+from kitchen_daemon.scheduling.words import BadTime, Passed, duration_s, minute_of_day, weekday
 from kitchen_daemon.scheduling.zones import instant, local_day, told
 
 EXAMPLES = "22:00, tomorrow 06:30, fri 20:00, 2026-12-24 22:00 or in 2h"
@@ -17,15 +17,15 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 def moment(text: str, now: float, zone: ZoneInfo) -> float:
     """When that is, in seconds since the epoch, by the clock of a zone.
 
-    `22:00` and `fri 20:00` are the next ones; `in 1d` is 24 hours. Raises BadTime where the text tells no moment, or
-    one that has passed.
+    `22:00` and `fri 20:00` are the next ones; `in 1d` is 24 hours. Raises BadTime where the text tells no moment, and
+    Passed where it tells one that is over.
     """
     words = text.strip().lower().split()
     at = _moment(words, now, zone)
     if at is None:
         raise BadTime.of(text, "time", EXAMPLES)
     if at <= now:
-        raise BadTime(
+        raise Passed(
             f"{shown(text)} is {told(at, zone)} and has passed; it is {told(now, zone)} in {zone.key}"
         )
     return at

@@ -32,6 +32,10 @@ class BadTime(ValueError):  # noqa: N818 - named by the condition
         return cls(f"{shown(text)} is no {kind}; write it as {examples}")
 
 
+class Passed(BadTime):
+    """A moment that is not to come any more."""
+
+
 def minute_of_day(text: str) -> int | None:
     """Minutes since midnight of a time of day: 0 to 1440, which is `24:00`. None for another text."""
     found = _CLOCK.fullmatch(text)

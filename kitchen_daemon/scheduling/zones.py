@@ -53,6 +53,11 @@ def local_day(at: float, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(at, zone).date()
 
 
+def wall(at: float, zone: ZoneInfo) -> datetime:
+    """What the clock there shows, without the zone."""
+    return datetime.fromtimestamp(at, zone).replace(tzinfo=None, fold=0)
+
+
 def told(at: float, zone: ZoneInfo) -> str:
     """A moment as a message tells it: `Tue 2026-11-24 22:00`."""
     return f"{datetime.fromtimestamp(at, zone):%a %Y-%m-%d %H:%M}"
