@@ -51,10 +51,9 @@ class Sizes:
 
 
 def main() -> None:
-    given = _parser().parse_args()
-    as_json = given.json
-    del given.json
-    sizes = Sizes(**vars(given))
+    given = vars(_parser().parse_args())
+    as_json = given.pop("json")
+    sizes = Sizes(**given)
     with tempfile.TemporaryDirectory() as folder:
         outcome = measure(Home(Path(folder)), sizes)
     show(outcome, as_json=as_json)
