@@ -68,6 +68,8 @@ def turn(history: History, patience: Patience) -> None:
     check(state, decision)
     patience.check(state, decision, is_disturbed=history.is_disturbed)
     history.is_disturbed = False
+    if not (decision.starts or decision.go_aside):
+        return
     history.apply(decision)
     again = decide(history.state)
     assert (again.starts, again.go_aside) == ((), ())
