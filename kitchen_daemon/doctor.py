@@ -12,8 +12,8 @@ from kitchen_core.store.migration import schema_version
 from kitchen_core.store.store import Store
 from kitchen_daemon.adapters.examining import examine_manifests
 from kitchen_daemon.apart import Apart
-from kitchen_daemon.devices import gpus
 from kitchen_daemon.launching.shelf import Shelf
+from kitchen_daemon.machine.driver import driver
 from kitchen_daemon.models import Check
 
 LOW_DISK_BYTES = 5 * 1024**3
@@ -39,7 +39,14 @@ def _packages() -> Check:
 
 
 def _device() -> Check:
-    found = gpus()
+    found = driver().gpus()
+    if troubles := driver().troubles:
+        return Check(
+            name="device",
+            ok=False,
+            detail="; ".join([*troubles, *(f"GPU {gpu.index} works" for gpu in found)]),
+            hint="see `nvidia-smi` and `sudo dmesg | grep -i nvrm`; loading the driver again or a reboot often helps",
+        )
     if not found:
         detail = "CPU only; no NVIDIA driver answers"
         return Check(

@@ -9,7 +9,7 @@ import sys
 
 
 def main() -> None:
-    """Serve this home until told to stop; exit code 1 where another daemon already does."""
+    """Serve this home until told to stop; exit code 1 where another daemon does, or where its settings are wrong."""
     import argparse
     from pathlib import Path
 
@@ -26,10 +26,11 @@ def main() -> None:
     home = Home(given.home.expanduser().resolve()) if given.home else Home.find()
 
     from kitchen_daemon.service import AlreadyServed, serve
+    from kitchen_daemon.settings import BadSettings
 
     try:
         serve(home)
-    except AlreadyServed as error:
+    except (AlreadyServed, BadSettings) as error:
         sys.exit(f"kitchen-daemon: {error}")
 
 

@@ -10,7 +10,14 @@ from kitchen_core.adapters.choices import ManifestError
 from kitchen_core.config import ConfigError
 from kitchen_core.recipe import RecipeError
 from kitchen_core.refs import RefError
-from kitchen_core.store.errors import Ambiguous, StoreBusy, StoreError
+from kitchen_core.store.errors import (
+    Ambiguous,
+    NameTaken,
+    NotWaiting,
+    StillWanted,
+    StoreBusy,
+    StoreError,
+)
 from kitchen_core.store.errors import NotFound as NotStored
 from kitchen_core.telemetry.status import InvalidTransition
 from kitchen_core.train.ports.errors import (
@@ -27,7 +34,8 @@ from kitchen_core.workflow.checkpoint import ResumeError
 from kitchen_daemon.apart import Stopping
 from kitchen_daemon.models import Problem
 from kitchen_daemon.rendering.renderings import RenderingFailed
-from kitchen_daemon.running.dispatch import CantBeAsked
+from kitchen_daemon.running.asking import CantBeAsked
+from kitchen_daemon.scheduling.words import BadTime
 from kitchen_daemon.secrets import UnreadableSecrets, UnsafeSecrets
 from kitchen_daemon.streams import BadCursor
 
@@ -35,8 +43,11 @@ STATUSES: dict[type[Exception], int] = {
     LookupError: 404,
     NotStored: 404,
     Ambiguous: 404,
+    NameTaken: 409,
+    StillWanted: 409,
     InvalidTransition: 409,
     ResumeError: 409,
+    NotWaiting: 409,
     RecipeError: 422,
     ConfigError: 422,
     RefError: 422,
@@ -44,6 +55,7 @@ STATUSES: dict[type[Exception], int] = {
     UnsafeSecrets: 422,
     UnreadableSecrets: 422,
     BadCursor: 422,
+    BadTime: 422,
     CantBeAsked: 422,
     RenderingFailed: 422,
     AuthError: 422,

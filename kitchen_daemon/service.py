@@ -24,12 +24,16 @@ from kitchen_daemon.api.kitchen import Kitchen
 from kitchen_daemon.launching import checking
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
+from kitchen_daemon.machine.driver import driver
+from kitchen_daemon.machine.gauges import Gauges
 from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.dispatch import Dispatcher
+from kitchen_daemon.scheduling.firing import Firing
 from kitchen_daemon.secrets import print_without_keys
 from kitchen_daemon.server import Server
+from kitchen_daemon.settings import Settings, read_settings
 from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.transfers.transfers import Transfers
 
@@ -45,17 +49,18 @@ class AlreadyServed(RuntimeError):  # noqa: N818 - named by the condition
 
 
 def serve(home: Home) -> None:
-    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed."""
+    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed, BadSettings."""
     print_without_keys(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     home.make()
+    settings = read_settings(home)
     with _only_daemon(home) as is_ours:
         keep_reserve(home)
         checking.warm_up()
         with Store.open(home.root, patience_s=PATIENCE_S) as store:
             store.sweep_temporary()
-            asyncio.run(_serve(home, store, is_ours))
+            asyncio.run(_serve(home, settings, store, is_ours))
 
 
 @contextmanager
@@ -80,15 +85,18 @@ def _inode(path: Path) -> int | None:
         return None
 
 
-async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
+async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable[[], bool]) -> None:
     started_at = time.time()
     shelf = Shelf(home)
-    dispatcher = Dispatcher(home, store)
+    dispatcher = Dispatcher(home, store, settings)
     feed = ChangeFeed(store)
+    gauges = Gauges(driver(), home.root)
     apart = Apart(home)
-    submissions = Submissions(home, store, shelf)
+    submissions = Submissions(home, store, shelf, settings)
+    firing = Firing(home, store, submissions, dispatcher.wake)
     kitchen = Kitchen(
         home=home,
+        settings=settings,
         store=store,
         shelf=shelf,
         submissions=submissions,
@@ -96,7 +104,9 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
         transfers=Transfers(home, store),
         apart=apart,
         dispatcher=dispatcher,
+        firing=firing,
         feed=feed,
+        gauges=gauges,
         started_at=started_at,
     )
     server = Server(make_app(kitchen), home.socket, is_ours)
@@ -111,7 +121,8 @@ async def _serve(home: Home, store: Store, is_ours: Callable[[], bool]) -> None:
         asyncio.get_running_loop().add_signal_handler(number, stop)
     _announce(home, store, started_at)
     dispatcher.adopt()
-    background = [asyncio.ensure_future(dispatcher.serve()), asyncio.ensure_future(feed.watch())]
+    lasting = (dispatcher.serve(), firing.serve(), feed.watch(), gauges.watch())
+    background = [asyncio.ensure_future(each) for each in lasting]
     for task in background:
         task.add_done_callback(lambda _: stop())  # half a daemon is worse than none
     try:

@@ -33,12 +33,16 @@ class Settings(BaseModel):
     cpu_watts: float | None = Field(default=None, gt=0)
 
 
+DEFAULTS = Settings()
+"""What holds without a file."""
+
+
 def read_settings(home: Home) -> Settings:
     """The home's settings; the defaults without a file. Raises BadSettings."""
     try:
         given = tomllib.loads(home.settings.read_text())
     except FileNotFoundError:
-        return Settings()
+        return DEFAULTS
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadSettings(f"{home.settings} can't be read: {error}") from None
     try:

@@ -11,20 +11,33 @@ from kitchen_daemon.models import (
     LineageEdge,
     LineageNode,
     ProgressInfo,
+    QuoteInfo,
     RunInfo,
 )
+from kitchen_daemon.queueing.decisions import Why
 
 _SAME = set(RunInfo.model_fields) & set(RunRecord.model_fields)
 
 
-def run_info(store: Store, run: RunRecord) -> RunInfo:
-    """A run with its last values and artifacts."""
+def run_info(store: Store, run: RunRecord, why: Why | None = None) -> RunInfo:
+    """A run with its last values and artifacts. why: why it waits, by the last look at the queue."""
+    waits = {"reason": why.text, "code": why.code} if why is not None and run.waits else {}
     return RunInfo(
-        **run.model_dump(include=_SAME),
+        **run.model_dump(include=_SAME) | waits,
+        placement=store.last_placement(run.id),
+        quote=quote_info(store, run.id),
         progress=ProgressInfo(step=run.progress_step, total_steps=run.total_steps, eta_s=run.eta_s),
         metrics=store.last_values(run.id),
         artifacts=[artifact_info(artifact) for artifact in store.list_artifacts(run.id)],
     )
+
+
+def quote_info(store: Store, run_id: str) -> QuoteInfo | None:
+    """A run's quote beside what it took."""
+    found = store.quote_of(run_id)
+    if found is None:
+        return None
+    return QuoteInfo(**found.model_dump(include=set(QuoteInfo.model_fields)))
 
 
 def artifact_info(artifact: StoredArtifact) -> ArtifactInfo:

@@ -37,17 +37,28 @@ def main() -> None:
 
 def execute(lease: Lease) -> int:
     """Run a lease in this process: its log file, its devices, then the run."""
+    from kitchen_core.adapters.process_memory import give_back_what_is_large
     from kitchen_core.home import Home
     from kitchen_daemon.running.execution import execute_run
     from kitchen_daemon.secrets import print_without_keys
 
+    give_back_what_is_large()
     home = Home(lease.home)
     _print_to(home.attempt_log(lease.run_id, lease.attempt))
     print_without_keys(home)
     _log_what_happens()
+    _take_devices(lease)
+    return asyncio.run(execute_run(home, lease.run_id, lease.attempt))
+
+
+def _take_devices(lease: Lease) -> None:
+    """Before CUDA starts: it reads the variable once."""
+    from kitchen_core.adapters import torch_local
+
     if lease.devices is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = lease.devices
-    return asyncio.run(execute_run(home, lease.run_id, lease.attempt))
+    if lease.memory_bytes is not None:
+        torch_local.limit_memory(lease.memory_bytes)
 
 
 def import_what_is_slow() -> None:

@@ -116,13 +116,22 @@ def buckets(points: Sequence[Point], columns: int) -> list[list[Bucket]]:
     return [stroke for stroke in strokes if stroke]
 
 
-def sparkline(values: Sequence[float | None], width: int) -> str:
-    """The values in one line of at most `width` bars, each the mean of its share."""
+def sparkline(
+    values: Sequence[float | None],
+    width: int,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+) -> str:
+    """The values in one line of at most `width` bars, each the mean of its share. low, high: the values of
+    the lowest and the highest bar; left out, those of the lowest and the highest mean.
+    """
     means = [_mean(part) for part in _shares(values, width)]
     known = [mean for mean in means if mean is not None]
     if not known:
         return ""
-    low, high = min(known), max(known)
+    low = min(known) if low is None else low
+    high = max(known) if high is None else high
     return "".join(" " if mean is None else _bar(mean, low, high) for mean in means)
 
 
@@ -175,6 +184,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _bar(value: float, low: float, high: float) -> str:
-    if high == low:
+    if high <= low:
         return _BARS[3]
-    return _BARS[round((value - low) / (high - low) * (len(_BARS) - 1))]
+    share = min(max((value - low) / (high - low), 0.0), 1.0)
+    return _BARS[round(share * (len(_BARS) - 1))]

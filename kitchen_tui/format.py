@@ -73,6 +73,16 @@ def clock(at: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(at))
 
 
+def moment(at: float) -> str:
+    """A local time to come, as short as it can be told: 22:00, Fri 22:00, 2026-12-24 22:00."""
+    then, now = time.localtime(at), time.localtime()
+    if then[:3] == now[:3]:
+        return time.strftime("%H:%M", then)
+    if 0 <= at - time.time() < 6 * 86400:
+        return time.strftime("%a %H:%M", then)
+    return time.strftime("%Y-%m-%d %H:%M", then)
+
+
 def date(at: float | None) -> str:
     """The local day and time."""
     return NOTHING if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(at))

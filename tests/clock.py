@@ -1,7 +1,7 @@
 """An event loop whose clock jumps: where there is nothing to do but wait, the wait is over at once.
 
 Sockets and threads are real, and what they bring always comes first. While somebody works elsewhere (a
-server on an answer) the clock stands still; `Clock.working` says so.
+server on an answer) the clock stands still; `Clock.working` says so. So it does while a thread works for the loop.
 """
 
 from __future__ import annotations
@@ -25,12 +25,13 @@ class Clock(selectors.DefaultSelector):
         super().__init__()
         self.time = 0.0
         self.working: Callable[[], bool] = lambda: False
+        self.threads_at_work = 0
 
     def select(self, timeout: float | None = None) -> list[Any]:
         found = super().select(0)
         if timeout is not None and timeout <= 0:  # there is something else to do
             return found
-        while not found and (timeout is None or self.working()):
+        while not found and (timeout is None or self.threads_at_work or self.working()):
             found = super().select(_LOOK_EVERY_S)
         if not found and timeout is not None:
             self.time += timeout
@@ -44,6 +45,15 @@ class _JumpingLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self.clock.time
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+        future = super().run_in_executor(executor, func, *args)
+        self.clock.threads_at_work += 1
+        future.add_done_callback(self._thread_is_done)
+        return future
+
+    def _thread_is_done(self, future: asyncio.Future[Any]) -> None:
+        self.clock.threads_at_work -= 1
 
 
 def on_fake_clock(main: Callable[[Clock], Coroutine[Any, Any, Result]]) -> Result:

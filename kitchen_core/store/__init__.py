@@ -13,9 +13,11 @@ from kitchen_core.store.content import NotStorable
 from kitchen_core.store.errors import (
     Ambiguous,
     MigrationBlocked,
+    NameTaken,
     NotFound,
     SchemaTooNew,
     SchemaTooOld,
+    StillWanted,
     StoreBusy,
     StoreError,
     StoreFull,
@@ -32,6 +34,7 @@ from kitchen_core.store.records import (
     RunRecord,
     ScheduleRecord,
     StoredArtifact,
+    WindowRecord,
 )
 from kitchen_core.store.store import Store
 from kitchen_core.store.writer import RunWriter
@@ -43,6 +46,7 @@ __all__ = [
     "Edge",
     "MigrationBlocked",
     "ModelVersionRecord",
+    "NameTaken",
     "NewRun",
     "NotFound",
     "NotStorable",
@@ -52,12 +56,14 @@ __all__ = [
     "ScheduleRecord",
     "SchemaTooNew",
     "SchemaTooOld",
+    "StillWanted",
     "Store",
     "StoreBusy",
     "StoreError",
     "StoreFull",
     "StoreMissing",
     "StoredArtifact",
+    "WindowRecord",
     "artifact_node",
     "hash_file",
     "run_node",

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+from kitchen_core.needs import Placement
 from kitchen_core.store.database import Database
 from kitchen_core.store.errors import NotFound
 from kitchen_core.store.migration import schema_version
 from kitchen_core.store.records import AttemptRecord, decoded, insert_sql
+from kitchen_core.store.runs import StatusChange, change_status
+from kitchen_core.telemetry.schema import RunStatus
+
+NOWHERE = Placement()
 
 
 class Attempts:
@@ -17,9 +23,15 @@ class Attempts:
     db: Database
 
     def begin_attempt(
-        self, run_id: str, pid: int, pid_started_at: float, boot_id: str, log_path: Path | str
+        self,
+        run_id: str,
+        pid: int,
+        pid_started_at: float,
+        boot_id: str,
+        log_path: Path | str,
+        placement: Placement = NOWHERE,
     ) -> int:
-        """Give the run to a process, durably; returns the attempt's number, counted from 1.
+        """Give the run to a process, durably, with its place; returns the attempt's number, counted from 1.
 
         From this commit on nothing is taken from any older attempt. Raises NotFound.
         """
@@ -39,17 +51,34 @@ class Attempts:
                 "log_path": str(log_path),
                 "started_at": time.time(),
                 "schema_version": version,
+                "placement": placement.model_dump_json(),
             }
             connection.execute(insert_sql("attempt", values), values)
             return row["attempt"]
 
-    def end_attempt(self, run_id: str, number: int, exit_code: int | None) -> None:
-        """Note that the process is gone; exit_code None where nobody saw it. It can write nothing more."""
+    def end_attempt(
+        self,
+        run_id: str,
+        number: int,
+        exit_code: int | None,
+        then: Sequence[StatusChange] = (),
+    ) -> None:
+        """Note that the process is gone; exit_code None where nobody saw it. It can write nothing more.
+
+        then: what becomes of its run, in the same durable commit. A run that it had not begun was asked nothing.
+        """
         with self.db.write(durable=True) as connection:
             connection.execute(
                 "UPDATE attempt SET ended_at = ?, exit_code = ? "
                 "WHERE run_id = ? AND number = ? AND ended_at IS NULL",
                 (time.time(), exit_code, run_id, number),
+            )
+            for change in then:
+                change_status(connection, run_id, change)
+            connection.execute(
+                "UPDATE run SET intent = NULL, paused_for = NULL "
+                "WHERE id = ? AND attempt = ? AND status = ? AND intent IS NOT NULL",
+                (run_id, number, RunStatus.QUEUED),
             )
 
     def attempts(self, run_id: str) -> list[AttemptRecord]:
@@ -59,6 +88,12 @@ class Attempts:
             AttemptRecord.model_validate(decoded(row, "placement"))
             for row in self.db.rows(sql, (run_id,))
         ]
+
+    def last_placement(self, run_id: str) -> Placement | None:
+        """Where a run has its place, or had it last; None before its first attempt."""
+        sql = "SELECT placement FROM attempt WHERE run_id = ? ORDER BY number DESC LIMIT 1"
+        row = self.db.row(sql, (run_id,))
+        return None if row is None else Placement.model_validate_json(row["placement"])
 
     def open_attempts(self) -> list[AttemptRecord]:
         """Attempts that nobody has ended: live workers, and those that died unseen."""

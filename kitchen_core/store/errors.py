@@ -89,3 +89,27 @@ class Ambiguous(StoreError, LookupError):  # noqa: N818 - named by what happened
     def __init__(self, what: str, asked: str, candidates: Sequence[str]) -> None:
         super().__init__(f"{asked!r} fits more than one {what}: {', '.join(candidates)}")
         self.candidates = list(candidates)
+
+
+class NotWaiting(StoreError):  # noqa: N818 - named by the condition
+    """Something was asked of a run that only one that waits for its turn can do."""
+
+    def __init__(self, run_id: str, stands: str, asked: str, remedy: str) -> None:
+        super().__init__(f"run {run_id} {stands}, and only one that waits can be {asked}; {remedy}")
+
+
+class NameTaken(StoreError):  # noqa: N818 - named by what happened
+    """There is another one of that name."""
+
+    def __init__(self, what: str, name: str) -> None:
+        super().__init__(
+            f"there is a {what} {name!r} already: remove it first, or take another name"
+        )
+
+
+class StillWanted(StoreError):  # noqa: N818 - named by what happened
+    """Something can't go, for `by` name it."""
+
+    def __init__(self, what: str, name: str, by: Sequence[str]) -> None:
+        super().__init__(f"the {what} {name!r} is still wanted by {', '.join(by)}")
+        self.by = list(by)

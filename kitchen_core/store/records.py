@@ -91,6 +91,12 @@ class RunRecord(NewRun):
     retries: int
     paused_for: PausedFor | None
 
+    @property
+    def waits(self) -> bool:
+        """Whether it gets a worker by itself, sooner or later."""
+        is_set_aside = self.status is RunStatus.PAUSED and self.paused_for is not None
+        return is_set_aside or self.status in {RunStatus.QUEUED, RunStatus.HELD}
+
 
 class AttemptRecord(Record):
     """One worker process that had a run; open while `ended_at` is None."""
@@ -194,16 +200,42 @@ class GroupRecord(Record):
     is_paused: bool = False
 
 
-class QuoteRecord(Record):
-    """What a run was said to take before it began, and what it has taken so far (None: not measured)."""
+class Formula(Record):
+    """What arithmetic alone says of a run, for later runs to be corrected by. device: its name; other_seconds:
+    of everything but the steps.
+    """
 
-    run_id: str
+    device: str = ""
+    memory_bytes: int | None = None
+    seconds_a_step: float | None = None
+    other_seconds: float | None = None
+
+
+class NewQuote(Record):
+    """What a run is said to take before it begins."""
+
     memory_bytes: int | None = None
     seconds: float | None = None
     seconds_a_step: float | None = None
     steps: int | None = None
     energy_j: float | None = None
     basis: str = ""
+    formula: Formula = Formula()
+
+
+class Usage(Record):
+    """What one attempt has taken so far. None: not measured."""
+
+    peak_memory_bytes: int | None = None
+    busy_seconds: float = 0.0
+    seconds_a_step: float | None = None
+    energy_j: float | None = None
+
+
+class QuoteRecord(NewQuote):
+    """What a run was said to take before it began, and what it has taken so far (None: not measured)."""
+
+    run_id: str
     peak_memory_bytes: int | None = None
     busy_seconds: float | None = None
     measured_seconds_a_step: float | None = None

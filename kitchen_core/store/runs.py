@@ -5,15 +5,23 @@ from __future__ import annotations
 import difflib
 import sqlite3
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from kitchen_core.store import events
 from kitchen_core.store.database import Database
 from kitchen_core.store.errors import Ambiguous, NotFound
 from kitchen_core.store.ids import new_id
 from kitchen_core.store.lineage import put_node, run_node
-from kitchen_core.store.records import NewRun, RunRecord, decoded, insert_sql, json_text
-from kitchen_core.telemetry.schema import EventKind, Intent, NewEvent, RunError, RunStatus
+from kitchen_core.store.quotes import put_quote
+from kitchen_core.store.records import NewQuote, NewRun, RunRecord, decoded, insert_sql, json_text
+from kitchen_core.telemetry.schema import (
+    EventKind,
+    Intent,
+    NewEvent,
+    PausedFor,
+    RunError,
+    RunStatus,
+)
 from kitchen_core.telemetry.status import STATUS_EVENTS, check_transition
 
 _JSON_COLUMNS = (
@@ -33,7 +41,21 @@ SELECT * FROM run WHERE id = lower(?1) OR name = ?1
 ORDER BY id = lower(?1) DESC, created_at DESC, rowid DESC LIMIT 1
 """
 _BY_PREFIX = f"SELECT * FROM run WHERE substr(id, 1, length(?1)) = lower(?1) {_NEWEST_FIRST}"
+_NEXT_RANK_S = 1e-3
+_SET_ASIDE = """
+UPDATE run SET intent = ?, paused_for = ?
+WHERE id = ? AND intent IS NULL AND status IN ('queued', 'running')
+"""
 _MOST_CANDIDATES = 5
+
+
+class StatusChange(NamedTuple):
+    """What becomes of a run. is_retry: it goes on by itself after an interruption, which is counted."""
+
+    status: RunStatus
+    reason: str | None = None
+    error: RunError | None = None
+    is_retry: bool = False
 
 
 class Runs:
@@ -41,38 +63,16 @@ class Runs:
 
     db: Database
 
-    def create_run(self, new: NewRun) -> RunRecord:
-        """Take a submission: the run, its lineage node, `run.created` and `run.queued` or `run.held`, durably."""
-        now = time.time()
+    def create_run(self, new: NewRun, quote: NewQuote | None = None) -> RunRecord:
+        """Take a submission: the run, its quote, its lineage node, `run.created` and `run.queued` or `run.held`,
+        durably.
+        """
         with self.db.write(durable=True) as connection:
-            run_id = _unused_id(connection, now)
-            values = new.model_dump(mode="json") | {
-                "id": run_id,
-                "attempt": 0,
-                "progress_step": 0,
-                "retries": 0,
-                "created_at": now,
-                "rank": now,
-            }
-            for column in _JSON_COLUMNS:
-                values[column] = json_text(values[column]) if column in values else None
-            connection.execute(insert_sql("run", values), values)
-            put_node(connection, run_node(run_id, new.name))
-            created = {"name": new.name, "recipe": new.recipe, "workflow": new.workflow}
-            events.append(
-                connection,
-                run_id,
-                [
-                    NewEvent(kind=EventKind.RUN_CREATED, at=now, metadata=created),
-                    _status_event(new.status, now, None, new.reason, None),
-                ],
-                None,
-            )
-            return _read(connection, run_id)
+            return insert_run(connection, new, quote, time.time())
 
     def get_run(self, run_id: str) -> RunRecord:
         """The run with exactly this id. Raises NotFound."""
-        return _read(self.db.connection(), run_id)
+        return read_run(self.db.connection(), run_id)
 
     def find_run(self, text: str) -> RunRecord:
         """The run that a user means: by id, by name (the newest of that name), or by a prefix of the id.
@@ -106,22 +106,23 @@ class Runs:
         rows = self.db.rows(sql, [*wanted.values(), -1 if limit is None else limit])
         return [_record(row) for row in rows]
 
-    def queued_runs(self) -> list[RunRecord]:
-        """What is queued, next first: by priority, then by rank."""
-        sql = "SELECT * FROM run WHERE status = ? ORDER BY priority DESC, rank, rowid"
-        return [_record(row) for row in self.db.rows(sql, (RunStatus.QUEUED,))]
+    def set_intent(
+        self, run_id: str, intent: Intent | None, paused_for: PausedFor | None = None
+    ) -> None:
+        """Ask something of a run, or take it back. The worker reads it; a change of status settles it.
 
-    def set_intent(self, run_id: str, intent: Intent | None) -> None:
-        """Ask something of a run, or take it back. The worker reads it; a change of status settles it."""
-        self._set(run_id, durable=True, intent=intent)
-
-    def hold_for(self, run_id: str, reason: str, lost: list[str]) -> None:
-        """Say anew why a held run waits, with a `run.held` event. lost: runs that it waits for in vain."""
-        metadata = {"reason": reason, "lost": lost}
-        event = NewEvent(kind=EventKind.RUN_HELD, at=time.time(), metadata=metadata)
+        paused_for: why the kitchen asks for a pause; None where a user does.
+        """
         with self.db.write(durable=True) as connection:
-            _update(connection, run_id, reason=reason)
-            events.append(connection, run_id, [event], None)
+            update_run(connection, run_id, intent=intent, paused_for=paused_for)
+
+    def set_aside(self, run_id: str, why: PausedFor) -> bool:
+        """Ask a run that has a worker to pause until the kitchen lets it go on; whether it was asked: one that
+        somebody has asked something is left alone.
+        """
+        with self.db.write(durable=True) as connection:
+            asked = connection.execute(_SET_ASIDE, (Intent.PAUSE, why, run_id))
+            return bool(asked.rowcount)
 
     def transition(
         self,
@@ -137,36 +138,79 @@ class Runs:
         Anything but `running` also settles the run's intent. Raises InvalidTransition, NotFound, and
         StaleAttempt if `expect_attempt` is given and not the current one.
         """
-        now = time.time()
         with self.db.write(durable=True) as connection:
             events.check_current(connection, run_id, expect_attempt)
-            run = _read(connection, run_id)
-            check_transition(run.status, status)
-            running = status is RunStatus.RUNNING
-            _update(
-                connection,
-                run_id,
-                status=status,
-                reason=reason,
-                error=None if error is None else json_text(error),
-                intent=run.intent if running else None,
-                started_at=run.started_at or (now if running else None),
-                finished_at=now if status.is_final else None,
-            )
-            event = _status_event(status, now, run.progress_step, reason, error)
-            events.append(connection, run_id, [event], expect_attempt)
-            return _read(connection, run_id)
-
-    def _set(self, run_id: str, *, durable: bool, **columns: Any) -> None:
-        with self.db.write(durable=durable) as connection:
-            _update(connection, run_id, **columns)
+            change_status(connection, run_id, StatusChange(status, reason, error), expect_attempt)
+            return read_run(connection, run_id)
 
     def _close_to(self, text: str) -> list[str]:
         names = [name for row in self.db.rows("SELECT id, name FROM run") for name in row]
         return difflib.get_close_matches(text, dict.fromkeys(names), n=3)
 
 
-def _update(connection: sqlite3.Connection, run_id: str, **columns: Any) -> None:
+def insert_run(
+    connection: sqlite3.Connection, new: NewRun, quote: NewQuote | None, now: float
+) -> RunRecord:
+    """Take a submission within a transaction that the caller has begun: see `Runs.create_run`."""
+    run_id = _unused_id(connection, now)
+    values = new.model_dump(mode="json") | {
+        "id": run_id,
+        "attempt": 0,
+        "progress_step": 0,
+        "retries": 0,
+        "created_at": now,
+        "rank": max(now, _last_rank(connection) + _NEXT_RANK_S),
+    }
+    for column in _JSON_COLUMNS:
+        values[column] = json_text(values[column]) if column in values else None
+    connection.execute(insert_sql("run", values), values)
+    if quote is not None:
+        put_quote(connection, run_id, quote)
+    put_node(connection, run_node(run_id, new.name))
+    created = {"name": new.name, "recipe": new.recipe, "workflow": new.workflow}
+    events.append(
+        connection,
+        run_id,
+        [
+            NewEvent(kind=EventKind.RUN_CREATED, at=now, metadata=created),
+            _status_event(StatusChange(new.status, new.reason), now),
+        ],
+        None,
+    )
+    return read_run(connection, run_id)
+
+
+def change_status(
+    connection: sqlite3.Connection, run_id: str, change: StatusChange, attempt: int | None = None
+) -> None:
+    """Change a run's status and append its event, within a transaction. attempt: who writes; None: the daemon.
+
+    Raises InvalidTransition.
+    """
+    now = time.time()
+    run = read_run(connection, run_id)
+    check_transition(run.status, change.status)
+    running = change.status is RunStatus.RUNNING
+    paused_for = run.paused_for if running or change.status is RunStatus.PAUSED else None
+    update_run(
+        connection,
+        run_id,
+        status=change.status,
+        is_held=run.is_held and change.status is RunStatus.HELD,
+        reason=change.reason,
+        error=None if change.error is None else json_text(change.error),
+        intent=run.intent if running else None,
+        paused_for=paused_for,
+        retries=run.retries + change.is_retry,
+        started_at=run.started_at or (now if running else None),
+        finished_at=now if change.status.is_final else None,
+    )
+    event = _status_event(change, now, run.progress_step, None if running else paused_for)
+    events.append(connection, run_id, [event], attempt)
+
+
+def update_run(connection: sqlite3.Connection, run_id: str, **columns: Any) -> None:
+    """Set columns of a run, within a transaction. Raises NotFound."""
     changes = ", ".join(f"{column} = :{column}" for column in columns)
     changed = connection.execute(
         f"UPDATE run SET {changes} WHERE id = :id", {**columns, "id": run_id}
@@ -175,7 +219,8 @@ def _update(connection: sqlite3.Connection, run_id: str, **columns: Any) -> None
         raise NotFound("run", run_id)
 
 
-def _read(connection: sqlite3.Connection, run_id: str) -> RunRecord:
+def read_run(connection: sqlite3.Connection, run_id: str) -> RunRecord:
+    """The run with this id. Raises NotFound."""
     row = connection.execute("SELECT * FROM run WHERE id = ?", (run_id,)).fetchone()
     if row is None:
         raise NotFound("run", run_id)
@@ -186,6 +231,12 @@ def _record(row: sqlite3.Row) -> RunRecord:
     return RunRecord.model_validate(decoded(row, *_JSON_COLUMNS))
 
 
+def _last_rank(connection: sqlite3.Connection) -> float:
+    """The rank of the last submission: the next one follows it, even where a clock was set back."""
+    row = connection.execute("SELECT rank FROM run ORDER BY rowid DESC LIMIT 1").fetchone()
+    return row["rank"] if row else 0.0
+
+
 def _unused_id(connection: sqlite3.Connection, at: float) -> str:
     while True:
         run_id = new_id(at)
@@ -194,11 +245,13 @@ def _unused_id(connection: sqlite3.Connection, at: float) -> str:
 
 
 def _status_event(
-    status: RunStatus, at: float, step: int | None, reason: str | None, error: RunError | None
+    change: StatusChange, at: float, step: int | None = None, paused_for: PausedFor | None = None
 ) -> NewEvent:
     metadata: dict[str, Any] = {}
-    if reason is not None:
-        metadata["reason"] = reason
-    if error is not None:
-        metadata["error"] = error.model_dump(mode="json")
-    return NewEvent(kind=STATUS_EVENTS[status], at=at, step=step, metadata=metadata)
+    if change.reason is not None:
+        metadata["reason"] = change.reason
+    if paused_for is not None:
+        metadata["paused_for"] = paused_for
+    if change.error is not None:
+        metadata["error"] = change.error.model_dump(mode="json")
+    return NewEvent(kind=STATUS_EVENTS[change.status], at=at, step=step, metadata=metadata)

@@ -12,19 +12,40 @@ from kitchen_core.store.bases import Bases
 from kitchen_core.store.content import ContentStore
 from kitchen_core.store.database import PATIENCE_S, Database
 from kitchen_core.store.events import Events
+from kitchen_core.store.groups import Groups
 from kitchen_core.store.lineage import Lineage
 from kitchen_core.store.metrics import Metrics
 from kitchen_core.store.migration import ensure_current
 from kitchen_core.store.models import Models
+from kitchen_core.store.order import Order
+from kitchen_core.store.queue import Queue
+from kitchen_core.store.quotes import Quotes
 from kitchen_core.store.revisions import Revisions
 from kitchen_core.store.runs import Runs
 from kitchen_core.store.schedules import Schedules
+from kitchen_core.store.waiting import Waiting
+from kitchen_core.store.windows import Windows
 
 DATABASE_NAME = "kitchen.db"
 
 
 class Store(
-    Runs, Attempts, Events, Metrics, Artifacts, Bases, Lineage, Models, Revisions, Schedules
+    Runs,
+    Attempts,
+    Queue,
+    Waiting,
+    Order,
+    Groups,
+    Events,
+    Metrics,
+    Artifacts,
+    Bases,
+    Lineage,
+    Models,
+    Quotes,
+    Revisions,
+    Schedules,
+    Windows,
 ):
     """Everything the kitchen remembers. Synchronous, and safe to share between threads and processes.
 

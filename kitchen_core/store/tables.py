@@ -246,7 +246,8 @@ class Quote(Table, table=True):
     """What a run was said to take before it began, and what it has taken.
 
     memory_bytes and peak_memory_bytes: of the device that it computes on, RAM for a CPU. seconds: with a worker.
-    basis: how the quote was found. The actual ones grow while the run goes on; None: not measured.
+    basis: how the quote was found. formula: what arithmetic alone gave, before earlier runs corrected it. The
+    actual ones grow while the run goes on; None: not measured.
     """
 
     run_id: str = Field(primary_key=True, foreign_key="run.id")
@@ -256,6 +257,7 @@ class Quote(Table, table=True):
     steps: int | None
     energy_j: float | None
     basis: str
+    formula: str = Field(sa_type=Json)
     peak_memory_bytes: int | None
     busy_seconds: float | None
     measured_seconds_a_step: float | None

@@ -22,7 +22,7 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = MappingProxyType(
                 RunStatus.INTERRUPTED,
             }
         ),
-        RunStatus.PAUSED: frozenset({RunStatus.QUEUED, RunStatus.CANCELLED}),
+        RunStatus.PAUSED: frozenset({RunStatus.QUEUED, RunStatus.HELD, RunStatus.CANCELLED}),
         RunStatus.INTERRUPTED: frozenset({RunStatus.QUEUED, RunStatus.CANCELLED}),
         RunStatus.FAILED: frozenset({RunStatus.QUEUED}),
         RunStatus.CANCELLED: frozenset({RunStatus.QUEUED}),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kitchen_core.train.model_shape import ModelShape, shape_of
 from kitchen_core.train.ports.errors import InvalidRequest, NotFound, Unsupported
 from kitchen_core.train.remote_weights import read_remote_weights
 
@@ -25,7 +26,8 @@ class ModelFacts:
     num_parameters: weights stored (tied ones once). bytes: size of the weight files. Both are None
     where the weights lie elsewhere. adapter_of: the base that a PEFT adapter folder names, None for a
     whole model. model_type: the family, as transformers names it. hidden_size: the width of the
-    residual stream. An adapter says neither of its base.
+    residual stream. shape: how it is built, None where config.json leaves something out. An adapter says
+    none of these of its base.
     """
 
     num_parameters: int | None
@@ -35,6 +37,7 @@ class ModelFacts:
     adapter_of: str | None
     model_type: str = ""
     hidden_size: int | None = None
+    shape: ModelShape | None = None
 
 
 def inspect_model_folder(folder: Path, *, weights: bool = True) -> ModelFacts:
@@ -63,15 +66,18 @@ def _inspect_model(folder: Path, weights: bool) -> ModelFacts:
         )
     _require_tokenizer(folder)
     files = _weight_files(folder) if weights else []
+    num_parameters = sum(_count_parameters(file) for file in files) if files else None
+    size = sum(file.stat().st_size for file in files) if files else None
     architectures = config.get("architectures") or [config.get("model_type", "unknown")]
     return ModelFacts(
-        num_parameters=sum(_count_parameters(file) for file in files) if files else None,
-        bytes=sum(file.stat().st_size for file in files) if files else None,
+        num_parameters=num_parameters,
+        bytes=size,
         architecture=str(architectures[0]),
         has_chat_template=_has_chat_template(folder),
         adapter_of=None,
         model_type=str(config.get("model_type", "")),
         hidden_size=_hidden_size(config),
+        shape=shape_of(config, num_parameters, size),
     )
 
 

@@ -47,7 +47,10 @@ class Loop:
                 if node.until and node.until.holds(ctx):
                     self._end_early()
                     break
+                began = time.monotonic()
                 await self._turn(await self._given(supply, index))
+                if node.counts_steps:
+                    ctx.progress.turned(time.monotonic() - began)
         if node.counts_steps:
             ctx.cursors[node.name] = len(items)
         else:  # the next time that the loop is come to, it begins anew

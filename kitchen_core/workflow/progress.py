@@ -18,6 +18,26 @@ class Progress:
     _started_step: int = 0
     _clock: tuple[int, float] | None = None
     _reported_at: float | None = None
+    _turns: int = 0
+    _first_turn: float = 0.0
+    _later_turns: float = 0.0
+
+    def turned(self, seconds: float) -> None:
+        """A step took so long, without what is between two."""
+        if self._turns:
+            self._later_turns += seconds
+        else:
+            self._first_turn = seconds
+        self._turns += 1
+
+    @property
+    def seconds_a_step(self) -> float | None:
+        """The mean time of a step, evaluations and checkpoints apart, and apart from the first step where there
+        are others; None before there is one.
+        """
+        if self._turns <= 1:
+            return self._first_turn if self._turns else None
+        return self._later_turns / (self._turns - 1)
 
     def begin(self, step: int) -> None:
         """The step loop starts at `step`."""

@@ -10,8 +10,11 @@ from kitchen_daemon.api.checkpoints import checkpoint_routes
 from kitchen_daemon.api.daemon import daemon_routes, recipe_routes
 from kitchen_daemon.api.hub import hub_routes
 from kitchen_daemon.api.kitchen import Kitchen
+from kitchen_daemon.api.machine import machine_routes
 from kitchen_daemon.api.problems import problems
+from kitchen_daemon.api.queue import queue_routes
 from kitchen_daemon.api.runs import asking_routes, launch_routes, reading_routes
+from kitchen_daemon.api.schedules import schedule_routes, window_routes
 from kitchen_daemon.api.streams import stream_route
 from kitchen_daemon.api.transfers import transfer_routes
 
@@ -21,9 +24,13 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     app = FastAPI(title="Crucible Kitchen", version=__version__, docs_url=None, redoc_url=None)
     daemon_routes(app, kitchen)
     recipe_routes(app, kitchen)
+    machine_routes(app, kitchen)
     launch_routes(app, kitchen)
     reading_routes(app, kitchen)
     asking_routes(app, kitchen)
+    queue_routes(app, kitchen)
+    schedule_routes(app, kitchen)
+    window_routes(app, kitchen)
     stream_route(app, kitchen)
     adapter_routes(app, kitchen.home, kitchen.apart)
     checkpoint_routes(app, kitchen.home, kitchen.store, kitchen.apart)

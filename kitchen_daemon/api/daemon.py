@@ -29,7 +29,7 @@ def daemon_routes(app: FastAPI, kitchen: Kitchen) -> None:
             started_at=kitchen.started_at,
             standby_ready=kitchen.dispatcher.standby_ready,
             running=kitchen.dispatcher.running,
-            queued=[run.id for run in kitchen.store.queued_runs()],
+            queued=kitchen.store.queued_ids(),
             schema_version=str(schema_version(kitchen.home.database)),
         )
 

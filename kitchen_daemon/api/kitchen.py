@@ -5,14 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kitchen_core.home import Home
+from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store
 from kitchen_daemon.apart import Apart
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
+from kitchen_daemon.machine.gauges import Gauges
+from kitchen_daemon.models import RunInfo
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.running.dispatch import Dispatcher
+from kitchen_daemon.scheduling.firing import Firing
+from kitchen_daemon.settings import Settings
 from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.transfers.transfers import Transfers
+from kitchen_daemon.views import run_info
 
 
 @dataclass
@@ -20,6 +26,7 @@ class Kitchen:
     """What the routes work with."""
 
     home: Home
+    settings: Settings
     store: Store
     shelf: Shelf
     submissions: Submissions
@@ -27,5 +34,11 @@ class Kitchen:
     transfers: Transfers
     apart: Apart
     dispatcher: Dispatcher
+    firing: Firing
     feed: ChangeFeed
+    gauges: Gauges
     started_at: float
+
+    def run_info(self, run: RunRecord) -> RunInfo:
+        """A run as it stands, and why it waits."""
+        return run_info(self.store, run, self.dispatcher.why_of(run.id))

@@ -15,13 +15,14 @@ from kitchen_daemon.models import (
     Launch,
     Lineage,
     Plan,
+    Quote,
     Rendering,
     RenderRequest,
     RunInfo,
 )
 from kitchen_daemon.running.resuming import check_resumable
 from kitchen_daemon.secrets import read_secrets, redactor
-from kitchen_daemon.views import artifact_info, lineage, run_info
+from kitchen_daemon.views import artifact_info, lineage
 
 MOST_LOG_LINES = 10_000
 
@@ -34,6 +35,11 @@ def launch_routes(app: FastAPI, kitchen: Kitchen) -> None:
         """What a launch would do."""
         return kitchen.submissions.plan(launch)
 
+    @app.post("/quotes")
+    def quote(launch: Launch) -> Quote:
+        """What a launch is expected to take."""
+        return kitchen.submissions.quote(launch)
+
     @app.post("/renderings")
     def render(request: RenderRequest) -> Rendering:
         """Rows as a launch would train on them."""
@@ -44,14 +50,14 @@ def launch_routes(app: FastAPI, kitchen: Kitchen) -> None:
         """Queue a run."""
         run = await asyncio.to_thread(kitchen.submissions.submit, launch)
         kitchen.dispatcher.wake()
-        return run_info(kitchen.store, run)
+        return kitchen.run_info(run)
 
     @app.post("/runs/{run}/retry", status_code=201)
     async def retry(run: str) -> RunInfo:
         """Queue a new run with the same revision, config and pins."""
         again = await asyncio.to_thread(kitchen.submissions.retry, kitchen.store.find_run(run))
         kitchen.dispatcher.wake()
-        return run_info(kitchen.store, again)
+        return kitchen.run_info(again)
 
 
 def reading_routes(app: FastAPI, kitchen: Kitchen) -> None:
@@ -66,12 +72,12 @@ def reading_routes(app: FastAPI, kitchen: Kitchen) -> None:
     ) -> list[RunInfo]:
         """Runs, newest first."""
         found = store.list_runs(status=status, recipe=recipe, limit=limit)
-        return [run_info(store, run) for run in found]
+        return [kitchen.run_info(run) for run in found]
 
     @app.get("/runs/{run}")
     def show(run: str) -> RunInfo:
         """One run."""
-        return run_info(store, store.find_run(run))
+        return kitchen.run_info(store.find_run(run))
 
     @app.get("/runs/{run}/events")
     def events(
@@ -120,21 +126,21 @@ def reading_routes(app: FastAPI, kitchen: Kitchen) -> None:
 
 def asking_routes(app: FastAPI, kitchen: Kitchen) -> None:
     """Add them. They touch the dispatcher, so they run on its event loop."""
-    store, dispatcher = kitchen.store, kitchen.dispatcher
+    store, asking = kitchen.store, kitchen.dispatcher.asking
 
     @app.post("/runs/{run}/cancel")
     async def cancel(run: str) -> RunInfo:
         """Ask a run to end."""
         found = store.find_run(run)
-        dispatcher.cancel(found)
-        return run_info(store, store.get_run(found.id))
+        asking.cancel(found)
+        return kitchen.run_info(store.get_run(found.id))
 
     @app.post("/runs/{run}/pause")
     async def pause(run: str) -> RunInfo:
         """Ask a run to save itself and stop for now."""
         found = store.find_run(run)
-        dispatcher.pause(found)
-        return run_info(store, store.get_run(found.id))
+        asking.pause(found)
+        return kitchen.run_info(store.get_run(found.id))
 
     @app.post("/runs/{run}/resume")
     async def resume(run: str, replace: bool = False) -> RunInfo:
@@ -142,5 +148,5 @@ def asking_routes(app: FastAPI, kitchen: Kitchen) -> None:
         found = store.find_run(run)
         secrets = read_secrets(kitchen.home)
         reason = await asyncio.to_thread(check_resumable, store, found, secrets)
-        await dispatcher.resume(found, replace=replace, reason=reason)
-        return run_info(store, store.get_run(found.id))
+        await asking.resume(found, replace=replace, reason=reason)
+        return kitchen.run_info(store.get_run(found.id))

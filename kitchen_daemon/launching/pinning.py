@@ -62,17 +62,22 @@ class Pinner:
 
     def model_facts(self, text: str) -> ModelFacts | None:
         """What the base model behind a ref is; None where that is not known before it is fetched."""
+        folder = self.base_folder(text)
+        return None if folder is None else inspect_model_folder(folder)
+
+    def base_folder(self, text: str) -> Path | None:
+        """Where the base model behind a ref lies; None where that is not known before it is fetched."""
         ref = parse_ref(text)
         match ref.kind:
             case "builtin":
-                return inspect_model_folder(_builtin_model(ref.name))
+                return _builtin_model(ref.name)
             case "file":
-                return inspect_model_folder(Path(ref.name))
+                return Path(ref.name)
             case "run":
                 parent = self._run(ref)
                 model = parent.config["model"]
                 pin = parent.pins.get(model, "")
-                return self.model_facts(pin if ":" in pin else model)
+                return self.base_folder(pin if ":" in pin else model)
             case _:
                 return None
 

@@ -4,31 +4,35 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest, check_manifest, resolve_manifest
 from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
+from kitchen_core.needs import Needs
 from kitchen_core.store.lineage import run_node
-from kitchen_core.store.records import NewRun, RunRecord
+from kitchen_core.store.records import NewQuote, NewRun, RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.ports import Node
-from kitchen_core.telemetry.schema import RunStatus
 from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_suggestion
 from kitchen_core.train.model_folder import ModelFacts
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.workflows.reading import RecipeReading
-from kitchen_daemon.devices import has_gpu
+from kitchen_daemon.launching.asking import needs_of
 from kitchen_daemon.launching.checking import read_apart
 from kitchen_daemon.launching.needing import try_ports, try_ports_of
 from kitchen_daemon.launching.pinning import Pinner, Pins
 from kitchen_daemon.launching.revisions import keep_revision
 from kitchen_daemon.launching.shelf import Shelf
-from kitchen_daemon.models import Launch, Plan
+from kitchen_daemon.launching.turns import Turn, first_status, turn_of
+from kitchen_daemon.machine.driver import has_gpu
+from kitchen_daemon.models import Launch, Plan, Quote
+from kitchen_daemon.quoting.quoter import Quoted, Quoter, device_of
 from kitchen_daemon.running.resuming import recipe_file
 from kitchen_daemon.secrets import read_secrets
+from kitchen_daemon.settings import DEFAULTS, Settings
 
 TINY_PARAMETERS = 10_000_000
 """Below this many weights a second thread costs more than it brings, and an adapter saves
@@ -46,7 +50,9 @@ class _Prepared:
     config: dict[str, Any]
     pins: Pins
     manifest: Manifest
-    after: list[str]
+    turn: Turn
+    quoted: Quoted
+    needs: Needs
 
     @property
     def adapters(self) -> dict[str, Any]:
@@ -58,14 +64,25 @@ class _Prepared:
         return told
 
 
+class Submission(NamedTuple):
+    """What the store is to take: a run, and what it is expected to take."""
+
+    run: NewRun
+    quote: NewQuote
+
+
 class Submissions:
     """Checks launches and queues them. All methods block."""
 
-    def __init__(self, home: Home, store: Store, shelf: Shelf) -> None:
+    def __init__(
+        self, home: Home, store: Store, shelf: Shelf, settings: Settings = DEFAULTS
+    ) -> None:
         self._home = home
         self._store = store
         self._shelf = shelf
+        self._settings = settings
         self._pinner = Pinner(store)
+        self._quoter = Quoter(store, settings.cpu_watts)
 
     def plan(self, launch: Launch) -> Plan:
         """What the launch would do; it leaves nothing behind but the recipe's revision."""
@@ -82,40 +99,55 @@ class Submissions:
             recipe_revision=keep_revision(self._store, self._home, reading).sha256,
             pins=prepared.pins.by_ref,
             adapters=prepared.adapters,
-            after=prepared.after,
+            after=prepared.turn.after,
             drawing=reading.drawing,
+            needs=prepared.needs,
+            quote=prepared.quoted.shown,
         )
 
-    def submit(self, launch: Launch) -> RunRecord:
-        """Queue the run.
+    def quote(self, launch: Launch) -> Quote:
+        """What the launch is expected to take; it leaves nothing behind."""
+        return self._prepare(launch).quoted.shown
 
-        Raises RecipeError, ConfigError, RefError, ManifestError, UnsafeSecrets, a port's error, or the
-        store's NotFound.
+    def prepare(self, launch: Launch) -> Submission:
+        """What the store is to take of a launch, everything about it frozen; `accept` the run once it is there.
+
+        Raises RecipeError, ConfigError, RefError, ManifestError, BadTime, UnsafeSecrets, a port's error, or
+        the store's NotFound.
         """
         prepared = self._prepare(launch)
-        reading = prepared.reading
+        reading, turn = prepared.reading, prepared.turn
         revision = keep_revision(self._store, self._home, reading)
-        run = self._store.create_run(
-            NewRun(
-                name=launch.name or reading.name,
-                recipe=reading.name,
-                workflow=reading.workflow,
-                preset=launch.preset,
-                manifest=launch.manifest,
-                adapters=launch.adapters,
-                wiring=prepared.manifest.model_dump(mode="json"),
-                seed=prepared.config["seed"],
-                config=prepared.config,
-                config_hash=config_hash(prepared.config),
-                pins=prepared.pins.by_ref,
-                recipe_revision=revision.sha256,
-                priority=launch.priority,
-                after=prepared.after,
-                parents=[parent.id for parent in prepared.pins.parents],
-                **_first_status(self._waiting_for(prepared.after)),
-            )
+        run = NewRun(
+            name=launch.name or reading.name,
+            recipe=reading.name,
+            workflow=reading.workflow,
+            preset=launch.preset,
+            manifest=launch.manifest,
+            adapters=launch.adapters,
+            wiring=prepared.manifest.model_dump(mode="json"),
+            seed=prepared.config["seed"],
+            config=prepared.config,
+            config_hash=config_hash(prepared.config),
+            pins=prepared.pins.by_ref,
+            recipe_revision=revision.sha256,
+            parents=[parent.id for parent in prepared.pins.parents],
+            needs=prepared.needs,
+            **asdict(turn),
+            **first_status(self._store, turn.after, turn.after_any, turn.is_held),
         )
-        self._record_recipe(run)
+        return Submission(run, prepared.quoted.kept)
+
+    def submit(self, launch: Launch) -> RunRecord:
+        """Queue the run. Raises as `prepare` does."""
+        return self.accept(self._store.create_run(*self.prepare(launch)))
+
+    def accept(self, run: RunRecord) -> RunRecord:
+        """Note what goes with a run that has just been queued: which recipe it came out of."""
+        if run.recipe_revision:
+            sha256 = run.recipe_revision
+            recipe = Node(f"artifact:{sha256}", "recipe", run.recipe, sha256)
+            self._store.add_edge(recipe, run_node(run.id, run.name), "recipe")
         return run
 
     def retry(self, run: RunRecord) -> RunRecord:
@@ -125,11 +157,12 @@ class Submissions:
         check_manifest(Manifest.model_validate(run.wiring))
         try_ports_of(run, recipe_file(self._store, run), read_secrets(self._home))
         values = run.model_dump(include=set(NewRun.model_fields))
-        values |= {"retry_of": run.id, "total_steps": None}
-        values |= _first_status(self._waiting_for(run.after))
-        again = self._store.create_run(NewRun(**values))
-        self._record_recipe(again)
-        return again
+        values |= {"retry_of": run.id, "total_steps": None, "is_held": False}
+        values |= {"not_before": None, "schedule_id": None, "scheduled_at": None}
+        values |= first_status(self._store, run.after, run.after_any, is_held=False)
+        manifest = Manifest.model_validate(run.wiring)
+        quoted = self._quoter.quote(run.workflow, run.config, run.pins, manifest)
+        return self.accept(self._store.create_run(NewRun(**values), quoted.kept))
 
     def _prepare(self, launch: Launch) -> _Prepared:
         path = self._shelf.find(launch.recipe)
@@ -137,13 +170,16 @@ class Submissions:
         manifest = resolve_manifest(launch.manifest, launch.adapters, self._home.root)
         try_ports(reading, manifest, read_secrets(self._home))
         pins = self._pinner.pin(refs_in(reading.resolved, reading.refs))
-        named = [self._store.find_run(run).id for run in launch.after]
+        config = self._frozen(reading.resolved, _trainer(manifest))
+        quoted = self._quoter.quote(reading.workflow, config, pins.by_ref, manifest)
         return _Prepared(
             reading=reading,
-            config=self._frozen(reading.resolved, _trainer(manifest)),
+            config=config,
             pins=pins,
             manifest=manifest,
-            after=list(dict.fromkeys([*named, *pins.unfinished])),
+            turn=turn_of(self._store, self._settings, launch, pins.unfinished),
+            quoted=quoted,
+            needs=needs_of(launch, config, quoted.shown, device_of(config).memory_bytes),
         )
 
     def _frozen(self, config: dict[str, Any], trainer: Adapter) -> dict[str, Any]:
@@ -171,27 +207,6 @@ class Submissions:
             frozen["learning_rate"] = _suggested(facts, lora=bool(frozen["lora_rank"]))
         frozen["device"] = _device(config["device"]) if trainer.offline else "cpu"
         return frozen
-
-    def _waiting_for(self, after: list[str]) -> list[RunRecord]:
-        runs = [self._store.get_run(run_id) for run_id in after]
-        return [run for run in runs if run.status is not RunStatus.COMPLETED]
-
-    def _record_recipe(self, run: RunRecord) -> None:
-        if run.recipe_revision:
-            sha256 = run.recipe_revision
-            recipe = Node(f"artifact:{sha256}", "recipe", run.recipe, sha256)
-            self._store.add_edge(recipe, run_node(run.id, run.name), "recipe")
-
-
-def waiting_reason(runs: list[RunRecord]) -> str:
-    """Why a run is held."""
-    return "waits for " + ", ".join(f"{run.name} {run.id} ({run.status})" for run in runs)
-
-
-def _first_status(waiting_for: list[RunRecord]) -> dict[str, Any]:
-    if waiting_for:
-        return {"status": RunStatus.HELD, "reason": waiting_reason(waiting_for)}
-    return {"status": RunStatus.QUEUED, "reason": None}
 
 
 def _suggested(facts: ModelFacts, *, lora: bool) -> float:

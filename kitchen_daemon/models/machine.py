@@ -34,19 +34,19 @@ class MachineInfo(Model):
     """The machine now, and its gauges' last minutes.
 
     slots and slots_taken: CPU slots that runs share. cpu_use: 0 to 1. histories: of a gauge its values, oldest
-    first, one every interval_s seconds; None where it could not be read. Gauges: `cpu`, `ram`, `disk` and for each
-    GPU `gpu0/use`, `gpu0/memory`, `gpu0/power_w`, `gpu0/temperature_c`; but for the last two, 0 to 1.
+    first, one every interval_s seconds. Gauges: `cpu`, `ram`, `disk` and for each GPU `gpu0/use`, `gpu0/memory`,
+    `gpu0/power_w`, `gpu0/temperature_c`; but for the last two, 0 to 1. What can't be read is None.
     """
 
     at: float
     slots: int
     slots_taken: int
     cpu_count: int
-    cpu_use: float
+    cpu_use: float | None
     ram_bytes: int
     ram_available_bytes: int
-    disk_bytes: int
-    disk_free_bytes: int
+    disk_bytes: int | None
+    disk_free_bytes: int | None
     gpus: list[GpuInfo]
     interval_s: float
     histories: dict[str, list[float | None]]

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from kitchen_daemon.models.base import Model
 from kitchen_daemon.models.launches import Launch
 from kitchen_daemon.models.queue import WaitCode
+
+
+def _can_be_named(name: str) -> str:
+    if not name.strip() or "/" in name:
+        raise ValueError("a name of some letters, without a slash")
+    return name.strip()
+
+
+Name: TypeAlias = Annotated[str, Field(max_length=80), AfterValidator(_can_be_named)]
 
 
 class NewSchedule(Model):
@@ -19,7 +28,7 @@ class NewSchedule(Model):
     becomes of firings while no daemon ran: one run, a run each, or none.
     """
 
-    name: str = Field(min_length=1, max_length=80)
+    name: Name
     launch: Launch
     when: str
     timezone: str | None = None
@@ -51,7 +60,7 @@ class NewWindow(Model):
     semicolon between. at_close: `pause` saves what runs and goes on at the next opening, `finish` lets it end.
     """
 
-    name: str = Field(min_length=1, max_length=80)
+    name: Name
     hours: str
     timezone: str | None = None
     at_close: Literal["pause", "finish"] = "pause"

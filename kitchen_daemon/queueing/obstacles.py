@@ -87,9 +87,10 @@ def _after(parents: tuple[Parent, ...]) -> Why | None:
 
 
 def _named(parent: Parent) -> str:
-    return f"{parent.name} {parent.id}" if parent.name else parent.id
+    """Its id too: runs of a recipe have one name unless they are given others."""
+    return f"{parent.name} {parent.id}" if parent.name not in ("", parent.id) else parent.id
 
 
 def _told(parent: Parent) -> str:
-    name = parent.name or parent.id
-    return f"{name} ({parent.status})" if parent.status in _STOPPED else name
+    named = _named(parent)
+    return f"{named} ({parent.status})" if parent.status in _STOPPED else named

@@ -1,4 +1,4 @@
-"""The queue at work: hands runs to workers, watches them, and settles what they leave.
+"""The queue at work: looks at it, has it decided, and does what was decided.
 
 While a worker lives it alone changes its run's status; otherwise this does. Everything it needs to
 know is in the store, so it can be killed at any moment and begun again.
@@ -8,45 +8,79 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import shutil
-import signal
-from collections.abc import Coroutine
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
 
 from kitchen_core.home import Home
-from kitchen_core.store.errors import StoreBusy, StoreFull
-from kitchen_core.store.records import RunRecord
+from kitchen_core.store.errors import StoreError
+from kitchen_core.store.records import EVERY_GROUP, RunRecord
 from kitchen_core.store.store import Store
-from kitchen_core.telemetry.schema import Intent, RunError, RunStatus
-from kitchen_daemon.launching.pinning import LOST
-from kitchen_daemon.launching.submission import waiting_reason
-from kitchen_daemon.logs import last_lines
+from kitchen_core.telemetry.schema import RunStatus
+from kitchen_daemon.machine.driver import driver
+from kitchen_daemon.machine.state import machine_state
+from kitchen_daemon.machine.tenants import Tenant
+from kitchen_daemon.models import WaitCode
 from kitchen_daemon.process import ProcessIdentity
-from kitchen_daemon.reserve import keep_reserve, release_reserve
+from kitchen_daemon.queueing.decisions import Start, Why
+from kitchen_daemon.queueing.states import Machine
+from kitchen_daemon.reserve import keep_reserve
+from kitchen_daemon.running.asking import Asking
+from kitchen_daemon.running.crew import RETRY_SECONDS, AtWork, Crew, Present
 from kitchen_daemon.running.fork_server import ForkServer, WaitingWorker
 from kitchen_daemon.running.lease import Lease
+from kitchen_daemon.running.looking import Look, ReadMachine, ReadWindows, look
+from kitchen_daemon.running.settling import settle
+from kitchen_daemon.running.waits import held_anew, not_held_any_more
 from kitchen_daemon.running.workers import Worker
-from kitchen_daemon.secrets import redactor
+from kitchen_daemon.scheduling.hours import window_states
+from kitchen_daemon.settings import DEFAULTS, Settings
 
 logger = logging.getLogger(__name__)
 
-KILL_AFTER_S = 10.0  # from asking a worker to stop
-RETRY_SECONDS = 5.0
+T = TypeVar("T")
 
-
-class CantBeAsked(ValueError):  # noqa: N818 - named by the condition
-    """Something was asked of a run that it can't do now."""
+LONGEST_REST_S = 60.0
+"""At a stretch: the wall clock may be set, and the machine may sleep."""
+LOOK_EVERY_S = 3.0
+"""While something waits for what others may free at any time."""
+ANSWER_WITHIN_S = 2.0
+A_COMMIT = 200
+"""So many changes of status, for a commit holds up whoever else writes."""
 
 
 class Dispatcher:
-    """Runs what is queued, one run at a time."""
+    """Runs what is queued, as the queue decides.
 
-    def __init__(self, home: Home, store: Store) -> None:
+    settings: the home's. fork_server, read_machine, read_windows: where workers, the machine and the windows come
+    from, if not from here.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        store: Store,
+        settings: Settings = DEFAULTS,
+        *,
+        fork_server: ForkServer | None = None,
+        read_machine: ReadMachine | None = None,
+        read_windows: ReadWindows | None = None,
+    ) -> None:
         self._home = home
         self._store = store
-        self._fork_server = ForkServer(home)
-        self._workers: dict[str, Worker] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._fork_server = fork_server or ForkServer(home)
+        self._read_machine = read_machine or self._machine_by(settings)
+        self._read_windows = read_windows or partial(window_states, store)
         self._wake = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "queue")
+        self._crew = Crew(home, self._settle, self.wake)
+        self._seen: Look | None = None
+        self._asked_to_look: list[asyncio.Future[None]] = []
+        self._not_started: dict[str, Why] = {}
+        self.asking = Asking(store, self._crew, self.wake)
 
     @property
     def standby_ready(self) -> bool:
@@ -56,11 +90,41 @@ class Dispatcher:
     @property
     def running(self) -> list[str]:
         """The runs that have a worker."""
-        return list(self._workers)
+        return self._crew.run_ids
+
+    @property
+    def crew(self) -> Present:
+        """Who works, and where."""
+        return self._crew.present
+
+    @property
+    def seen(self) -> Look | None:
+        """The queue as it was looked at last, and what was decided."""
+        return self._seen
+
+    @property
+    def tenants(self) -> list[Tenant]:
+        """The runs that have a worker, and where."""
+        return [member.tenant for member in self._crew.present.at_work]
 
     def wake(self) -> None:
         """Look at the queue again."""
         self._wake.set()
+
+    async def look_again(self) -> None:
+        """Return when the queue has been looked at anew, or can't be for the moment."""
+        looked = asyncio.get_running_loop().create_future()
+        self._asked_to_look.append(looked)
+        self.wake()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(looked, ANSWER_WITHIN_S)
+
+    def why_of(self, run_id: str) -> Why | None:
+        """Why a run waits, by the last look; None where it does not, or has not been looked at."""
+        if self._crew.of(run_id) is not None:
+            return None
+        whys = {} if self._seen is None else self._seen.decision.whys
+        return self._not_started.get(run_id) or whys.get(run_id)
 
     def adopt(self) -> None:
         """Take over the workers that an earlier daemon left, and settle those that died unseen."""
@@ -68,9 +132,18 @@ class Dispatcher:
             identity = ProcessIdentity(attempt.pid, attempt.pid_started_at, attempt.boot_id)
             if identity.is_alive():
                 logger.info("adopted the worker of run %s (pid %d)", attempt.run_id, attempt.pid)
-                self._watch(attempt.run_id, attempt.number, Worker(identity))
+                self._crew.take_on(
+                    AtWork(
+                        attempt.run_id,
+                        attempt.number,
+                        Worker(identity),
+                        attempt.placement,
+                        attempt.started_at,
+                    )
+                )
+                self.asking.tell(attempt.run_id)  # it may have been asked, and not told
             else:
-                self._settle(attempt.run_id, attempt.number, None)
+                settle(self._home, self._store, attempt.run_id, attempt.number, None)
 
     async def serve(self) -> None:
         """Hand out runs until cancelled."""
@@ -82,174 +155,114 @@ class Dispatcher:
                 except Exception:  # the queue outlives whatever one turn met
                     logger.exception("the queue met an error; looking again in a moment")
                     self._later(RETRY_SECONDS)
-                await self._wake.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), self._rest_s())
         finally:
+            self._thread.shutdown(wait=False)
             self._fork_server.close()
 
-    def cancel(self, run: RunRecord) -> None:
-        """Ask a run to end; one without a worker ends at once. Raises InvalidTransition."""
-        worker = self._workers.get(run.id)
-        if worker is None or run.status.is_at_rest:
-            self._store.transition(run.id, RunStatus.CANCELLED, reason="cancelled")
-            self.wake()
-            return
-        self._store.set_intent(run.id, Intent.CANCEL)
-        self._stop(worker)
-
-    def pause(self, run: RunRecord) -> None:
-        """Ask a running run to save itself and stop. Raises CantBeAsked where none runs."""
-        worker = self._workers.get(run.id)
-        if worker is None or run.status is not RunStatus.RUNNING:
-            raise CantBeAsked(f"run {run.id} is {run.status}, so there is nothing to pause")
-        self._store.set_intent(run.id, Intent.PAUSE)
-        worker.ask_to_stop()
-
-    async def resume(self, run: RunRecord, *, replace: bool, reason: str) -> None:
-        """Queue a run again, to go on from its checkpoint. reason: what to say of it meanwhile.
-
-        Raises InvalidTransition, or CantBeAsked while a worker has it.
-        """
-        worker = self._workers.get(run.id)
-        if worker is not None and run.status.is_at_rest:
-            await self._see_off(run, worker)
-        elif worker is not None and replace:
-            self._replace(run, worker)
-        elif worker is not None:
-            raise CantBeAsked(
-                f"run {run.id} has a worker (pid {worker.identity.pid}) already; "
-                f"if that hangs, replace it: kitchen resume {run.id} --replace"
-            )
-        self._store.transition(run.id, RunStatus.QUEUED, reason=reason)
-        self.wake()
-
-    async def _see_off(self, run: RunRecord, worker: Worker) -> None:
-        """Wait for a worker that has only to exit."""
-        self._spawn(self._kill_later(worker))
-        await self._settle_when_gone(run.id, run.attempt, worker)
-
-    def _replace(self, run: RunRecord, worker: Worker) -> None:
-        """Fence the worker off; whenever it wakes, nothing that it writes is taken."""
-        try:
-            self._store.end_attempt(run.id, run.attempt, None)
-        except StoreBusy:  # it may have been stopped while it was writing
-            worker.kill()
-            self._store.end_attempt(run.id, run.attempt, None)
-        del self._workers[run.id]
-        if run.status is RunStatus.RUNNING:
-            self._store.transition(run.id, RunStatus.INTERRUPTED, reason="its worker was replaced")
-        self._stop(worker)
-
-    def _stop(self, worker: Worker) -> None:
-        worker.ask_to_stop()
-        self._spawn(self._kill_later(worker))
-
-    async def _kill_later(self, worker: Worker) -> None:
-        try:
-            await asyncio.wait_for(worker.wait(), KILL_AFTER_S)
-        except TimeoutError:
-            worker.kill()
-
     async def _turn(self) -> None:
-        self._release_held()
-        queued = [run for run in self._store.queued_runs() if run.id not in self._workers]
         self._fork_server.start()
-        if self._workers or not queued:
-            return
-        try:
-            with await self._fork_server.fork() as waiting:
-                self._lease(queued[0], waiting)
-        except OSError as error:
-            logger.error("run %s could not be given to a worker: %s", queued[0].id, error)
-            self._later(RETRY_SECONDS)
+        seen = self._seen = await self._look()
+        for aside in seen.decision.go_aside:
+            if self._store.set_aside(aside.run_id, aside.why):
+                self.asking.tell(aside.run_id)
+        await self._start_all(seen.decision.starts)
+        await self._in_thread(partial(_settle_waits, self._store, seen))
 
-    def _lease(self, run: RunRecord, waiting: WaitingWorker) -> None:
+    async def _look(self) -> Look:
+        asked, self._asked_to_look = self._asked_to_look, []
+        try:
+            return await self._in_thread(
+                partial(
+                    look, self._store, self._crew.present, self._read_machine, self._read_windows
+                )
+            )
+        finally:
+            for looked in asked:
+                if not looked.done():
+                    looked.set_result(None)
+
+    async def _start_all(self, starts: Sequence[Start]) -> None:
+        self._not_started = {}
+        for start in starts:
+            if not self._fork_server.is_ready:
+                self._wait_for_workers(start)
+                continue
+            try:
+                with await self._fork_server.fork() as waiting:
+                    self._lease(start, waiting)
+            except (OSError, StoreError) as error:
+                logger.error("run %s could not be given to a worker: %s", start.run_id, error)
+                reason = f"no worker could be made for it: {error}; trying again"
+                self._not_started[start.run_id] = Why(WaitCode.STARTING, reason)
+                self._later(RETRY_SECONDS)
+
+    def _wait_for_workers(self, start: Start) -> None:
+        self._not_started[start.run_id] = Why(WaitCode.STARTING, "workers are being made ready")
+        ready = asyncio.ensure_future(self._fork_server.until_ready())
+        ready.add_done_callback(lambda _: self.wake())
+
+    def _lease(self, start: Start, waiting: WaitingWorker) -> None:
         keep_reserve(self._home)
-        current = self._store.get_run(run.id)
-        if current.status is not RunStatus.QUEUED:  # cancelled while the fork server was starting
+        run = self._store.get_run(start.run_id)
+        if not self._may_start(run):  # somebody has asked something since the queue was looked at
             self.wake()
             return
+        if run.status is not RunStatus.QUEUED:
+            self._store.transition(run.id, RunStatus.QUEUED, reason="goes on")
         identity = waiting.worker.identity
         log = self._home.attempt_log(run.id, run.attempt + 1)
         log.parent.mkdir(parents=True, exist_ok=True)
         number = self._store.begin_attempt(
-            run.id, identity.pid, identity.started_at, identity.boot_id, log
+            run.id, identity.pid, identity.started_at, identity.boot_id, log, start.placement
         )
-        self._watch(run.id, number, waiting.worker)
-        waiting.lease(Lease(home=self._home.root, run_id=run.id, attempt=number))
-
-    def _watch(self, run_id: str, attempt: int, worker: Worker) -> None:
-        self._workers[run_id] = worker
-        self._spawn(self._settle_when_gone(run_id, attempt, worker))
-
-    async def _settle_when_gone(self, run_id: str, attempt: int, worker: Worker) -> None:
-        exit_code = await worker.wait()
-        while self._workers.get(run_id) is worker:  # else it was replaced, or is settled already
-            try:
-                self._settle(run_id, attempt, exit_code)
-                del self._workers[run_id]
-            except Exception as error:  # the run must not stay with a worker that is gone
-                if isinstance(error, StoreFull):
-                    release_reserve(self._home)
-                logger.exception("run %s could not be settled; trying again", run_id)
-                await asyncio.sleep(RETRY_SECONDS)
-        self.wake()
-
-    def _settle(self, run_id: str, attempt: int, exit_code: int | None) -> None:
-        """Close an attempt whose worker is gone, and say what became of its run where the worker
-        could not.
-        """
-        self._store.end_attempt(run_id, attempt, exit_code)
-        shutil.rmtree(self._home.attempt_scratch(run_id, attempt), ignore_errors=True)
-        redactor(self._home).file(self._home.attempt_log(run_id, attempt))  # what C libraries wrote
-        self._store.content.sweep()  # what it was storing
-        run = self._store.get_run(run_id)
-        if run.attempt != attempt:
-            return
-        how = _how_it_ended(exit_code)
-        has_begun = run.status is RunStatus.RUNNING
-        if run.intent is Intent.CANCEL and (has_begun or run.status is RunStatus.QUEUED):
-            self._store.transition(run_id, RunStatus.CANCELLED, reason=f"cancelled; {how}")
-        elif has_begun:
-            self._store.transition(
-                run_id, RunStatus.INTERRUPTED, reason=f"{how}; go on with: kitchen resume {run_id}"
+        self._crew.take_on(AtWork(run.id, number, waiting.worker, start.placement, time.time()))
+        place = start.placement
+        waiting.lease(
+            Lease(
+                home=self._home.root,
+                run_id=run.id,
+                attempt=number,
+                devices=",".join(place.gpus),
+                memory_bytes=place.memory_bytes if place.gpus and place.shares else None,
             )
-        elif run.status is RunStatus.QUEUED and exit_code is not None:
-            self._store.transition(run_id, RunStatus.FAILED, error=self._died_early(run, how))
-
-    def _died_early(self, run: RunRecord, how: str) -> RunError:
-        return RunError(
-            type="WorkerDied",
-            message=f"{how} before the run began",
-            hint=f"look at {self._home.daemon_log}, then try again with: kitchen resume {run.id}",
-            log_tail=last_lines(self._home.attempt_log(run.id, run.attempt)),
         )
 
-    def _release_held(self) -> None:
-        for run in self._store.list_runs(status=RunStatus.HELD):
-            parents = [self._store.get_run(parent) for parent in run.after]
-            waiting = [parent for parent in parents if parent.status is not RunStatus.COMPLETED]
-            if not waiting:
-                self._store.transition(run.id, RunStatus.QUEUED)
-                continue
-            lost = [parent for parent in waiting if parent.status in LOST]
-            reason = waiting_reason(waiting)
-            if lost:
-                reason += f"; bring it back with: kitchen resume {lost[0].id}"
-            if reason != run.reason:
-                self._store.hold_for(run.id, reason, [parent.id for parent in lost])
+    def _may_start(self, run: RunRecord) -> bool:
+        paused = {group.name for group in self._store.groups() if group.is_paused}
+        return run.waits and not run.is_held and not paused & {run.queue_group, EVERY_GROUP}
+
+    def _settle(self, member: AtWork, exit_code: int | None) -> None:
+        settle(self._home, self._store, member.run_id, member.attempt, exit_code)
+
+    def _machine_by(self, settings: Settings) -> ReadMachine:
+        def read(tenants: Sequence[Tenant]) -> Machine:
+            return machine_state(driver(), settings, tenants, self._fork_server.pid)
+
+        return read
+
+    def _rest_s(self) -> float | None:
+        """How long nothing changes by itself; None: for ever."""
+        if self._seen is None:
+            return None
+        look_at = self._seen.decision.look_at
+        rests = [] if look_at is None else [max(0.0, look_at - time.time()), LONGEST_REST_S]
+        if any(why.code is WaitCode.MEMORY for why in self._seen.decision.whys.values()):
+            rests.append(LOOK_EVERY_S)
+        return min(rests, default=None)
 
     def _later(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self.wake)
 
-    def _spawn(self, coroutine: Coroutine[None, None, None]) -> None:
-        task = asyncio.ensure_future(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        """Do what takes long elsewhere, one thing at a time."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
 
-def _how_it_ended(exit_code: int | None) -> str:
-    if exit_code is None:
-        return "the worker ended unseen"
-    if exit_code < 0:
-        return f"the worker was killed by {signal.Signals(-exit_code).name}"
-    return f"the worker ended with exit code {exit_code}"
+def _settle_waits(store: Store, seen: Look) -> None:
+    held, queued = list(held_anew(seen)), list(not_held_any_more(seen))
+    for at in range(0, len(held), A_COMMIT):
+        store.settle_waits(held[at : at + A_COMMIT], ())
+    for at in range(0, len(queued), A_COMMIT):
+        store.settle_waits((), queued[at : at + A_COMMIT])

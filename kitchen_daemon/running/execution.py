@@ -21,7 +21,14 @@ from kitchen_core.store.store import Store
 from kitchen_core.store.writer import RunWriter
 from kitchen_core.telemetry.emitter import Telemetry
 from kitchen_core.telemetry.ports import Node, StaleAttempt
-from kitchen_core.telemetry.schema import EventKind, Intent, NewEvent, RunError, RunStatus
+from kitchen_core.telemetry.schema import (
+    EventKind,
+    Intent,
+    NewEvent,
+    PausedFor,
+    RunError,
+    RunStatus,
+)
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.workflow.context import Interrupted, RunContext
 from kitchen_core.workflow.runner import Runner, StageFailed
@@ -29,6 +36,7 @@ from kitchen_core.workflows.reading import load_for_run
 from kitchen_daemon.expected import EXPECTED
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.reserve import release_reserve
+from kitchen_daemon.running.measuring import Meter, MeteredWriter
 from kitchen_daemon.running.noticing import noticed_by
 from kitchen_daemon.running.resolving import make_resolver
 from kitchen_daemon.running.resuming import (
@@ -53,7 +61,7 @@ async def execute_run(home: Home, run_id: str, attempt: int) -> int:
     A replaced worker ends without a word to the store.
     """
     store = Store.open(home.root, migrate=False, patience_s=PATIENCE_S)
-    writer = RunWriter(store, run_id, attempt, redactor(home))
+    writer = MeteredWriter(store, run_id, attempt, redactor(home))
     stop = _StopSignal()
     signal.signal(signal.SIGTERM, stop.receive)
     try:
@@ -66,7 +74,9 @@ async def execute_run(home: Home, run_id: str, attempt: int) -> int:
     return ENDED
 
 
-async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _StopSignal) -> None:
+async def _run_and_record(
+    home: Home, store: Store, writer: MeteredWriter, stop: _StopSignal
+) -> None:
     scratch = home.attempt_scratch(writer.run_id, writer.attempt)
     try:
         writer.set_status(RunStatus.RUNNING)
@@ -75,7 +85,7 @@ async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _St
     except StaleAttempt:
         raise
     except Interrupted as interrupted:
-        _record_interruption(writer, interrupted.intent)
+        _record_interruption(writer, interrupted.intent, store.get_run(writer.run_id).paused_for)
     except Exception as error:  # whatever went wrong is told to the user
         _record_failure(home, writer, error)
     finally:
@@ -83,7 +93,7 @@ async def _run_and_record(home: Home, store: Store, writer: RunWriter, stop: _St
 
 
 async def _run(
-    home: Home, store: Store, writer: RunWriter, stop: _StopSignal, scratch: Path
+    home: Home, store: Store, writer: MeteredWriter, stop: _StopSignal, scratch: Path
 ) -> list[str]:
     """Returns what the stages had to say about how the run ended."""
     run = store.get_run(writer.run_id)
@@ -103,9 +113,11 @@ async def _run(
         cache=home.cache,
         stop_asked=stop.asked,
     )
+    writer.meter = Meter(store, run, writer.attempt, ctx.progress)
     try:
         await Runner(workflow, ctx).run(checkpoint)
     finally:
+        writer.meter.record()
         await wiring.close()
     return ctx.outcome
 
@@ -147,16 +159,25 @@ class _StopSignal:
         return self._received
 
 
-def _record_interruption(writer: RunWriter, intent: Intent | None) -> None:
+_GOES_ON_LATER = {
+    PausedFor.WINDOW: "its window has closed; it goes on by itself when that opens",
+    PausedFor.PREEMPTION: "it made room for another run; it goes on by itself when there is room again",
+    PausedFor.QUEUE: "the queue was paused; it goes on by itself after: kitchen queue resume",
+}
+
+
+def _record_interruption(
+    writer: RunWriter, intent: Intent | None, paused_for: PausedFor | None
+) -> None:
+    by_hand = f"go on with: kitchen resume {writer.run_id}"
     match intent:
         case Intent.CANCEL:
             writer.set_status(RunStatus.CANCELLED, reason="cancelled")
         case Intent.PAUSE:
-            writer.set_status(
-                RunStatus.PAUSED, reason=f"go on with: kitchen resume {writer.run_id}"
-            )
+            reason = by_hand if paused_for is None else _GOES_ON_LATER[paused_for]
+            writer.set_status(RunStatus.PAUSED, reason=reason)
         case None:
-            reason = f"its worker was asked to end; go on with: kitchen resume {writer.run_id}"
+            reason = f"its worker was asked to end; {by_hand}"
             writer.set_status(RunStatus.INTERRUPTED, reason=reason)
 
 

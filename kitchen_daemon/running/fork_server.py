@@ -57,6 +57,15 @@ class ForkServer:
         """Whether a run would begin at once."""
         return self._process is not None and self._process.is_ready
 
+    @property
+    def pid(self) -> int | None:
+        """The process's, where one runs."""
+        return None if self._process is None or self._process.is_over else self._process.pid
+
+    async def until_ready(self) -> None:
+        """Return once a run would begin at once, or the process has died."""
+        await self.start().until_started()
+
     def start(self) -> _Process:
         """Start the process, unless it runs."""
         if self._process is None or self._process.is_over:
@@ -98,6 +107,13 @@ class _Process:
     @property
     def is_ready(self) -> bool:
         return self._started.is_set() and not self.is_over
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    async def until_started(self) -> None:
+        await self._started.wait()
 
     async def fork(self) -> WaitingWorker:
         await self._started.wait()

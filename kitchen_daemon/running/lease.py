@@ -17,13 +17,15 @@ LONGEST = 65536  # bytes
 class Lease(BaseModel):
     """A run for a worker.
 
-    devices: what CUDA may see, as its own variable spells it; None leaves it as it is.
+    devices: what CUDA may see, as its own variable spells it: UUIDs with commas between, empty for none; None leaves it
+    as it is. memory_bytes: the most that it may take of each of them, for a run that shares its GPU; None: all.
     """
 
     home: Path
     run_id: str
     attempt: int
     devices: str | None = None
+    memory_bytes: int | None = None
 
 
 def send_lease(control: socket.socket, lease: Lease) -> None:

@@ -18,8 +18,8 @@ from kitchen_core.store.records import RunRecord, StoredArtifact
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import EventKind, RunStatus
 from kitchen_core.workflow.checkpoint import ResumeError
-from kitchen_daemon.devices import has_gpu
 from kitchen_daemon.launching.needing import try_ports_of
+from kitchen_daemon.machine.driver import has_gpu
 
 MOST_BYTES = 2**30
 """Larger files and folders are not hashed while a user waits; the worker does it."""
@@ -44,13 +44,18 @@ def check_resumable(store: Store, run: RunRecord, secrets: Mapping[str, str]) ->
     check_installed(run)
     try_ports_of(run, recipe, secrets)
     _check_pinned_files(run)
-    checkpoints = _checkpoints(store, run.id)
+    return f"resumed; {where_it_goes_on(store, run.id)}"
+
+
+def where_it_goes_on(store: Store, run_id: str) -> str:
+    """Where a run would go on, in a few words. Raises ResumeError where its checkpoints are gone."""
+    checkpoints = _checkpoints(store, run_id)
     if not checkpoints:
-        return "resumed; it has saved no checkpoint yet, so it begins at step 0"
+        return "it has saved no checkpoint yet, so it begins at step 0"
     there = [saved for saved in checkpoints if saved.path.exists()]
     if not there:
-        raise _without_checkpoint(run.id, checkpoints)
-    return f"resumed; goes on from step {there[0].step}"
+        raise _without_checkpoint(run_id, checkpoints)
+    return f"goes on from step {there[0].step}"
 
 
 def recipe_file(store: Store, run: RunRecord) -> Path:
@@ -121,8 +126,12 @@ def _check_status(run: RunRecord) -> None:
             )
         case RunStatus.QUEUED:
             raise ResumeError(f"run {run.id} is queued already; it needs no resume")
+        case RunStatus.HELD if run.is_held:
+            raise ResumeError(
+                f"run {run.id} is held; let it go with: kitchen queue release {run.id}"
+            )
         case RunStatus.HELD:
-            raise ResumeError(f"run {run.id} has not begun: it {run.reason}")
+            raise ResumeError(f"run {run.id} waits by itself: {run.reason}")
 
 
 def _check_pinned_files(run: RunRecord) -> None:

@@ -22,7 +22,7 @@ def seconds_argument(text: str) -> float:
     return sum(float(count) * _SECONDS[unit] for count, unit in parts)
 
 
-def _possible_name(text: str) -> str:
+def possible_name(text: str) -> str:
     """What stands in a path of the API: `kitchen show "$RUN"` may well be empty."""
     if not text.strip():
         raise Failure("a run's id or name is missing", "list them with: kitchen runs")
@@ -31,13 +31,35 @@ def _possible_name(text: str) -> str:
     return text
 
 
+def _possible_names(texts: list[str]) -> list[str]:
+    return [possible_name(text) for text in texts]
+
+
 RunName = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
         help="A run's id, the start of one, or its name.",
         autocompletion=completion.runs,
-        callback=_possible_name,
+        callback=possible_name,
+    ),
+]
+RunNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN",
+        help="Runs' ids, the starts of them, or their names.",
+        autocompletion=completion.runs,
+        callback=_possible_names,
+    ),
+]
+WaitingNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN",
+        help="Waiting runs' ids, the starts of them, or their names.",
+        autocompletion=completion.waiting,
+        callback=_possible_names,
     ),
 ]
 NodeName = Annotated[
@@ -46,7 +68,7 @@ NodeName = Annotated[
         metavar="RUN_OR_ARTIFACT",
         help="A run, or the SHA-256 of an artifact.",
         autocompletion=completion.runs,
-        callback=_possible_name,
+        callback=possible_name,
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

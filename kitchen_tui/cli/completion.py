@@ -31,6 +31,26 @@ def runs(incomplete: str) -> list[str]:
     return _asked(names, incomplete)
 
 
+def waiting(incomplete: str) -> list[str]:
+    """The ids and names of runs that wait in the queue."""
+
+    def names(client: Client) -> list[str]:
+        first = client.queue(limit=_RECENT).waiting
+        return list(dict.fromkeys([*(run.id for run in first), *(run.name for run in first)]))
+
+    return _asked(names, incomplete)
+
+
+def groups(incomplete: str) -> list[str]:
+    """The groups of the queue."""
+    return _asked(lambda client: [group.name for group in client.queue(limit=0).groups], incomplete)
+
+
+def windows(incomplete: str) -> list[str]:
+    """The names of windows."""
+    return _asked(lambda client: [window.name for window in client.windows()], incomplete)
+
+
 def presets(ctx: typer.Context, incomplete: str) -> list[str]:
     """The presets of the recipe that stands on the line."""
     # The parser stops at `--preset`, which has no value yet, and leaves the words before it.

@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from kitchen_core.telemetry.schema import Event, EventKind
-from kitchen_daemon.models import StreamItem
+from kitchen_daemon.models import RunInfo, StreamItem, WaitCode
 from kitchen_tui.cli.run_view import RunView, is_notice
 from kitchen_tui.cli.views.watching import evaluation_words, log_words, progress_words
 
@@ -83,6 +83,7 @@ class LineDisplay:
         self._write = write
         self._said_at = 0.0
         self._was_away = False
+        self._said_wait = ""
 
     def begin(self, view: RunView) -> None:
         """Remember whom it is about."""
@@ -98,9 +99,17 @@ class LineDisplay:
             self._said_at = time.monotonic()
             self._write(progress_words(self._view))
         self._was_away = self._view.away
+        self._say_wait(self._view.info)
 
     def end(self) -> None:
         """Nothing is left open."""
+
+    def _say_wait(self, run: RunInfo) -> None:
+        """Say why the run waits, whenever it waits for something else."""
+        waits = run.code not in (None, WaitCode.STARTING)
+        if waits and run.reason and run.reason != self._said_wait:
+            self._said_wait = run.reason
+            self._write(f"waits: {run.reason}")
 
     def _say_event(self, event: Event) -> None:
         if event.kind is EventKind.EVAL_COMPLETED:

@@ -7,10 +7,11 @@ from typing import TypeVar
 
 from kitchen_core.telemetry.schema import Event, EventKind, RunStatus
 from kitchen_daemon.client import Client, Unreachable
-from kitchen_daemon.models import StreamItem
+from kitchen_daemon.models import RunInfo, StreamItem
 from kitchen_tui.cli.patience import attempts
 
 RECONNECT_SECONDS = 30.0
+RETRY_SECONDS = 5.0
 RESTING = frozenset(
     {
         EventKind.RUN_COMPLETED,
@@ -81,12 +82,22 @@ class Follower:
         """What still follows a resting event if it was the last of its kind, else None: a history
         also holds the rests that somebody has ended.
         """
+        run = self._settled()
         later = self.ask(lambda: self._client.events(self._run_id, after_seq=seq))
-        run = self.ask(lambda: self._client.run(self._run_id))
         waits_in_vain = run.status is RunStatus.HELD
-        if not (run.status.is_at_rest or waits_in_vain) or any(rests(event) for event in later):
+        at_rest = run.status.is_at_rest and run.paused_for is None  # else it goes on by itself
+        if not (at_rest or waits_in_vain) or any(rests(event) for event in later):
             return None
         return [StreamItem(cursor=self._cursor or "", event=event) for event in later]
+
+    def _settled(self) -> RunInfo:
+        """The run; where it was interrupted with retries left, once the daemon had time to queue it again."""
+        run = self.ask(lambda: self._client.run(self._run_id))
+        for _ in attempts(RETRY_SECONDS):
+            if run.status is not RunStatus.INTERRUPTED or run.retries >= run.max_retries:
+                break
+            run = self.ask(lambda: self._client.run(self._run_id))
+        return run
 
     def _tell(self, *, away: bool) -> None:
         if away != self._away:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated, NoReturn
+from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from kitchen_tui.cli.commands import (
@@ -15,17 +16,37 @@ from kitchen_tui.cli.commands import (
     demo,
     hub,
     launch,
+    queue,
     recipes,
     records,
     render,
     runs,
     samples,
+    top,
     transfers,
 )
 from kitchen_tui.cli.errors import Exit, Failure, OutputClosed
 from kitchen_tui.cli.output import discard_stdout, emit, say
 
+ORDER = (
+    *("demo", "up", "down", "status", "doctor"),
+    *("recipes", "adapters", "render", "quote", "run"),
+    *("queue", "schedule", "window", "top", "runs", "show", "watch"),
+    *("cancel", "pause", "resume", "retry"),
+    *("logs", "events", "metrics", "samples", "artifacts", "lineage"),
+    *("hub", "upload", "push", "pull", "checkpoints"),
+)
+"""The commands as help lists them: from looking around over launching to what has come out of it."""
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:  # of a type that Typer keeps to itself
+        place = {name: i for i, name in enumerate(ORDER)}
+        return sorted(super().list_commands(ctx), key=lambda name: place.get(name, len(ORDER)))
+
+
 app = typer.Typer(
+    cls=_InOrder,
     rich_markup_mode=None,  # plain help is quick, and whole in a narrow window
     pretty_exceptions_enable=False,
     no_args_is_help=False,
@@ -60,6 +81,8 @@ app.command(epilog=render.RENDER_EXAMPLES)(render.render)
 app.command(epilog=launch.RUN_EXAMPLES)(launch.run)
 for command in (runs.runs, runs.show, runs.watch):
     app.command()(command)
+app.add_typer(queue.app, name="queue")
+app.command()(top.top)
 for command in (
     records.logs,
     records.events,

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
 
 import typer
 from rich.console import Console, RenderableType
 from rich.text import Text
 
 from kitchen_core.telemetry.schema import RunStatus
-from kitchen_daemon.client import Client
+from kitchen_daemon.client import Client, Refused, Unreachable
 from kitchen_daemon.models import RunInfo
 from kitchen_tui.cli.displays import Display, LineDisplay, LiveDisplay, Silence
 from kitchen_tui.cli.errors import Exit
 from kitchen_tui.cli.follow import STATUS_KINDS, Follower
 from kitchen_tui.cli.output import emit, emit_json, say, screen
 from kitchen_tui.cli.run_view import RunView
-from kitchen_tui.cli.views.runs import failure, seconds_taken, warning_lines
+from kitchen_tui.cli.views.runs import failure, seconds_taken, waits, warning_lines
 from kitchen_tui.cli.views.watching import progress_words, watch_page
 from kitchen_tui.format import duration
 
 REFRESH_SECONDS = 0.5
+WAIT_SECONDS = 1.0
 
 
 def stay(client: Client, run: RunInfo, *, watch: bool, as_json: bool) -> None:
@@ -100,17 +104,42 @@ def _follow(client: Client, view: RunView, display: Display) -> None:
     refreshed_at = 0.0
     display.begin(view)
     try:
-        for item in follower.until_rest():
-            with view.lock:
-                view.take(item)
-            changed = item.event is not None and item.event.kind in STATUS_KINDS
-            if changed or time.monotonic() - refreshed_at >= REFRESH_SECONDS:
-                refresh()
-                refreshed_at = time.monotonic()
-            display.show(item)
-        refresh()
+        with _keeping_up(client, view, display):
+            for item in follower.until_rest():
+                with view.lock:
+                    view.take(item)
+                changed = item.event is not None and item.event.kind in STATUS_KINDS
+                if changed or time.monotonic() - refreshed_at >= REFRESH_SECONDS:
+                    refresh()
+                    refreshed_at = time.monotonic()
+                display.show(item)
+            refresh()
     finally:
         display.end()
+
+
+@contextmanager
+def _keeping_up(client: Client, view: RunView, display: Display) -> Iterator[None]:
+    """While a run waits, ask now and then why: that changes without an event."""
+    over = Event()
+
+    def keep_up() -> None:
+        while not over.wait(WAIT_SECONDS):
+            if not waits(view.info):
+                continue
+            with suppress(Unreachable, Refused):  # whoever follows the stream says so
+                info = client.run(view.info.id)
+                with view.lock:
+                    view.info = info if waits(view.info) else view.info
+                display.show(None)
+
+    thread = Thread(target=keep_up, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(WAIT_SECONDS)
 
 
 def _page(view: RunView, console: Console) -> RenderableType:

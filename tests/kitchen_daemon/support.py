@@ -25,16 +25,22 @@ QUICK = {"max_steps": 60, "save_every": 10, "eval_every": 0, "keep_checkpoints":
 
 
 class Daemon:
-    """One home's daemon, started and killed at will. The client is made anew with every start."""
+    """One home's daemon, started and killed at will. The client is made anew with every start.
 
-    def __init__(self, home: Path) -> None:
+    cpu_slots: with one, as it is unless a test is about more, runs come one after the other.
+    """
+
+    def __init__(self, home: Path, cpu_slots: int = 1) -> None:
         self.home = Home(home)
+        self.cpu_slots = cpu_slots
         self.process: subprocess.Popen[bytes] | None = None
         self.client = Client(self.home)
 
     def start(self) -> None:
         """Spawn the daemon and wait until it answers."""
         self.home.make()
+        if not self.home.settings.exists():
+            self.home.settings.write_text(f"cpu_slots = {self.cpu_slots}\n")
         with self.home.daemon_log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*COMMAND, "--home", str(self.home.root)],
@@ -136,9 +142,9 @@ def with_suppressed(action: Callable[[], None]) -> None:
 
 
 @contextmanager
-def running_daemon(home: Path) -> Iterator[Daemon]:
+def running_daemon(home: Path, cpu_slots: int = 1) -> Iterator[Daemon]:
     """A daemon for a block."""
-    daemon = Daemon(home)
+    daemon = Daemon(home, cpu_slots)
     daemon.start()
     try:
         yield daemon

@@ -19,6 +19,7 @@ from pydantic import BaseModel
 from pydantic_core import to_json
 
 from kitchen_core.home import Home
+from kitchen_core.needs import Needs
 from kitchen_core.telemetry.schema import Event, EventKind, MetricPoint, RunStatus
 from kitchen_daemon.models import Problem, ProgressInfo, RunInfo, StreamItem
 
@@ -95,6 +96,12 @@ def _handler(stub: StubDaemon) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._answer("POST")
 
+        def do_PUT(self) -> None:
+            self._answer("PUT")
+
+        def do_PATCH(self) -> None:
+            self._answer("PATCH")
+
         def _answer(self, method: str) -> None:
             url = urlsplit(self.path)
             size = int(self.headers.get("Content-Length", 0))
@@ -163,6 +170,16 @@ def run_info(**changes: Any) -> RunInfo:
         "attempt": 1,
         "priority": 0,
         "after": [],
+        "after_any": [],
+        "queue_group": "main",
+        "not_before": None,
+        "window": None,
+        "preempts": False,
+        "max_retries": 0,
+        "retries": 0,
+        "paused_for": None,
+        "schedule_id": None,
+        "needs": Needs(),
         "retry_of": None,
         "created_at": 1000.0,
         "started_at": 1001.0,

@@ -85,3 +85,9 @@ def test_values_far_apart_get_a_logarithmic_scale_and_the_axis_says_so():
 
 def test_values_that_reach_zero_keep_a_linear_scale():
     assert "log" not in "".join(line_chart([(0, 0.0), (1, 1000.0)], width=20, height=5))
+
+
+def test_a_sparkline_on_a_scale_of_its_own_keeps_to_it():
+    assert sparkline([0.0, 0.5, 1.0], width=8, low=0.0, high=1.0) == "▁▅█"
+    assert sparkline([0.5, 0.5], width=8, low=0.0, high=1.0) == "▅▅"
+    assert sparkline([-1.0, 2.0], width=8, low=0.0, high=1.0) == "▁█"  # never beyond its ends

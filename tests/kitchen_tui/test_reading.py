@@ -44,6 +44,8 @@ RECIPE = {
     "presets": ["gpu"],
     "shipped": True,
     "error": None,
+    "revision": None,
+    "revised_at": None,
 }
 
 

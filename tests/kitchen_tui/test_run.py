@@ -5,7 +5,7 @@ import json
 import pytest
 
 from kitchen_core.telemetry.schema import EventKind, RunError, RunStatus
-from kitchen_daemon.models import Plan, ProgressInfo
+from kitchen_daemon.models import Launch, Plan, ProgressInfo
 from tests.kitchen_tui.support import RUN_ID, Refusal, event_item, history, run_info
 
 QUEUED = {"status": RunStatus.QUEUED, "started_at": None, "finished_at": None, "metrics": {}}
@@ -48,7 +48,9 @@ def test_a_run_is_queued_as_the_words_say(kitchen_stub, command):
             "n",
         ),
         *("--after", "a", "--after", "b", "--priority", "3", "--adapter", "hub=memory"),
-        *("--manifest", "test"),
+        *("--after-any", "c", "--window", "night", "--hold", "--group", "g", "--preempt"),
+        *("--retries", "2", "--gpus", "1", "--memory", "50%", "--at", "in 2h"),
+        *("--revision", "good", "--manifest", "test"),
     )
     assert (said.code, said.out) == (0, f"{RUN_ID}  queued  sl_basic\n")
     assert f"kitchen watch {RUN_ID}" in said.err
@@ -61,9 +63,24 @@ def test_a_run_is_queued_as_the_words_say(kitchen_stub, command):
             "adapters": {"hub": "memory"},
             "name": "n",
             "after": ["a", "b"],
+            "after_any": ["c"],
             "priority": 3,
+            "group": "g",
+            "at": "in 2h",
+            "window": "night",
+            "hold": True,
+            "preempt": True,
+            "retries": 2,
+            "gpus": 1,
+            "memory": "50%",
+            "revision": "good",
         }
     ]
+
+
+def test_what_is_not_asked_of_the_queue_is_left_to_it(kitchen_stub, command):
+    command("run", "sl_basic")
+    assert kitchen_stub.bodies("POST /runs") == [Launch(recipe="sl_basic").model_dump()]
 
 
 def test_refs_to_local_files_become_absolute(kitchen_stub, command, tmp_path, monkeypatch):

@@ -57,6 +57,16 @@ def _folder(given: str | None, kind: str) -> Path:
     return platformdirs.user_cache_path("crucible-kitchen") / kind
 
 
+def _kept_model(repo: str, revision: str | None, folder: str | None = None) -> Path | None:
+    """The newest snapshot of a model, or that of a commit, whole or without its weights."""
+    from kitchen_core.adapters.hugging_face.snapshots import COMMIT, Snapshots
+
+    snapshots, parts = Snapshots(_folder(folder, "models") / repo), (None, "reading")
+    named = revision if revision and COMMIT.fullmatch(revision) else None
+    commit = named or snapshots.newest(parts)
+    return None if commit is None else snapshots.find(commit, parts)
+
+
 adapter = Adapter(
     name="hugging_face",
     summary="Models and datasets of the Hugging Face hub",
@@ -64,6 +74,7 @@ adapter = Adapter(
     optional_secrets=("HF_TOKEN",),
     offline=False,
     notifies=True,
+    kept_model=_kept_model,
     options={
         "endpoint": "The hub's address",
         "token_env": "The name of the secret that holds the access token",

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kitchen_core.adapters.process_memory import peak_process_bytes
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.train.ports.checkpoints import Checkpoints
 from kitchen_core.train.ports.notices import Notify
 from kitchen_core.train.ports.training import TrainingClient
+from kitchen_core.train.workload import Costs, Device, Workload
 
 KEY = "TINKER_API_KEY"
+PROCESS_BYTES = 480 * 2**20
+"""A worker with the service's SDK in it."""
 
 
 def _connect_training(
@@ -67,6 +71,12 @@ def _check_config(config: Mapping[str, Any]) -> None:
     check_config(config)
 
 
+def _costs(load: Workload, device: Device) -> Costs:
+    """The model is at the service; here are a process and the data."""
+    note = "the service trains: its memory and its time are not known here"
+    return Costs({"process": PROCESS_BYTES}, None, None, (note,))
+
+
 adapter = Adapter(
     name="tinker",
     summary="LoRA training and sampling at the Tinker service",
@@ -77,6 +87,8 @@ adapter = Adapter(
     own_retries=True,
     lora_only=True,
     check_config=_check_config,
+    costs=_costs,
+    peak_memory=lambda device: peak_process_bytes(),
     modules=("tinker",),
     extra="tinker",
     options={

@@ -6,6 +6,7 @@ import asyncio
 import importlib
 from typing import TYPE_CHECKING
 
+from kitchen_core.adapters.torch_local.costs.memory import PROCESS_BYTES
 from kitchen_core.adapters.torch_local.sources import check_source
 from kitchen_core.train.ports.errors import Unavailable
 from kitchen_core.train.types import ModelSource, SessionSpec
@@ -43,6 +44,27 @@ class TorchLocal:
 def warm_up() -> None:
     """Import torch and transformers, which takes seconds, so that the first session starts at once."""
     importlib.import_module("kitchen_core.adapters.torch_local.session")
+
+
+def limit_memory(bytes_each: int) -> None:
+    """Let this process take no more of each GPU that it sees; what goes beyond is out of memory. It starts CUDA, whose
+    own part is in it, as it is in a quote. Without a usable GPU nothing happens; a session says so.
+    """
+    import torch
+
+    for_torch = max(0, bytes_each - PROCESS_BYTES["cuda"])
+    if not torch.cuda.is_available():
+        return
+    for index in range(torch.cuda.device_count()):
+        total = torch.cuda.get_device_properties(index).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, for_torch / total), index)
+
+
+def peak_memory(device: str) -> int:
+    """The most memory of the device that this process has held so far, in bytes."""
+    from kitchen_core.adapters.torch_local.device import peak_memory_taken
+
+    return peak_memory_taken(device)
 
 
 def _in_words() -> str:

@@ -10,38 +10,10 @@ import psutil
 import torch
 
 from kitchen_core.adapters.process_memory import peak_process_bytes
+from kitchen_core.adapters.torch_local.costs.memory import PROCESS_BYTES
+from kitchen_core.adapters.torch_local.costs.peaks import peak_flops
 from kitchen_core.train.ports.errors import InvalidRequest
 from kitchen_core.train.types import DeviceFacts
-
-_PEAK_TFLOPS = (
-    ("H100 PCIe", 756.0),
-    ("H100 NVL", 835.0),
-    ("GH200", 989.0),
-    ("H200 NVL", 835.0),
-    ("H200", 989.0),
-    ("H100", 989.0),
-    ("B200", 2250.0),
-    ("A100", 312.0),
-    ("A800", 312.0),
-    ("L40S", 362.0),
-    ("L40", 181.0),
-    ("RTX 6000 Ada", 364.0),
-    ("RTX 5090", 209.5),
-    ("RTX 4090 D", 147.0),
-    ("RTX 4090", 165.2),
-    ("RTX 4080 SUPER", 104.4),
-    ("RTX 4080", 97.5),
-    ("RTX 3090 Ti", 80.0),
-    ("RTX 3090", 71.0),
-    ("L4", 121.0),
-    ("A10G", 70.0),
-    ("A10", 125.0),
-)
-"""Dense bfloat16 tensor-core peaks, accumulated in float32, from NVIDIA's data sheets (theirs with
-sparsity halved). The first name found in the device's own counts, so a longer one comes first.
-"""
-_PARTIAL = ("MIG", "Laptop", "Max-Q")
-"""Names of devices that have not all of the chip, or not its clock."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -78,19 +50,20 @@ def device_facts(device: torch.device) -> DeviceFacts:
     return DeviceFacts(name, None, psutil.virtual_memory().total)
 
 
-def peak_flops(name: str) -> float | None:
-    """FLOP a second at best, by the name that the driver gives; None where we don't know."""
-    words = name.replace("-", " ").split()
-    if any(word in words for word in _PARTIAL):
-        return None
-    for known, tflops in _PEAK_TFLOPS:
-        if f" {known} " in f" {' '.join(words)} ":
-            return tflops * 1e12
-    return None
-
-
 def peak_memory_bytes(device: torch.device) -> int:
     """The most memory held so far: what torch took on a GPU, on a CPU the whole process's."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     return peak_process_bytes()
+
+
+def peak_memory_taken(device_name: str) -> int:
+    """The most of the device's memory that this process has held so far: on a GPU what torch reserved there, and
+    what CUDA itself takes.
+    """
+    if device_name != "cuda" or not torch.cuda.is_initialized():
+        return peak_process_bytes()
+    free, total = torch.cuda.mem_get_info()
+    used = total - free  # by all processes, so it bounds what is CUDA's own here
+    context = max(0, min(used - torch.cuda.memory_reserved(), PROCESS_BYTES["cuda"]))
+    return torch.cuda.max_memory_reserved() + context

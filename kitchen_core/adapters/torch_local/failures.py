@@ -7,6 +7,12 @@ import torch
 from kitchen_core.train.ports.errors import InvalidRequest, PortError
 
 _OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+_LIMITED = " allowed; "
+"""Of torch's message, where the process may not have the whole GPU: `8.00 GiB allowed; `."""
+_HINT = (
+    "Lower micro_batch_tokens (training) or sampling_batch_size (sampling), "
+    "set gradient_checkpointing=true, or train with LoRA."
+)
 
 
 def translate(error: Exception) -> Exception:
@@ -18,9 +24,8 @@ def translate(error: Exception) -> Exception:
         words in text.lower() for words in _OUT_OF_MEMORY
     ):
         first_line = text.splitlines()[0] if text else "no details"
-        return InvalidRequest(
-            f"the device ran out of memory ({first_line})",
-            hint="Lower micro_batch_tokens (training) or sampling_batch_size (sampling), "
-            "set gradient_checkpointing=true, or train with LoRA.",
-        )
+        hint = _HINT
+        if _LIMITED in text:
+            hint = f"The run has a share of its GPU: give it more with --memory. Or: {_HINT}"
+        return InvalidRequest(f"the device ran out of memory ({first_line})", hint=hint)
     return PortError(f"{type(error).__name__}: {text}")

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from kitchen_core.adapters.torch_local.choosing import highest
+from kitchen_core.adapters.torch_local.costs.chunks import CHUNK_LOGITS
 from kitchen_core.adapters.torch_local.flops import Flops
 from kitchen_core.adapters.torch_local.micro_batch import MicroBatch, Predictions, picked
 from kitchen_core.adapters.torch_local.parts import Parts
@@ -25,11 +26,6 @@ from kitchen_core.train.types import (
     IntArray,
     TopLogprobs,
 )
-
-LOGITS_AT_A_TIME = {"cpu": 2**23, "cuda": 2**27}
-"""How many logits are held at once: with their gradient 64 MB and 1.5 GB. Small chunks stay in a
-CPU's cache; a GPU wants a thousand tokens even of a vocabulary of 150,000.
-"""
 
 _MASKED = 3.0
 """How much longer a pair takes where a mask says which are seen."""
@@ -56,7 +52,7 @@ class Reader:
         self._sharing = packing and parts.shares and parts.device.type == "cpu"
         alone = not (self._packing or parts.pads)
         self._micro_batch_tokens = 1 if alone else micro_batch_tokens
-        at_a_time = logits_at_a_time or LOGITS_AT_A_TIME[parts.device.type]
+        at_a_time = logits_at_a_time or CHUNK_LOGITS[parts.device.type]
         self.chunk = max(1, at_a_time // parts.vocab_size)
 
     def micro_batches(

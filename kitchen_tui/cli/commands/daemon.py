@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import typer
 
 from kitchen_tui.cli import daemon
@@ -9,6 +11,12 @@ from kitchen_tui.cli.arguments import AsJson, Probe
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Exit, Failure
 from kitchen_tui.cli.output import emit, emit_json, say, screen
+
+if TYPE_CHECKING:
+    from kitchen_daemon.client import Client
+    from kitchen_daemon.models import WaitingInfo
+
+MOST_NAMED = 5
 
 
 def up() -> None:
@@ -36,18 +44,19 @@ def down() -> None:
         )
     say("The daemon has stopped.")
     if status.running:
-        say(f"These runs go on: {', '.join(status.running)}")
+        say(f"These runs go on: {_some(status.running)}")
     if status.queued:
-        say(f"These wait until it is up again: {', '.join(status.queued)}")
+        say(f"These wait until it is up again: {_some(status.queued)}")
 
 
 def status(as_json: AsJson = False) -> None:
     """Say whether the daemon runs, and what it is doing. Does not start it."""
     with connected(start=False) as client:
         found = client.status()
-    if as_json:
-        emit_json(found)
-        return
+        if as_json:
+            emit_json(found)
+            return
+        first = _first_waiting(client)
     from kitchen_tui.cli.views.style import facts
     from kitchen_tui.format import date
 
@@ -57,8 +66,9 @@ def status(as_json: AsJson = False) -> None:
                 ("daemon", f"{found.version}, pid {found.pid}, since {date(found.started_at)}"),
                 ("home", found.home),
                 ("socket", found.socket),
-                ("running", ", ".join(found.running) or "nothing"),
-                ("queued", ", ".join(found.queued) or "nothing"),
+                ("running", _some(found.running)),
+                ("queued", _some(found.queued)),
+                *(("next", f"{run.id}  {run.reason}") for run in first),
                 ("standby", "a worker is warm" if found.standby_ready else "warming up"),
             ]
         )
@@ -80,3 +90,20 @@ def doctor(probe: Probe = False, as_json: AsJson = False) -> None:
             emit(f"  hint: {check.hint}")
     if not all(check.ok or check.optional for check in checks):
         raise typer.Exit(Exit.RUN_FAILED)
+
+
+def _some(runs: list[str]) -> str:
+    """The first of the runs, and how many more there are."""
+    more = len(runs) - MOST_NAMED
+    named = ", ".join(runs[:MOST_NAMED]) or "nothing"
+    return f"{named} and {more:,} more" if more > 0 else named
+
+
+def _first_waiting(client: Client) -> list[WaitingInfo]:
+    """The run that is next; nothing where a daemon of another version can't tell."""
+    from kitchen_daemon.client import Refused
+
+    try:
+        return client.queue(limit=1).waiting
+    except Refused:
+        return []

@@ -1,4 +1,4 @@
-"""Launching runs, and asking things of them: run, cancel, resume, retry."""
+"""Launching runs, and asking things of them: run, retry, resume, cancel, pause."""
 
 from __future__ import annotations
 
@@ -6,18 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from kitchen_tui.cli import completion
-from kitchen_tui.cli.arguments import Adapters, AsJson, Manifest, RunName, Wait, Watch
+from kitchen_tui.cli.arguments import AsJson, RunName, RunNames, Wait, Watch
 from kitchen_tui.cli.daemon import connected
-from kitchen_tui.cli.launching import (
-    adapter_arguments,
-    launch_of,
-    manifest_argument,
-    pairs,
-    recipe_argument,
-    with_absolute_refs,
-)
+from kitchen_tui.cli.launch_words import LaunchWords, takes_words
 from kitchen_tui.cli.output import emit, emit_json, say, screen
+from kitchen_tui.cli.several import ask_each
 
 if TYPE_CHECKING:
     from kitchen_daemon.client import Client
@@ -28,36 +21,14 @@ Examples:
   kitchen run sl_basic --watch
   kitchen run sl_basic max_steps=50 dataset=./mine.jsonl
   kitchen run ./my_recipe.py --preset gpu --after sl_basic
+  kitchen run dpo --at 22:00 --window night --group night --retries 3
+  kitchen run math_rl --priority 10 --preempt --memory 50%
 """
 
 
+@takes_words
 def run(
-    recipe: Annotated[
-        str,
-        typer.Argument(
-            metavar="RECIPE", help="A recipe's name or file.", autocompletion=completion.recipes
-        ),
-    ],
-    settings: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]", help="Settings that differ from the recipe's."),
-    ] = None,
-    preset: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="A preset of the recipe.", autocompletion=completion.presets
-        ),
-    ] = None,
-    manifest: Manifest = "dev",
-    adapter: Adapters = None,
-    name: Annotated[str | None, typer.Option(help="A name for the run.")] = None,
-    after: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="RUN", help="Wait for this run first.", autocompletion=completion.runs
-        ),
-    ] = None,
-    priority: Annotated[int, typer.Option(help="Higher runs first.")] = 0,
+    words: LaunchWords,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check, show what would run, and stop.")
     ] = False,
@@ -66,20 +37,8 @@ def run(
     as_json: AsJson = False,
 ) -> None:
     """Queue a run of a recipe."""
-    recipe = recipe_argument(recipe)
-    given = pairs(settings or [], "key=value")
-    adapters = adapter_arguments(adapter)
     with connected() as client:
-        launch = launch_of(
-            recipe=recipe,
-            preset=preset,
-            overrides=with_absolute_refs(client, recipe, given),
-            manifest=manifest_argument(manifest),
-            adapters=adapters,
-            name=name,
-            after=after or [],
-            priority=priority,
-        )
+        launch = words.launch(client)
         if dry_run:
             _show_plan(client, launch, as_json)
         else:
@@ -107,30 +66,33 @@ def resume(
         _go_on_with(client, resumed, watch=watch, wait=wait, as_json=as_json)
 
 
-def cancel(run: RunName, as_json: AsJson = False) -> None:
-    """End a run. What it has saved stays."""
+def cancel(runs: RunNames, as_json: AsJson = False) -> None:
+    """End runs. What they have saved stays."""
     with connected() as client:
-        asked = client.cancel(run)
-        if as_json:
-            emit_json(asked)
-        elif asked.status.is_final:
-            emit(f"{asked.id}  {asked.status.value}")
-        else:
-            emit(f"{asked.id}  asked to stop; it ends after the step it is in")
+        ask_each(client, runs, client.cancel, _cancelled, as_json)
 
 
-def pause(run: RunName, as_json: AsJson = False) -> None:
-    """Let a run save itself and stop for now."""
+def pause(runs: RunNames, as_json: AsJson = False) -> None:
+    """Let runs save themselves and stop for now."""
     with connected() as client:
-        asked = client.pause(run)
-        if as_json:
-            emit_json(asked)
-        else:
-            emit(f"{asked.id}  asked to pause; go on later with: kitchen resume {asked.id}")
+        ask_each(
+            client,
+            runs,
+            client.pause,
+            lambda run: f"{run.id}  asked to pause; go on later with: kitchen resume {run.id}",
+            as_json,
+        )
+
+
+def _cancelled(run: RunInfo) -> str:
+    if run.status.is_final:
+        return f"{run.id}  {run.status.value}"
+    return f"{run.id}  asked to stop; it ends after the step it is in"
 
 
 def _go_on_with(client: Client, queued: RunInfo, *, watch: bool, wait: bool, as_json: bool) -> None:
-    if queued.reason and not as_json:  # what a resume goes on from, what a held run waits for
+    is_told = as_json or (watch and queued.code is not None)  # a watcher says why a run waits
+    if queued.reason and not is_told:  # what a resume goes on from, what a held run waits for
         say(queued.reason)
     if watch or wait:
         from kitchen_tui.cli.watching import stay

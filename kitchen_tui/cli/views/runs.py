@@ -9,10 +9,11 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kitchen_core.telemetry.schema import Event, RunError
+from kitchen_core.telemetry.schema import Event, RunError, RunStatus
 from kitchen_daemon.models import ArtifactInfo, ProgressInfo, RunInfo
 from kitchen_tui.cli.measures import own_measure
 from kitchen_tui.cli.run_view import headline
+from kitchen_tui.cli.views.queueing import asked_of_the_queue, quote_and_actual
 from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown, status_text
 from kitchen_tui.format import age, date, duration, number, one_line, size
 
@@ -27,13 +28,19 @@ _SHORT = {"train_mean_nll": "nll", "env/all/reward/total": "reward", "teacher_kl
 
 
 def runs_table(runs: list[RunInfo], width: int) -> Table:
-    """Runs, a line each; the narrower, the fewer columns."""
+    """Runs, a line each; the narrower, the fewer columns. A run that waits has its reason where others have their
+    latest values.
+    """
     if width < NARROW:
         table = plain_table("run", "status", "name")
         for run in runs:
-            table.add_row(run.id, status_text(run.status), run.name)
+            name = Text(run.name or run.recipe)
+            why = f"  {run.reason}" if waits(run) and run.reason else ""
+            table.add_row(run.id, status_text(run.status), name.append(why, style="dim"))
         return table
     headers = ["run", "name", "status", "step", "left", "latest"]
+    if any(waits(run) for run in runs):
+        headers[LATEST] = "latest, or why it waits"
     table = plain_table(*headers, *(["created"] if width >= _WIDE else []))
     rows = [_cells(run, width)[: len(table.columns)] for run in runs]
     for row in rows:
@@ -43,9 +50,18 @@ def runs_table(runs: list[RunInfo], width: int) -> Table:
 
 
 def _cells(run: RunInfo, width: int) -> list[str | Text]:
-    where = [steps(run.progress), time_left(run), latest(run.metrics), age(run.created_at)]
+    told = latest(run.metrics)
+    if waits(run) and run.reason:
+        told = Text(run.reason, style="dim")
+    where = [steps(run.progress), time_left(run), told, age(run.created_at)]
     name = one_line(run.name or run.recipe, max(MOST_OF_A_NAME, width // 4))
     return [run.id, name, status_text(run.status), *where]
+
+
+def waits(run: RunInfo) -> bool:
+    """Whether it gets a worker by itself, sooner or later."""
+    set_aside = run.status is RunStatus.PAUSED and run.paused_for is not None
+    return set_aside or run.status in (RunStatus.QUEUED, RunStatus.HELD)
 
 
 def _room_for_latest(table: Table, rows: Sequence[Sequence[str | Text]], width: int) -> int:
@@ -137,6 +153,8 @@ def _page(
     for line in warning_lines(warnings, run.id):
         yield Text(line, style="yellow")
     yield facts(_facts(run))
+    if run.quote:
+        yield from quote_and_actual(run.quote, ended=run.status.is_final)
     yield heading("Config" if defaults is None else "Config (what differs from the recipe's)")
     yield facts(_changed(run.config, defaults or {}))
     if run.metrics:
@@ -160,8 +178,7 @@ def _facts(run: RunInfo) -> Iterator[tuple[str, str]]:
     yield "created", date(run.created_at)
     if run.attempt > 1:
         yield "attempt", str(run.attempt)
-    if run.after:
-        yield "after", ", ".join(run.after)
+    yield from asked_of_the_queue(run)
     if run.parents:
         yield "parents", ", ".join(run.parents)
     if run.retry_of:

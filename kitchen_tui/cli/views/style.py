@@ -30,6 +30,11 @@ def status_text(status: RunStatus) -> Text:
     return Text(status.value, style=STATUS_COLORS[status])
 
 
+def cut(text: str, style: str = "") -> Text:
+    """Text that keeps to its line: where there is no room, a column of it is narrowed before others are."""
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
+
+
 def plain_table(*headers: str) -> Table:
     """A table without lines."""
     table = Table(box=None, pad_edge=False, header_style="dim")

@@ -8,7 +8,6 @@ import pytest
 
 from kitchen_core.store import NotFound, RevisionRecord, RunWriter, Store
 from kitchen_core.telemetry.ports import ArtifactRecord
-from kitchen_core.telemetry.schema import EventKind
 
 
 def stored(writer: RunWriter, tmp_path: Path, text: str) -> ArtifactRecord:
@@ -83,26 +82,3 @@ def test_a_revision_that_comes_back_is_the_newest_again(store: Store) -> None:
     assert store.get_revision("b") == second
     with pytest.raises(NotFound, match="no recipe revision 'c'"):
         store.get_revision("c")
-
-
-def test_schedules_come_due_and_fire(store: Store) -> None:
-    nightly = store.add_schedule("nightly", "dpo", {"seed": 1}, "cron 0 2 * * *", next_at=100.0)
-    once = store.add_schedule("once", "dpo", {}, "at 50", next_at=50.0)
-    assert store.list_schedules() == [once, nightly]
-    assert store.due_schedules(49.0) == []
-    assert store.due_schedules(100.0) == [once, nightly]
-    event = store.fire_schedule(once.id, at=51.0, next_at=None, metadata={"run": "x"})
-    assert (event.kind, event.run_id, event.at) == (EventKind.SCHEDULE_FIRED, None, 51.0)
-    assert event.metadata == {"schedule": once.id, "run": "x"}
-    assert store.list_schedules()[-1].last_at == 51.0
-    store.enable_schedule(nightly.id, False)
-    assert store.due_schedules(1e9) == []
-    store.remove_schedule(nightly.id)
-    assert [schedule.name for schedule in store.list_schedules()] == ["once"]
-    for call in (
-        lambda: store.remove_schedule(nightly.id),
-        lambda: store.enable_schedule(nightly.id, True),
-        lambda: store.fire_schedule(nightly.id, 1.0, None, {}),
-    ):
-        with pytest.raises(NotFound, match="no schedule"):
-            call()

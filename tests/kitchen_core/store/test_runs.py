@@ -54,7 +54,7 @@ def test_a_held_submission_says_why(store: Store) -> None:
     run_id = submit(store, status=RunStatus.HELD, reason="waits for math")
     assert kinds(store, run_id) == [EventKind.RUN_CREATED, EventKind.RUN_HELD]
     assert store.read_events(run_id=run_id)[-1].metadata == {"reason": "waits for math"}
-    assert store.queued_runs() == []
+    assert store.queued_ids() == []
 
 
 @given(st.lists(st.integers(1_735_689_600_000, 2_800_000_000_000), min_size=2))
@@ -101,7 +101,13 @@ def test_lists_are_newest_first_and_filter(store: Store) -> None:
 def test_the_queue_goes_by_priority_then_age(store: Store) -> None:
     for name, priority in [("a", 0), ("b", 5), ("c", 0), ("d", 5), ("e", -1)]:
         submit(store, name=name, priority=priority)
-    assert [run.name for run in store.queued_runs()] == ["b", "d", "a", "c", "e"]
+    assert [store.get_run(run_id).name for run_id in store.queued_ids()] == [
+        "b",
+        "d",
+        "a",
+        "c",
+        "e",
+    ]
 
 
 @pytest.mark.parametrize("asked", RunStatus)
@@ -162,15 +168,6 @@ def test_progress_is_no_event(store: Store, writer: RunWriter) -> None:
     assert store.read_events() == before
 
 
-def test_why_a_run_is_held_is_told_anew(store: Store) -> None:
-    run = store.create_run(SUBMISSION.model_copy(update={"status": RunStatus.HELD}))
-    store.hold_for(run.id, "waits for a (failed)", ["a"])
-    assert store.get_run(run.id).reason == "waits for a (failed)"
-    told = store.read_events(run_id=run.id)[-1]
-    assert told.kind == "run.held"
-    assert told.metadata == {"reason": "waits for a (failed)", "lost": ["a"]}
-
-
 def test_a_pin_is_kept_for_later_attempts(store: Store, writer: RunWriter) -> None:
     writer.pin("org/name", "hf:org/name@abc")
     writer.pin("other/name", "hf:other/name@def")
@@ -184,7 +181,8 @@ def test_an_unknown_run_is_said_to_be_unknown(store: Store) -> None:
     calls = [
         lambda: store.get_run("x"),
         lambda: store.set_intent("x", None),
-        lambda: store.hold_for("x", "", []),
+        lambda: store.hold("x", ""),
+        lambda: store.move("x", "first"),
         lambda: store.transition("x", RunStatus.RUNNING),
         lambda: store.begin_attempt("x", 1, 0.0, "", ""),
         lambda: store.write_metrics("x", [("loss", 1, 1.0)]),  # type: ignore[list-item]

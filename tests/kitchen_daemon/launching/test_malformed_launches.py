@@ -13,9 +13,9 @@ from kitchen_core.refs import RefError
 from kitchen_core.store import Store
 from kitchen_core.store.errors import NotFound
 from kitchen_core.train.ports.errors import PortError
-from kitchen_daemon.devices import has_gpu
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
+from kitchen_daemon.machine.driver import has_gpu
 from kitchen_daemon.models import Launch
 
 FORMS = (

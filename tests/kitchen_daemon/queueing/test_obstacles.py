@@ -35,13 +35,13 @@ def test_a_held_run_waits_for_its_release_whatever_else_there_is() -> None:
 @pytest.mark.parametrize("must_complete", [True, False])
 def test_a_run_comes_after_its_parents(status: RunStatus, must_complete: bool) -> None:
     child = waits("a", parents=(dad(status, must_complete=must_complete),))
-    assert reasons([child]) == {"a": (WaitCode.AFTER, "after sl_basic-7f3k")}
+    assert reasons([child]) == {"a": (WaitCode.AFTER, "after sl_basic-7f3k 0dad")}
 
 
 def test_parents_that_stand_still_are_told_with_their_status() -> None:
     parents = (dad(RunStatus.PAUSED), dad(RunStatus.INTERRUPTED, name=""), dad(RunStatus.COMPLETED))
     assert reasons([waits("a", parents=parents)]) == {
-        "a": (WaitCode.AFTER, "after sl_basic-7f3k (paused) and 0dad (interrupted)")
+        "a": (WaitCode.AFTER, "after sl_basic-7f3k 0dad (paused) and 0dad (interrupted)")
     }
 
 

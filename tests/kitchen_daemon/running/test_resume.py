@@ -11,7 +11,7 @@ from kitchen_core import builtin
 from kitchen_core.store import Store
 from kitchen_core.workflow.checkpoint import ResumeError
 from kitchen_daemon.client import Refused
-from kitchen_daemon.devices import has_gpu
+from kitchen_daemon.machine.driver import has_gpu
 from kitchen_daemon.models import Launch
 from kitchen_daemon.running.resuming import check_installed
 from tests.kitchen_daemon.support import (

@@ -83,6 +83,7 @@ def _create_quotes() -> None:
         sa.Column("steps", sa.Integer(), nullable=True),
         sa.Column("energy_j", sa.Float(), nullable=True),
         sa.Column("basis", sa.String(), nullable=False),
+        sa.Column("formula", sa.Text(), nullable=False),
         sa.Column("peak_memory_bytes", sa.Integer(), nullable=True),
         sa.Column("busy_seconds", sa.Float(), nullable=True),
         sa.Column("measured_seconds_a_step", sa.Float(), nullable=True),

@@ -70,3 +70,14 @@ async def test_the_session_frees_its_weights_when_closed(start):
     await session.close()
     with pytest.raises(PortError, match="closed"):
         await sampler.compute_logprobs([[1, 2]])
+
+
+def test_a_run_that_used_up_its_share_is_told_how_to_get_more():
+    error = torch.OutOfMemoryError(
+        "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 23.64 GiB of which 9.11 GiB is "
+        "free. 8.00 GiB allowed; Of the allocated memory 7.20 GiB is allocated by PyTorch."
+    )
+    told = translate(error)
+    assert isinstance(told, InvalidRequest)
+    assert told.hint.startswith("The run has a share of its GPU: give it more with --memory.")
+    assert "micro_batch_tokens" in told.hint

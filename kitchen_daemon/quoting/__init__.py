@@ -1,0 +1,1 @@
+"""Quotes: what a run is expected to take, before it begins."""

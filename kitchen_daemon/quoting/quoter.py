@@ -1,0 +1,253 @@
+"""Quoting a run: its models' shapes, a look at its data, the trainer's arithmetic, and what earlier runs teach."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from kitchen_core.adapters.finding import find_adapters
+from kitchen_core.adapters.manifest import Manifest
+from kitchen_core.refs import RefError, parse_ref
+from kitchen_core.store.errors import NotFound
+from kitchen_core.store.records import Formula, NewQuote
+from kitchen_core.store.store import Store
+from kitchen_core.train.model_folder import inspect_model_folder
+from kitchen_core.train.model_shape import ModelShape
+from kitchen_core.train.ports.adapter import Adapter
+from kitchen_core.train.ports.errors import PortError
+from kitchen_core.train.workload import Costs, Device
+from kitchen_daemon.launching.pinning import Pinner
+from kitchen_daemon.machine.driver import gpus
+from kitchen_daemon.models import MemoryPart, Quote
+from kitchen_daemon.quoting.correcting import Correction, correction
+from kitchen_daemon.quoting.looking import look
+from kitchen_daemon.quoting.workloads import KINDS, Models, workload
+from kitchen_daemon.running.stored import StoredModels
+
+logger = logging.getLogger(__name__)
+
+LOOKED_BACK = 200
+"""Earlier runs that a quote is corrected by."""
+
+WATTS_A_CORE = 6.0
+"""A server CPU's share of a core under load; a desktop's draws more."""
+
+GPU_WATTS = 350.0
+_UNKNOWN = "the model is not here yet; quoted when it has been fetched"
+
+
+@dataclass(frozen=True, slots=True)
+class Quoted:
+    """A quote as it is shown, and as it is kept with the run."""
+
+    shown: Quote
+    kept: NewQuote
+
+
+class Quoter:
+    """Quotes runs of one home. cpu_watts: of the machine's CPU under full load; None: by its cores."""
+
+    def __init__(self, store: Store, cpu_watts: float | None = None) -> None:
+        self._store = store
+        self._pinner = Pinner(store)
+        self._stored = StoredModels(store)
+        self._cpu_watts = cpu_watts
+
+    def quote(
+        self, workflow: str, config: Mapping[str, Any], pins: Mapping[str, str], manifest: Manifest
+    ) -> Quoted:
+        """What a run with this frozen config takes. What nobody can tell is None; it never raises."""
+        device = device_of(config)
+        try:
+            return self._quote(workflow, config, pins, manifest, device)
+        except Exception:  # a quote must not stand in the way of a run that would work
+            logger.exception("no quote for a run of %s", workflow)
+            return _nothing(device, "no quote could be made; the daemon's log says why")
+
+    def _quote(
+        self,
+        workflow: str,
+        config: Mapping[str, Any],
+        pins: Mapping[str, str],
+        manifest: Manifest,
+        device: Device,
+    ) -> Quoted:
+        trainer = find_adapters().by_name[manifest.ports["training_client"].adapter]
+        kind = KINDS.get(workflow)
+        if trainer.costs is None or kind is None:
+            who = f"the workflow {workflow}" if kind is None else trainer.name
+            return _nothing(device, f"{who} can't be quoted before it runs")
+        models = self._models(config, pins, manifest)
+        if models is None:
+            return _nothing(device, _UNKNOWN)
+        seen = look(config["dataset"], pins.get(config["dataset"], ""), kind, config["fields"])
+        load, assumed = workload(workflow, config, seen, models)
+        costs = trainer.costs(load, device)
+        formula = Formula(
+            device=device.name,
+            memory_bytes=costs.memory_bytes,
+            seconds_a_step=costs.seconds_a_step,
+            other_seconds=costs.other_seconds,
+        )
+        earlier = self._store.measured_runs(workflow, LOOKED_BACK)
+        corrected = correction(config, formula, earlier)
+        return self._corrected(
+            config, trainer, device, load.steps, costs, formula, corrected, assumed
+        )
+
+    def _corrected(
+        self,
+        config: Mapping[str, Any],
+        trainer: Adapter,
+        device: Device,
+        steps: int,
+        costs: Costs,
+        formula: Formula,
+        by: Correction,
+        assumed: list[str],
+    ) -> Quoted:
+        a_step = _times(formula.seconds_a_step, by.seconds_a_step)
+        other = _times(formula.other_seconds, by.other_seconds)
+        seconds = None if a_step is None or other is None else steps * a_step + other
+        measured = by.seconds_a_step is not None
+        shown = Quote(
+            device=_in_words(device, config),
+            memory_bytes=_whole(_times(formula.memory_bytes, by.memory)),
+            parts=_parts(costs, by.memory or 1.0),
+            steps=steps,
+            seconds_a_step=a_step,
+            seconds=seconds,
+            energy_j=self._energy(config, seconds) if trainer.offline else None,
+            basis="measured" if measured else "formula",
+            notes=[*assumed, *(() if measured else costs.notes)],
+        )
+        kept = NewQuote(
+            **shown.model_dump(
+                include={"memory_bytes", "steps", "seconds_a_step", "seconds", "energy_j", "basis"}
+            ),
+            formula=formula,
+        )
+        return Quoted(shown, kept)
+
+    def _energy(self, config: Mapping[str, Any], seconds: float | None) -> float | None:
+        if seconds is None:
+            return None
+        if config["device"] == "cuda":
+            return GPU_WATTS * seconds
+        cores = os.cpu_count() or 1
+        watts = self._cpu_watts or WATTS_A_CORE * cores
+        return watts * min(1.0, config["threads"] / cores) * seconds
+
+    def _models(
+        self, config: Mapping[str, Any], pins: Mapping[str, str], manifest: Manifest
+    ) -> Models | None:
+        """The shapes of a run's models; None where one of them is not known."""
+
+        def shape(ref: str) -> ModelShape | None:
+            return self._shape(pins[ref] if ":" in pins.get(ref, "") else ref, manifest)
+
+        trained = shape(config["model"])
+        named = [config.get("teacher"), *config.get("mix_teachers", {}), config.get("kl_reference")]
+        teachers = [shape(ref) for ref in named if ref]
+        before = config.get("reference_model")
+        reference = shape(before) if before else None
+        if trained is None or None in teachers or (before and reference is None):
+            return None
+        return Models(trained, tuple(each for each in teachers if each), reference)
+
+    def _shape(self, text: str, manifest: Manifest) -> ModelShape | None:
+        try:
+            folder = self._folder(text, manifest)
+            return (
+                None
+                if folder is None
+                else inspect_model_folder(folder, weights=_has_weights(folder)).shape
+            )
+        except (RefError, NotFound, PortError):
+            return None
+
+    def _folder(self, text: str, manifest: Manifest) -> Path | None:
+        """The folder of the base model that a ref leads to; None where it is not on this machine."""
+        ref = parse_ref(text)
+        match ref.kind:
+            case "artifact" | "model":
+                stored = (
+                    self._stored.of_artifact(ref.name)
+                    if ref.kind == "artifact"
+                    else self._stored.of_registry(ref.name, ref.selector or "latest")
+                )
+                return stored.path if stored.base is None else self._folder(stored.base, manifest)
+            case "hf":
+                choice = manifest.ports.get("model_hub")
+                hub = find_adapters().by_name.get(choice.adapter) if choice else None
+                if choice is None or hub is None or hub.kept_model is None:
+                    return None
+                return hub.kept_model(ref.name, ref.selector, **_only_folder(choice.options))
+            case _:
+                return self._pinner.base_folder(text)
+
+
+def device_of(config: Mapping[str, Any]) -> Device:
+    """What a run computes on."""
+    if config["device"] == "cuda" and (found := gpus()):
+        return Device(found[0].name, found[0].memory_bytes)
+    memory = psutil.virtual_memory().total
+    return Device(platform.processor() or platform.machine(), memory)
+
+
+def _nothing(device: Device, note: str) -> Quoted:
+    nothing = Quote(
+        device=device.name,
+        memory_bytes=None,
+        steps=None,
+        seconds_a_step=None,
+        seconds=None,
+        energy_j=None,
+        basis="formula",
+        notes=[note],
+    )
+    return Quoted(nothing, NewQuote(basis="formula"))
+
+
+def _in_words(device: Device, config: Mapping[str, Any]) -> str:
+    if config["device"] == "cuda":
+        return device.name
+    return f"{device.name} CPU, {config['threads']} thread{'s' * (config['threads'] > 1)}"
+
+
+def _parts(costs: Costs, factor: float) -> list[MemoryPart]:
+    """They add up to the whole, the largest first; what is not in the arithmetic has a part of its own."""
+    if costs.memory is None:
+        return []
+    whole = round((costs.memory_bytes or 0) * factor)
+    parts = {name: size for name, size in costs.memory.items() if size}
+    if (beyond := whole - sum(parts.values())) > 0:
+        parts["measured beyond"] = beyond
+    elif beyond:
+        parts = {name: int(size * factor) for name, size in parts.items()}
+        parts[next(iter(parts))] += whole - sum(parts.values())
+    by_size = sorted(parts.items(), key=lambda part: -part[1])
+    return [MemoryPart(name=name, bytes=size) for name, size in by_size]
+
+
+def _has_weights(folder: Path) -> bool:
+    return any(folder.glob("*.safetensors"))
+
+
+def _only_folder(options: Mapping[str, Any]) -> dict[str, str | None]:
+    return {"folder": options.get("folder")}
+
+
+def _times(value: float | None, factor: float | None) -> float | None:
+    return None if value is None else value * (factor or 1.0)
+
+
+def _whole(value: float | None) -> int | None:
+    return None if value is None else round(value)
