@@ -26,7 +26,7 @@ from tests.kitchen_daemon.queueing.queues import GB, cpu, gpu
 
 GROUPS = ("main", "main", "sweep")
 WINDOWS = (None, None, None, "night", "gone")
-CPU_NEEDS = tuple(cpu(threads, gb) for threads in (1, 1, 2, 4, 9) for gb in (None, 2, 6, 40))
+CPU_NEEDS = tuple(cpu(threads, gb) for threads in (1, 1, 2, 4, 20) for gb in (None, 1, 4, 13))
 GPU_NEEDS = (
     *(gpu(gb, gpus=gpus) for gb in (None, 8, 20, 60) for gpus in (1, 1, 2)),
     *(gpu(gb, shares=True) for gb in (2, 2, 5, 11, None)),
@@ -37,10 +37,11 @@ GPU_NEEDS = (
 class History:
     """A queue and what happens to it. A hundred seconds pass from one event to the next.
 
-    is_disturbed: since the last decision something else changed than that runs came and ended.
+    is_busy: runs come and end, more than there is room for, and nothing else happens. is_disturbed: since the last
+    decision something else happened.
     """
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, *, is_busy: bool = False) -> None:
         self.random = random
         self.now = 1_000_000.0
         self.waiting: dict[str, Waiting] = {}
@@ -52,7 +53,8 @@ class History:
         self._submitted = 0
         self._needs: dict[str, Waiting] = {}
         self._ended: dict[str, RunStatus] = {}
-        self._events = self._weighted()
+        come_and_end = [self.submit, self.end_one]
+        self._events = come_and_end if is_busy else [*come_and_end * 5, *self._disturbances()]
         for _ in range(random.randrange(1, 6)):
             self.submit()
 
@@ -134,10 +136,8 @@ class History:
             parents = tuple(parent._replace(must_complete=False) for parent in run.parents)
             self.waiting[run.id] = replace(run, is_held=False, window=window, parents=parents)
 
-    def _weighted(self) -> list[Callable[[], None]]:
+    def _disturbances(self) -> list[Callable[[], None]]:
         return [
-            *[self.submit] * 5,
-            *[self.end_one] * 5,
             self._hold_or_release,
             self._reprioritize,
             self._cancel,
@@ -212,4 +212,4 @@ def needs_of(history: History, run_id: str) -> Needs:
 def _a_machine(random: Random) -> Machine:
     sizes = [random.choice((12, 24, 24, 80)) for _ in range(random.choice((0, 1, 2, 3, 4)))]
     gpus = tuple(Gpu(f"GPU-{n}", n, "some GPU", size * GB) for n, size in enumerate(sizes))
-    return Machine(random.choice((1, 4, 8)), 16 * GB, random.choice((0, 3)) * GB, gpus)
+    return Machine(random.choice((1, 4, 8, 16)), 16 * GB, random.choice((0, 3)) * GB, gpus)

@@ -7,10 +7,14 @@ from collections import Counter
 from kitchen_core.needs import Needs, Placement
 from kitchen_core.telemetry.schema import PausedFor, RunStatus
 from kitchen_daemon.models.queue import WaitCode
-from kitchen_daemon.queueing.decisions import Decision
+from kitchen_daemon.queueing.decisions import Decision, Why
 from kitchen_daemon.queueing.states import Machine, QueueState, Waiting
 
-FOR_ROOM = {WaitCode.DEVICE, WaitCode.TURN, WaitCode.MEMORY, WaitCode.PREEMPTING}
+
+def is_for_room(why: Why) -> bool:
+    """Whether a run waits for room on the machine, its group having a place for it."""
+    codes = {WaitCode.DEVICE, WaitCode.TURN, WaitCode.MEMORY, WaitCode.PREEMPTING}
+    return why.code in codes and not why.text.startswith("the next place of")
 
 
 def check(state: QueueState, decision: Decision) -> None:
@@ -95,6 +99,7 @@ def groups_are_kept(state: QueueState, decision: Decision) -> None:
 def only_lower_priorities_go_aside(state: QueueState, decision: Decision) -> None:
     running = {run.id: run for run in state.running}
     waiting = {run.id: run for run in state.waiting}
+    starts = {start.run_id for start in decision.starts}
     for gone in decision.go_aside:
         other = running[gone.run_id]
         assert not other.leaving
@@ -105,7 +110,8 @@ def only_lower_priorities_go_aside(state: QueueState, decision: Decision) -> Non
             asks = waiting[gone.for_run or ""]
             assert asks.preempts
             assert other.priority < asks.priority
-            assert decision.whys[asks.id].code is WaitCode.PREEMPTING
+            # It has its place at once where what was kept of it goes to who gets that of the other.
+            assert asks.id in starts or decision.whys[asks.id].code is WaitCode.PREEMPTING
 
 
 def nobody_is_overtaken(state: QueueState, decision: Decision) -> None:
@@ -113,7 +119,7 @@ def nobody_is_overtaken(state: QueueState, decision: Decision) -> None:
     place_in_line = {run_id: place for place, run_id in enumerate(decision.order)}
     waiting = {run.id: run for run in state.waiting}
     for run_id, why in decision.whys.items():
-        if why.code not in FOR_ROOM or not could_run(waiting[run_id].needs, state.machine):
+        if not is_for_room(why) or not could_run(waiting[run_id].needs, state.machine):
             continue
         behind = [
             start.placement
@@ -148,38 +154,38 @@ def fits_beside(needs: Needs, placements: list[Placement], machine: Machine) -> 
 
 class Patience:
     """Whoever is the first to wait for a device has it at the latest when all have ended that ran when he became
-    that, whatever comes behind him.
+    that, whatever comes behind him; and whoever waits for room only has his place in his group.
     """
 
     def __init__(self) -> None:
         self._first: dict[str, tuple[str, set[tuple[str, float]]]] = {}
+        self._for_room: set[str] = set()
 
     def check(self, state: QueueState, decision: Decision, *, is_disturbed: bool) -> None:
         """is_disturbed: not only have runs come and ended since the last time."""
-        running = {(run.id, run.started_at) for run in state.running}
-        starts = {start.run_id for start in decision.starts}
-        before, self._first = self._first, {}
-        for device in ("cpu", "cuda"):
-            first, ahead = self._first_to_wait(state, decision, device)
-            if first is None:
-                continue
-            waited_for, others = before.get(device, ("", set()))
-            if is_disturbed or waited_for != first or starts & ahead:
-                others = running | {(run_id, state.now) for run_id in starts}
-            else:
-                assert others & running, f"run {first} was passed over"
-            self._first[device] = (first, others)
-
-    def _first_to_wait(
-        self, state: QueueState, decision: Decision, device: str
-    ) -> tuple[str | None, set[str]]:
-        """Who waits first for the device, and who is before it in the line."""
+        if is_disturbed:
+            self._first, self._for_room = {}, set()
         waiting = {run.id: run for run in state.waiting}
-        ahead: set[str] = set()
+        could = {run.id for run in state.waiting if could_run(run.needs, state.machine)}
+        starts = {start.run_id for start in decision.starts}
+        running = {(run.id, run.started_at) for run in state.running}
+        before, self._first = self._first, {}
+        for_room, self._for_room = self._for_room, set()
+        somebody_started_ahead = False
         for run_id in decision.order:
-            needs, why = waiting[run_id].needs, decision.whys.get(run_id)
-            waits = needs.device == device and why is not None and why.code in FOR_ROOM
-            if waits and could_run(needs, state.machine):
-                return run_id, ahead
-            ahead.add(run_id)
-        return None, ahead
+            if run_id in starts:
+                somebody_started_ahead = True
+                continue
+            why, device = decision.whys[run_id], waiting[run_id].needs.device
+            if why.code is WaitCode.GROUP_FULL and run_id in for_room:
+                assert somebody_started_ahead, f"run {run_id} has lost its place in its group"
+            if not is_for_room(why) or run_id not in could:
+                continue
+            self._for_room.add(run_id)
+            if device in self._first:
+                continue
+            others = running | {(start, state.now) for start in starts}
+            if before.get(device, ("",))[0] == run_id and not somebody_started_ahead:
+                others = before[device][1]
+                assert others & running, f"run {run_id} was passed over"
+            self._first[device] = (run_id, others)

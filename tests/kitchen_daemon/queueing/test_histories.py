@@ -21,7 +21,7 @@ AT_ONCE = 1_000
 def test_all_that_holds_of_a_queue_holds_in_ten_thousand_histories(first: int) -> None:
     for seed in range(first, first + AT_ONCE):
         try:
-            live(Random(seed), turns=5)
+            live(History(Random(seed)), turns=5)
         except AssertionError as error:
             error.add_note(f"in the history of seed {seed}")
             raise
@@ -32,12 +32,17 @@ def test_all_that_holds_of_a_queue_holds_in_ten_thousand_histories(first: int) -
 def test_a_history_in_which_it_does_not_hold_would_be_made_small(
     random: Random, turns: int
 ) -> None:
-    live(random, turns)
+    live(History(random), turns)
 
 
-def live(random: Random, turns: int) -> None:
-    """A history from its beginning until the last run that can run has run."""
-    history, patience = History(random), Patience()
+@pytest.mark.parametrize("seed", range(100))
+def test_nobody_is_passed_over_while_more_and_more_come_behind_him(seed: int) -> None:
+    live(History(Random(seed), is_busy=True), turns=60)
+
+
+def live(history: History, turns: int) -> None:
+    """A history until the last run that can run has run."""
+    patience = Patience()
     for _ in range(turns):
         turn(history, patience)
         history.go_on()
@@ -63,6 +68,8 @@ def turn(history: History, patience: Patience) -> None:
     check(state, decision)
     patience.check(state, decision, is_disturbed=history.is_disturbed)
     history.is_disturbed = False
+    if not (decision.starts or decision.go_aside):
+        return
     history.apply(decision)
     again = decide(history.state)
     assert (again.starts, again.go_aside) == ((), ())
