@@ -38,8 +38,8 @@ OWN: dict[str, Sequence[str]] = {
 }
 POINTS = 10_000
 PARTS = {
-    "one series": (MetricJob(series=1), 50),
-    "twenty series": (MetricJob(series=20), 50),
+    "one series": (MetricJob(series=1), 100),
+    "twenty series": (MetricJob(series=20), 100),
     "reading": (MetricJob(points=POINTS), 3),
 }
 """Each part's job, and how many batches or readings a turn has."""

@@ -12,6 +12,10 @@ from benchmarks.load.signals import signals
 from kitchen_core.home import Home
 from kitchen_daemon.client import Client
 
+LISTS = frozenset(
+    {"newest 20 runs", "newest 50 runs", "20 completed runs", "20 runs of a recipe", "queue"}
+)
+"""The calls that a screen makes again and again."""
 _ENDS: tuple[Literal["first"], Literal["last"]] = ("first", "last")
 
 
