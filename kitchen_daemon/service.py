@@ -22,11 +22,13 @@ from kitchen_daemon.apart import Apart
 from kitchen_daemon.api.app import make_app
 from kitchen_daemon.api.kitchen import Kitchen
 from kitchen_daemon.launching import checking
+from kitchen_daemon.launching.choosing import Recipes
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.machine.driver import driver
 from kitchen_daemon.machine.gauges import Gauges
 from kitchen_daemon.process import ProcessIdentity
+from kitchen_daemon.reloading.reloader import Reloader
 from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.dispatch import Dispatcher
@@ -52,7 +54,8 @@ def serve(home: Home) -> None:
     """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed, BadSettings."""
     print_without_keys(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in ("alembic", "watchfiles"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     home.make()
     settings = read_settings(home)
     with _only_daemon(home) as is_ours:
@@ -87,7 +90,7 @@ def _inode(path: Path) -> int | None:
 
 async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable[[], bool]) -> None:
     started_at = time.time()
-    shelf = Shelf(home)
+    shelf = Shelf(home, settings)
     dispatcher = Dispatcher(home, store, settings)
     feed = ChangeFeed(store)
     gauges = Gauges(driver(), home.root)
@@ -99,6 +102,7 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
         settings=settings,
         store=store,
         shelf=shelf,
+        recipes=Recipes(store, shelf),
         submissions=submissions,
         renderings=Renderings(home, store, submissions, apart),
         transfers=Transfers(home, store),
@@ -121,7 +125,14 @@ async def _serve(home: Home, settings: Settings, store: Store, is_ours: Callable
         asyncio.get_running_loop().add_signal_handler(number, stop)
     _announce(home, store, started_at)
     dispatcher.adopt()
-    lasting = (dispatcher.serve(), firing.serve(), feed.watch(), gauges.watch())
+    reloader = Reloader(home, store, shelf)
+    lasting = (
+        dispatcher.serve(),
+        firing.serve(),
+        feed.watch(),
+        gauges.watch(),
+        reloader.serve(),
+    )
     background = [asyncio.ensure_future(each) for each in lasting]
     for task in background:
         task.add_done_callback(lambda _: stop())  # half a daemon is worse than none

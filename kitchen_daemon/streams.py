@@ -33,6 +33,11 @@ class Cursor:
     metric: int = 0
 
     @classmethod
+    def now(cls, store: Store) -> Cursor:
+        """Behind all that there is."""
+        return cls(*store.newest_ids())
+
+    @classmethod
     def parse(cls, text: str | None) -> Cursor:
         """From a `Last-Event-ID`; the beginning without one. Raises BadCursor."""
         if not text:

@@ -8,6 +8,7 @@ from kitchen_core.home import Home
 from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store
 from kitchen_daemon.apart import Apart
+from kitchen_daemon.launching.choosing import Recipes
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
 from kitchen_daemon.machine.gauges import Gauges
@@ -29,6 +30,7 @@ class Kitchen:
     settings: Settings
     store: Store
     shelf: Shelf
+    recipes: Recipes
     submissions: Submissions
     renderings: Renderings
     transfers: Transfers

@@ -51,6 +51,11 @@ def windows(incomplete: str) -> list[str]:
     return _asked(lambda client: [window.name for window in client.windows()], incomplete)
 
 
+def schedules(incomplete: str) -> list[str]:
+    """The names of schedules."""
+    return _asked(lambda client: [each.name for each in client.schedules()], incomplete)
+
+
 def presets(ctx: typer.Context, incomplete: str) -> list[str]:
     """The presets of the recipe that stands on the line."""
     # The parser stops at `--preset`, which has no value yet, and leaves the words before it.

@@ -22,6 +22,7 @@ from kitchen_tui.cli.commands import (
     render,
     runs,
     samples,
+    schedule,
     top,
     transfers,
 )
@@ -82,6 +83,7 @@ app.command(epilog=launch.RUN_EXAMPLES)(launch.run)
 for command in (runs.runs, runs.show, runs.watch):
     app.command()(command)
 app.add_typer(queue.app, name="queue")
+app.add_typer(schedule.app, name="schedule")
 app.command()(top.top)
 for command in (
     records.logs,
