@@ -48,6 +48,7 @@ LONGEST_REST_S = 60.0
 LOOK_EVERY_S = 3.0
 """While something waits for what others may free at any time."""
 ANSWER_WITHIN_S = 2.0
+"""A request waits no longer for a look at the queue."""
 A_COMMIT = 200
 """So many changes of status, for a commit holds up whoever else writes."""
 
@@ -78,7 +79,8 @@ class Dispatcher:
         self._thread = ThreadPoolExecutor(1, "queue")
         self._crew = Crew(home, self._settle, self.wake)
         self._seen: Look | None = None
-        self._asked_to_look: list[asyncio.Future[None]] = []
+        self._wakes = self._wakes_seen = 0
+        self._catching_up: list[tuple[int, asyncio.Future[None]]] = []
         self._not_started: dict[str, Why] = {}
         self.asking = Asking(store, self._crew, self.wake)
 
@@ -109,13 +111,15 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Look at the queue again."""
+        self._wakes += 1
         self._wake.set()
 
-    async def look_again(self) -> None:
-        """Return when the queue has been looked at anew, or can't be for the moment."""
+    async def caught_up(self) -> None:
+        """Return when the queue has been looked at since the last `wake`, or can't be for the moment."""
+        if self._wakes_seen >= self._wakes and self._seen is not None:
+            return
         looked = asyncio.get_running_loop().create_future()
-        self._asked_to_look.append(looked)
-        self.wake()
+        self._catching_up.append((self._wakes, looked))
         with suppress(TimeoutError):
             await asyncio.wait_for(looked, ANSWER_WITHIN_S)
 
@@ -171,17 +175,18 @@ class Dispatcher:
         await self._in_thread(partial(_settle_waits, self._store, seen))
 
     async def _look(self) -> Look:
-        asked, self._asked_to_look = self._asked_to_look, []
-        try:
-            return await self._in_thread(
-                partial(
-                    look, self._store, self._crew.present, self._read_machine, self._read_windows
-                )
-            )
-        finally:
-            for looked in asked:
-                if not looked.done():
-                    looked.set_result(None)
+        wakes, crew = self._wakes, self._crew.present
+        seen = await self._in_thread(
+            partial(look, self._store, crew, self._read_machine, self._read_windows)
+        )
+        self._wakes_seen = wakes
+        waiting, self._catching_up = self._catching_up, []
+        for wanted, looked in waiting:
+            if wanted > wakes:
+                self._catching_up.append((wanted, looked))
+            elif not looked.done():
+                looked.set_result(None)
+        return seen
 
     async def _start_all(self, starts: Sequence[Start]) -> None:
         self._not_started = {}

@@ -72,7 +72,7 @@ def test_who_waits_is_told_why_and_in_which_order(play):
         kitchen.submit("urgent", priority=5)
         kitchen.submit("large", needs=Needs(memory_bytes=2**40))
         kitchen.submit("later", not_before=EVENING + 1000)
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         waiting = shown(kitchen).waiting
         assert [(each.place, each.name) for each in waiting] == list(
             enumerate(["urgent", "b", "c", "large", "later"], 1)
@@ -124,7 +124,7 @@ def test_a_window_that_closes_sets_a_run_aside_until_it_opens(play):
         await kitchen.until(lambda: kitchen.run("a").status is RunStatus.PAUSED)
         paused = kitchen.run("a")
         assert paused.paused_for is PausedFor.WINDOW
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         assert kitchen.dispatcher.why_of(paused.id).code is WaitCode.WINDOW_CLOSED
         await kitchen.until_over()
         assert kitchen.stretches("a") == [(0, 60), (500, 540)]
@@ -241,7 +241,7 @@ def test_a_pause_that_lets_finish_starts_nothing_more(play):
         await kitchen.until(lambda: kitchen.run("a").status is RunStatus.RUNNING)
         kitchen.dispatcher.asking.pause_queue(None, let_finish=True)
         await kitchen.until(lambda: kitchen.run("a").status is RunStatus.COMPLETED)
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         assert shown(kitchen).is_paused
         assert kitchen.dispatcher.why_of(kitchen.run("b").id).code is WaitCode.QUEUE_PAUSED
         kitchen.dispatcher.asking.resume_queue(None)
@@ -260,7 +260,7 @@ def test_what_a_user_asks_of_a_run_wins_over_what_the_kitchen_does(play):
         await kitchen.until(lambda: not kitchen.dispatcher.running)
         asking.pause(kitchen.run("a"))
         asking.resume_queue(None)
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         a = kitchen.run("a")
         assert (a.status, a.paused_for, a.reason) == (
             RunStatus.PAUSED,
