@@ -31,6 +31,7 @@ def examine(home: Home, store: Store, shelf: Shelf, *, ask: Apart | None = None)
     )
     yield from examine_manifests(home, ask=ask)
     yield _recipes(shelf)
+    yield from _recipe_folders(shelf)
 
 
 def _packages() -> Check:
@@ -79,3 +80,12 @@ def _recipes(shelf: Shelf) -> Check:
     if broken:
         return Check(name="recipes", ok=False, detail=str(broken[0].error), hint="kitchen recipes")
     return Check(name="recipes", ok=True, detail=", ".join(recipe.name for recipe in found))
+
+
+def _recipe_folders(shelf: Shelf) -> Iterator[Check]:
+    if shelf.trouble:
+        yield Check(name="reload", ok=False, detail=shelf.trouble)
+    for folder in shelf.folders:
+        if not folder.is_dir():
+            hint = "make it, or change recipe_folders in kitchen.toml; it is seen when it comes"
+            yield Check(name="reload", ok=False, detail=f"no recipe folder {folder}", hint=hint)

@@ -32,6 +32,7 @@ from kitchen_core.train.ports.errors import (
 )
 from kitchen_core.workflow.checkpoint import ResumeError
 from kitchen_daemon.apart import Stopping
+from kitchen_daemon.launching.choosing import BrokenRecipe
 from kitchen_daemon.models import Problem
 from kitchen_daemon.rendering.renderings import RenderingFailed
 from kitchen_daemon.running.asking import CantBeAsked
@@ -85,10 +86,15 @@ def problem_of(error: Exception) -> Problem:
     match error:
         case PortError():
             return Problem(message=error.message, hint=error.hint)
+        case BrokenRecipe():
+            return Problem(message=str(error), hint=error.hint)
         case RenderingFailed():
             return error.problem
         case Stopping():
             return Problem(message=str(error), hint="Start it again with: kitchen up")
+        case StillWanted():
+            hint = "Remove it all the same with --force; those then wait until there is one again."
+            return Problem(message=str(error), hint=hint)
         case StoreError() | UnsafeSecrets():
             return Problem(message=_said(error))
         case OSError() if error.errno == errno.ENOSPC:

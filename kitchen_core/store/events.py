@@ -79,6 +79,19 @@ class Events:
         sql = f"SELECT * FROM event WHERE {' AND '.join(conditions)} ORDER BY {order} LIMIT ?"
         return [_event(row) for row in self.db.rows(sql, [*values, -1 if limit is None else limit])]
 
+    def daemon_events(self, kinds: Collection[EventKind]) -> list[Event]:
+        """Events of some kinds that belong to no run, in order."""
+        sql = (
+            f"SELECT * FROM event WHERE run_id IS NULL AND kind IN ({', '.join('?' * len(kinds))}) "
+            "ORDER BY id"
+        )
+        return [_event(row) for row in self.db.rows(sql, list(kinds))]
+
+    def newest_ids(self) -> tuple[int, int]:
+        """The ids that the newest event and the newest metric were given, 0 before the first."""
+        given = dict(self.db.tuples("SELECT name, seq FROM sqlite_sequence"))
+        return given.get("event", 0), given.get("metric", 0)
+
     def last_event(self, run_id: str, kind: EventKind) -> Event | None:
         """A run's newest event of a kind."""
         sql = "SELECT * FROM event WHERE run_id = ? AND kind = ? ORDER BY seq DESC LIMIT 1"

@@ -104,3 +104,8 @@ class Queue:
         """These runs, which have a worker."""
         ids = json_text(list(run_ids))
         return [AtWorkRow._make(row) for row in self.db.tuples(_AT_WORK, (ids,))]
+
+    def recipes_of(self, run_ids: Sequence[str]) -> dict[str, str]:
+        """The recipe of each of these runs, by id."""
+        sql = "SELECT id, recipe FROM run WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self.db.tuples(sql, (json_text(list(run_ids)),)))

@@ -15,6 +15,7 @@ from kitchen_core.store.records import (
     Missed,
     NewQuote,
     NewRun,
+    QuoteRecord,
     RunRecord,
     ScheduleRecord,
     decoded,
@@ -22,8 +23,12 @@ from kitchen_core.store.records import (
     json_text,
 )
 from kitchen_core.store.runs import insert_run
-from kitchen_core.telemetry.schema import EventKind, NewEvent
+from kitchen_core.telemetry.schema import EventKind, NewEvent, RunStatus
 
+_LAST_COMPLETED = """
+SELECT quote.* FROM run JOIN quote ON quote.run_id = run.id
+WHERE run.schedule_id = ? AND run.status = ? ORDER BY run.scheduled_at DESC LIMIT 1
+"""
 _DUE = "UPDATE schedule SET next_at = ? WHERE id = ?"
 _BY_NAME = "SELECT * FROM schedule WHERE name = ?1 OR id = ?1 ORDER BY name = ?1 DESC LIMIT 1"
 
@@ -159,6 +164,11 @@ class Schedules:
         sql = "SELECT id FROM run WHERE schedule_id = ? AND scheduled_at = ?"
         row = self.db.row(sql, (schedule.id, schedule.last_at))
         return row["id"] if row else None
+
+    def last_completed_of(self, schedule_id: str) -> QuoteRecord | None:
+        """What the last run of a schedule that has completed was said to take, and took."""
+        row = self.db.row(_LAST_COMPLETED, (schedule_id, RunStatus.COMPLETED))
+        return None if row is None else QuoteRecord.model_validate(decoded(row, "formula"))
 
     def enable_schedule(self, schedule_id: str, next_at: float) -> None:
         """Let a schedule fire, next at that time. Raises NotFound."""

@@ -38,6 +38,7 @@ class EventKind(StrEnum):
     MODEL_REGISTERED = "model.registered"
     RECIPE_REVISED = "recipe.revised"
     RECIPE_BROKEN = "recipe.broken"
+    RECIPE_REMOVED = "recipe.removed"
     SCHEDULE_FIRED = "schedule.fired"
     PORT_RETRIED = "port.retried"
     PORT_WAITING = "port.waiting"

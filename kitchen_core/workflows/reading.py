@@ -10,11 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from kitchen_core.config import ConfigError, RefRole, RunConfig, ref_fields
 from kitchen_core.explaining import explain
 from kitchen_core.recipe import Recipe, RecipeError, load_recipe
+from kitchen_core.recipe_files import RecipeFiles
 from kitchen_core.train.ports.adapter import PortName
 from kitchen_core.workflow.checking import check
 from kitchen_core.workflow.drawing import draw
@@ -23,7 +24,11 @@ from kitchen_core.workflows.registry import stage_schemas
 
 
 class RecipeReading(BaseModel):
-    """A recipe as read. config: its own values; resolved: with preset and overrides. refs: config key to role."""
+    """A recipe as read. config: its own values; resolved: with preset and overrides. refs: config key to role.
+    sources: of each file that it is made of, from its folder on, the bytes.
+    """
+
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
 
     name: str
     path: str
@@ -38,14 +43,26 @@ class RecipeReading(BaseModel):
     refs: dict[str, RefRole]
     drawing: list[str]
     stages: list[dict[str, Any]]
-    files: list[str]
+    sources: dict[str, bytes]
+
+    @property
+    def files(self) -> list[str]:
+        """The names in `sources`."""
+        return list(self.sources)
 
 
 def read_recipe(
-    path: Path, preset: str | None = None, overrides: Mapping[str, Any] | None = None
+    path: Path,
+    preset: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    *,
+    files: RecipeFiles | None = None,
 ) -> RecipeReading:
-    """Load a recipe, check its workflow, and resolve its config. Raises RecipeError or ConfigError."""
-    loaded = load_recipe(path)
+    """Load a recipe, check its workflow, and resolve its config. Raises RecipeError or ConfigError.
+
+    files: takes what is read, also where this fails.
+    """
+    loaded = load_recipe(path, files)
     recipe = loaded.recipe
     _check_requires(recipe, path)
     workflow = recipe.workflow
@@ -61,7 +78,7 @@ def read_recipe(
         raise ConfigError(f"recipe {recipe.name}: {error}") from None
     return RecipeReading(
         name=recipe.name,
-        path=str(loaded.path),
+        path=str(loaded.files.recipe),
         description=recipe.description,
         workflow=workflow.name,
         presets={name: dict(values) for name, values in recipe.presets.items()},
@@ -73,8 +90,13 @@ def read_recipe(
         refs={field.name: field.role for field in ref_fields(type(recipe.config))},
         drawing=draw(workflow),
         stages=stage_schemas(workflow),
-        files=[str(file.relative_to(loaded.path.parent)) for file in loaded.files],
+        sources=_by_name(loaded.files),
     )
+
+
+def _by_name(files: RecipeFiles) -> dict[str, bytes]:
+    taken = sorted(files.taken.items())
+    return {file.relative_to(files.folder).as_posix(): content for file, content in taken}
 
 
 def _check_requires(recipe: Recipe, path: Path) -> None:

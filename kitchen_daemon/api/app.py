@@ -14,7 +14,7 @@ from kitchen_daemon.api.machine import machine_routes
 from kitchen_daemon.api.problems import problems
 from kitchen_daemon.api.queue import queue_routes
 from kitchen_daemon.api.runs import asking_routes, launch_routes, reading_routes
-from kitchen_daemon.api.schedules import schedule_routes, window_routes
+from kitchen_daemon.api.schedules import night_route, schedule_routes, window_routes
 from kitchen_daemon.api.streams import stream_route
 from kitchen_daemon.api.transfers import transfer_routes
 
@@ -31,6 +31,7 @@ def make_app(kitchen: Kitchen) -> FastAPI:
     queue_routes(app, kitchen)
     schedule_routes(app, kitchen)
     window_routes(app, kitchen)
+    night_route(app, kitchen)
     stream_route(app, kitchen)
     adapter_routes(app, kitchen.home, kitchen.apart)
     checkpoint_routes(app, kitchen.home, kitchen.store, kitchen.apart)

@@ -56,6 +56,6 @@ def recipe_routes(app: FastAPI, kitchen: Kitchen) -> None:
         return kitchen.shelf.summaries()
 
     @app.get("/recipe")
-    def recipe(name: str) -> RecipeDetail:
-        """One recipe, by name or path."""
-        return kitchen.shelf.detail(name)
+    def recipe(name: str, revision: str | None = None) -> RecipeDetail:
+        """One recipe, by name or path, as it is now or as a revision has it."""
+        return kitchen.recipes.detail(name, revision)

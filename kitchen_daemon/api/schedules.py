@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from fastapi import FastAPI
 
 from kitchen_core.store import Store
 from kitchen_daemon.api.kitchen import Kitchen
-from kitchen_daemon.models import NewSchedule, NewWindow, RunInfo, ScheduleInfo, WindowInfo
+from kitchen_daemon.models import (
+    NewSchedule,
+    NewWindow,
+    NightPlan,
+    RunInfo,
+    ScheduleInfo,
+    WindowInfo,
+)
+from kitchen_daemon.scheduling.night import plan_the_night, plan_until
 from kitchen_daemon.scheduling.schedules import (
     add_schedule,
     enable,
@@ -16,7 +25,6 @@ from kitchen_daemon.scheduling.schedules import (
     schedule_info,
     window_infos,
 )
-from kitchen_daemon.views import run_info
 
 
 def schedule_routes(app: FastAPI, kitchen: Kitchen) -> None:
@@ -70,7 +78,7 @@ def schedule_routes(app: FastAPI, kitchen: Kitchen) -> None:
         """Let a schedule fire at once, beside its own times."""
         run = await asyncio.to_thread(firing.fire_now, store.find_schedule(schedule))
         kitchen.dispatcher.wake()
-        return run_info(store, run)
+        return kitchen.run_info(run)
 
 
 def window_routes(app: FastAPI, kitchen: Kitchen) -> None:
@@ -96,6 +104,19 @@ def window_routes(app: FastAPI, kitchen: Kitchen) -> None:
         store.remove_window(window, force=force)
         dispatcher.wake()
         return told
+
+
+def night_route(app: FastAPI, kitchen: Kitchen) -> None:
+    """Add it."""
+
+    @app.get("/night")
+    async def night(until: str | None = None) -> NightPlan:
+        """What runs when, by the quotes, until a time as a user writes it."""
+        end = plan_until(until, time.time())
+        state = await kitchen.dispatcher.state()
+        ids = [run.id for run in (*state.waiting, *state.running)]
+        recipes = kitchen.store.recipes_of(ids)
+        return await asyncio.to_thread(plan_the_night, kitchen.store, state, recipes, end)
 
 
 def _info(store: Store, name: str) -> WindowInfo:

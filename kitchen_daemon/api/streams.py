@@ -8,7 +8,8 @@ from fastapi import FastAPI, Header
 from fastapi.responses import StreamingResponse
 
 from kitchen_daemon.api.kitchen import Kitchen
-from kitchen_daemon.streams import Cursor, stream
+from kitchen_daemon.models import FROM_NOW
+from kitchen_daemon.streams import Cursor
 
 
 def stream_route(app: FastAPI, kitchen: Kitchen) -> None:
@@ -18,7 +19,9 @@ def stream_route(app: FastAPI, kitchen: Kitchen) -> None:
     def follow(
         run: str | None = None, last_event_id: Annotated[str | None, Header()] = None
     ) -> StreamingResponse:
-        """Server-sent events: one run's, or everything; continues after `Last-Event-ID`."""
-        run_id = kitchen.store.find_run(run).id if run is not None else None
-        items = stream(kitchen.store, kitchen.feed, run_id, Cursor.parse(last_event_id))
+        """Server-sent events: one run's, or everything; continues after `Last-Event-ID`, which may be `now`."""
+        store = kitchen.store
+        run_id = store.find_run(run).id if run is not None else None
+        cursor = Cursor.now(store) if last_event_id == FROM_NOW else Cursor.parse(last_event_id)
+        items = kitchen.feed.follow(run_id, cursor)
         return StreamingResponse(items, media_type="text/event-stream")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kitchen_daemon.client.connection import Connection
+from kitchen_daemon.client.connection import Connection, given
 from kitchen_daemon.models import (
     AdapterInfo,
     AdaptersInfo,
@@ -45,6 +45,7 @@ class DaemonCalls(Connection):
         """All recipes, shipped and own."""
         return self._many(RecipeSummary, "GET", "/recipes")
 
-    def recipe(self, name: str) -> RecipeDetail:
-        """One recipe whole, by name or path."""
-        return self._one(RecipeDetail, "GET", "/recipe", params={"name": name})
+    def recipe(self, name: str, revision: str | None = None) -> RecipeDetail:
+        """One recipe whole, by name or path; as it is now, or a revision: `good`, or a SHA-256."""
+        params = given({"name": name, "revision": revision})
+        return self._one(RecipeDetail, "GET", "/recipe", params=params)

@@ -20,12 +20,25 @@ from typing import Any
 
 from kitchen_core.config import ConfigError
 from kitchen_core.recipe import RecipeError
+from kitchen_core.recipe_files import RecipeFiles
 from kitchen_core.workflows.reading import RecipeReading, read_recipe
 
 READ_SECONDS = 10.0
 _GRACE_SECONDS = 2  # beyond which a reading whose daemon is gone ends itself
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["kitchen_core.workflows.reading"])
+
+
+class Superseded(Exception):  # noqa: N818 - named by the condition
+    """A reading that nobody waits for any more."""
+
+
+class Unread(RecipeError):  # noqa: N818 - named by the condition
+    """A recipe that can't be used, with the bytes of what was read of it until then."""
+
+    def __init__(self, message: str, taken: Mapping[Path, bytes]) -> None:
+        super().__init__(message)
+        self.taken = taken
 
 
 def warm_up() -> None:
@@ -41,10 +54,13 @@ def read_apart(
     overrides: Mapping[str, Any] | None = None,
     *,
     seconds: float = READ_SECONDS,
+    given_up: int | None = None,
 ) -> RecipeReading:
-    """`read_recipe` in a process of its own, which ends with all that the recipe has started.
+    """`read_recipe` in a process of its own, which ends with all that the recipe has started. What it prints goes
+    nowhere.
 
-    Blocks, for `seconds` at most. Raises RecipeError or ConfigError.
+    Blocks, for `seconds` at most, and until there is something to read from the file descriptor `given_up`. Raises
+    Unread, ConfigError or Superseded.
     """
     ours, theirs = _context.Pipe(duplex=False)
     process = _context.Process(
@@ -54,22 +70,26 @@ def read_apart(
     theirs.close()
     try:
         # not the pipe alone: a child of the recipe may hold its other end open
-        if not wait([ours, process.sentinel], seconds):
-            raise RecipeError(f"{path}: did not load within {seconds:g} s")
+        signs = [ours, process.sentinel, *([] if given_up is None else [given_up])]
+        ready = wait(signs, seconds)
+        if not ready:
+            raise Unread(f"{path}: did not load within {seconds:g} s", {})
         if not ours.poll():
+            if given_up in ready:
+                raise Superseded(str(path))
             raise EOFError
-        kind, text = ours.recv()
+        kind, text, taken = ours.recv()
     except EOFError:
         process.join()
-        raise RecipeError(
-            f"{path}: its process ended while loading (exit code {process.exitcode})"
+        raise Unread(
+            f"{path}: its process ended while loading (exit code {process.exitcode})", {}
         ) from None
     finally:
         _end(process)
         ours.close()
     match kind:
         case "recipe":
-            raise RecipeError(text)
+            raise Unread(text, taken)
         case "config":
             raise ConfigError(text)
         case _:
@@ -94,9 +114,20 @@ def _read(
 ) -> None:
     os.setsid()  # a group of its own, which can be killed as one
     signal.alarm(math.ceil(seconds) + _GRACE_SECONDS)
+    _silence()
+    files = RecipeFiles(path)
     try:
-        pipe.send(("read", read_recipe(path, preset, overrides).model_dump_json()))
+        reading = read_recipe(path, preset, overrides, files=files)
+        pipe.send(("read", reading.model_dump_json(), {}))
     except RecipeError as error:
-        pipe.send(("recipe", str(error)))
+        pipe.send(("recipe", str(error), files.taken))
     except ConfigError as error:
-        pipe.send(("config", str(error)))
+        pipe.send(("config", str(error), {}))
+
+
+def _silence() -> None:
+    """Nothing of what a recipe prints while it is read is for anybody; it may be endless."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+    os.close(nothing)

@@ -1,19 +1,22 @@
-"""Recipe revisions: the recipe's files as they were at submission, kept as a tree that runs are
+"""Recipe revisions: the recipe's files as they were read, kept as a tree that runs are
 pinned to.
 """
 
 from __future__ import annotations
 
-import shutil
+import hashlib
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from kitchen_core.home import Home
+from kitchen_core.store.errors import NotFound
 from kitchen_core.store.records import RevisionRecord
 from kitchen_core.store.store import Store
+from kitchen_core.train.hashing import sha256_of_json
 from kitchen_core.workflows.reading import RecipeReading
 
 GIT_SECONDS = 5.0
@@ -31,31 +34,43 @@ def keep_revision(store: Store, home: Home, reading: RecipeReading) -> RevisionR
     """Store the recipe's files as one tree, with the git commit and diff of their folder where
     there is one.
     """
-    folder = Path(reading.path).parent
+    git = _git_state(Path(reading.path).parent)
+    diff_sha256 = None
     with tempfile.TemporaryDirectory(dir=home.scratch) as scratch:
-        tree = Path(scratch) / "tree"
-        for file in reading.files:
-            (tree / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(folder / file, tree / file)
-        stored = store.put_tree(tree, f"recipes/{reading.name}", move=True)
-        git = _git_state(folder)
-        diff_sha256 = None
         if git is not None and git.diff:
             (Path(scratch) / "diff").write_text(git.diff)
             diff_sha256 = store.put_file(
                 Path(scratch) / "diff", f"recipes/{reading.name}.diff"
             ).sha256
-    revision = RevisionRecord(
-        sha256=stored.sha256,
-        recipe=reading.name,
-        source_path=reading.path,
-        git_commit=git.commit if git else None,
-        git_dirty=bool(git and git.diff),
-        diff_sha256=diff_sha256,
-        created_at=time.time(),
+        revision = RevisionRecord(
+            sha256=_kept_tree(store, Path(scratch) / "tree", reading),
+            recipe=reading.name,
+            source_path=reading.path,
+            git_commit=git.commit if git else None,
+            git_dirty=bool(git and git.diff),
+            diff_sha256=diff_sha256,
+            created_at=time.time(),
+        )
+    return store.put_revision(revision)
+
+
+def revision_sha256(reading: RecipeReading) -> str:
+    """The hash that the tree of the recipe's files has."""
+    return sha256_of_json(
+        {name: hashlib.sha256(content).hexdigest() for name, content in reading.sources.items()}
     )
-    store.put_revision(revision)
-    return revision
+
+
+def _kept_tree(store: Store, tree: Path, reading: RecipeReading) -> str:
+    """The hash of the tree, which is in the store. Most recipes are launched more often than changed."""
+    sha256 = revision_sha256(reading)
+    with suppress(NotFound):
+        if store.is_whole(store.find_artifact(sha256)):
+            return sha256
+    for name, content in reading.sources.items():
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).write_bytes(content)
+    return store.put_tree(tree, f"recipes/{reading.name}", move=True).sha256
 
 
 def _git_state(folder: Path) -> _GitState | None:

@@ -13,7 +13,7 @@ from kitchen_core.config import ConfigError, config_hash, refs_in
 from kitchen_core.home import Home
 from kitchen_core.needs import Needs
 from kitchen_core.store.lineage import run_node
-from kitchen_core.store.records import NewQuote, NewRun, RunRecord
+from kitchen_core.store.records import NewQuote, NewRun, RevisionRecord, RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.ports import Node
 from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_suggestion
@@ -21,7 +21,7 @@ from kitchen_core.train.model_folder import ModelFacts
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.workflows.reading import RecipeReading
 from kitchen_daemon.launching.asking import needs_of
-from kitchen_daemon.launching.checking import read_apart
+from kitchen_daemon.launching.choosing import Chosen, Recipes
 from kitchen_daemon.launching.needing import try_ports, try_ports_of
 from kitchen_daemon.launching.pinning import Pinner, Pins
 from kitchen_daemon.launching.revisions import keep_revision
@@ -46,13 +46,18 @@ DEFAULT_LORA_RANK = 32
 class _Prepared:
     """A launch that was found good."""
 
-    reading: RecipeReading
+    chosen: Chosen
     config: dict[str, Any]
     pins: Pins
     manifest: Manifest
     turn: Turn
     quoted: Quoted
     needs: Needs
+
+    @property
+    def reading(self) -> RecipeReading:
+        """The recipe with its settings."""
+        return self.chosen.reading
 
     @property
     def adapters(self) -> dict[str, Any]:
@@ -79,7 +84,7 @@ class Submissions:
     ) -> None:
         self._home = home
         self._store = store
-        self._shelf = shelf
+        self._recipes = Recipes(store, shelf)
         self._settings = settings
         self._pinner = Pinner(store)
         self._quoter = Quoter(store, settings.cpu_watts)
@@ -96,7 +101,7 @@ class Submissions:
             manifest=launch.manifest,
             config=prepared.config,
             config_hash=config_hash(prepared.config),
-            recipe_revision=keep_revision(self._store, self._home, reading).sha256,
+            recipe_revision=self._revision(prepared.chosen).sha256,
             pins=prepared.pins.by_ref,
             adapters=prepared.adapters,
             after=prepared.turn.after,
@@ -117,7 +122,6 @@ class Submissions:
         """
         prepared = self._prepare(launch)
         reading, turn = prepared.reading, prepared.turn
-        revision = keep_revision(self._store, self._home, reading)
         run = NewRun(
             name=launch.name or reading.name,
             recipe=reading.name,
@@ -130,7 +134,7 @@ class Submissions:
             config=prepared.config,
             config_hash=config_hash(prepared.config),
             pins=prepared.pins.by_ref,
-            recipe_revision=revision.sha256,
+            recipe_revision=self._revision(prepared.chosen).sha256,
             parents=[parent.id for parent in prepared.pins.parents],
             needs=prepared.needs,
             **asdict(turn),
@@ -165,15 +169,15 @@ class Submissions:
         return self.accept(self._store.create_run(NewRun(**values), quoted.kept))
 
     def _prepare(self, launch: Launch) -> _Prepared:
-        path = self._shelf.find(launch.recipe)
-        reading = read_apart(path, launch.preset, launch.overrides)
+        chosen = self._recipes.read(launch.recipe, launch.revision, launch.preset, launch.overrides)
+        reading = chosen.reading
         manifest = resolve_manifest(launch.manifest, launch.adapters, self._home.root)
         try_ports(reading, manifest, read_secrets(self._home))
         pins = self._pinner.pin(refs_in(reading.resolved, reading.refs))
         config = self._frozen(reading.resolved, _trainer(manifest))
         quoted = self._quoter.quote(reading.workflow, config, pins.by_ref, manifest)
         return _Prepared(
-            reading=reading,
+            chosen=chosen,
             config=config,
             pins=pins,
             manifest=manifest,
@@ -181,6 +185,9 @@ class Submissions:
             quoted=quoted,
             needs=needs_of(launch, config, quoted.shown, device_of(config).memory_bytes),
         )
+
+    def _revision(self, chosen: Chosen) -> RevisionRecord:
+        return chosen.revision or keep_revision(self._store, self._home, chosen.reading)
 
     def _frozen(self, config: dict[str, Any], trainer: Adapter) -> dict[str, Any]:
         """The config with all that depends on the machine, the model or who trains it decided."""

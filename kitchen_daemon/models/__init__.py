@@ -28,7 +28,7 @@ from kitchen_daemon.models.queue import (
     WaitingInfo,
 )
 from kitchen_daemon.models.quotes import MemoryPart, Quote, QuoteInfo
-from kitchen_daemon.models.recipes import RecipeDetail, RecipeSummary
+from kitchen_daemon.models.recipes import RecipeDetail, RecipeSummary, RevisionInfo
 from kitchen_daemon.models.rendering import (
     RenderedMix,
     RenderedRows,
@@ -37,7 +37,13 @@ from kitchen_daemon.models.rendering import (
     Rendering,
     RenderRequest,
 )
-from kitchen_daemon.models.runs import ArtifactInfo, ProgressInfo, RunInfo, StreamItem
+from kitchen_daemon.models.runs import (
+    FROM_NOW,
+    ArtifactInfo,
+    ProgressInfo,
+    RunInfo,
+    StreamItem,
+)
 from kitchen_daemon.models.schedules import (
     NewSchedule,
     NewWindow,
@@ -58,6 +64,7 @@ from kitchen_daemon.models.transfers import (
 )
 
 __all__ = [
+    "FROM_NOW",
     "GOOD",
     "AdapterInfo",
     "AdaptersInfo",
@@ -108,6 +115,7 @@ __all__ = [
     "RenderedSegment",
     "RenderedSequence",
     "Rendering",
+    "RevisionInfo",
     "RunChange",
     "RunInfo",
     "RunningInfo",

@@ -25,8 +25,23 @@ class RecipeSummary(Model):
     revised_at: float | None = None
 
 
+class RevisionInfo(Model):
+    """A version that a recipe has had. created_at: when it was the newest first, or last again. git_dirty: whether
+    its folder held what was not committed.
+    """
+
+    sha256: str
+    recipe: str
+    source_path: str
+    git_commit: str | None = None
+    git_dirty: bool = False
+    created_at: float
+
+
 class RecipeDetail(RecipeSummary):
-    """A recipe whole. config_schema: JSON schema of its config, with units and bounds."""
+    """A recipe whole. config_schema: JSON schema of its config, with units and bounds. revisions: the versions that
+    it has had, the newest first, and of many the newest.
+    """
 
     config: dict[str, Any] = Field(default_factory=dict)
     config_schema: dict[str, Any] = Field(default_factory=dict)
@@ -34,3 +49,4 @@ class RecipeDetail(RecipeSummary):
     drawing: list[str] = Field(default_factory=list)
     stages: list[dict[str, Any]] = Field(default_factory=list)
     files: list[str] = Field(default_factory=list)
+    revisions: list[RevisionInfo] = Field(default_factory=list)

@@ -78,6 +78,10 @@ class RunInfo(Model):
     artifacts: list[ArtifactInfo]
 
 
+FROM_NOW = "now"
+"""The `Last-Event-ID` that leaves out all that has happened."""
+
+
 class StreamItem(Model):
     """One item of a live stream.
 

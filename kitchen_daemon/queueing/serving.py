@@ -30,7 +30,7 @@ class Serving:
     """Serves runs that only room may be lacking for, in their order.
 
     Three pictures are drawn on: `now`; `ahead`, when those that are leaving have left; and `clear`, the machine with
-    only those on it that this look has served.
+    only those on it that keep a place.
 
     leaving: the ids of those. starts, whys: what has come of it so far. before: who took or kept what others
     might have had.
@@ -80,7 +80,6 @@ class Serving:
         self.starts.append(Start(run.id, place))
         for picture in (self._now, self._ahead):
             picture.take(run, place, self._state.now)
-        self._keep_clear(run)
         self.before.append(run)
 
     def _wait_for_room(self, run: Waiting, kind: _Kind) -> bool:
@@ -92,7 +91,7 @@ class Serving:
         place = self._ahead.find(run)
         if place is not None and run.preempts:
             self.whys[run.id] = self._why_soon(run, place)
-        may_help = place is None and run.preempts and self._clear.find(run.needs) is not None
+        may_help = place is None and run.preempts and not self._clear.is_all_kept(run.needs)
         self._keep(run, place or self._ahead.room.to_wait_for(run.needs))
         return not may_help
 
@@ -108,7 +107,7 @@ class Serving:
         self._ahead.groups.keep_next(full, run.name)
         if self._now.groups.keep_next(full, run.name):
             self.before.append(run)
-        return not (run.preempts and self._clear.find(run.needs))
+        return not run.preempts or self._clear.is_all_kept(run.needs)
 
     def _keep(self, run: Waiting, place: Placement) -> None:
         """Keep the place for a run."""

@@ -26,13 +26,13 @@ from kitchen_daemon.machine.tenants import Tenant
 from kitchen_daemon.models import WaitCode
 from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.queueing.decisions import Start, Why
-from kitchen_daemon.queueing.states import Machine
+from kitchen_daemon.queueing.states import Machine, QueueState
 from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.asking import Asking
 from kitchen_daemon.running.crew import RETRY_SECONDS, AtWork, Crew, Present
 from kitchen_daemon.running.fork_server import ForkServer, WaitingWorker
 from kitchen_daemon.running.lease import Lease
-from kitchen_daemon.running.looking import Look, ReadMachine, ReadWindows, look
+from kitchen_daemon.running.looking import Look, ReadMachine, ReadWindows, look, read_state
 from kitchen_daemon.running.settling import settle
 from kitchen_daemon.running.waits import held_anew, not_held_any_more
 from kitchen_daemon.running.workers import Worker
@@ -122,6 +122,12 @@ class Dispatcher:
         self._catching_up.append((self._wakes, looked))
         with suppress(TimeoutError):
             await asyncio.wait_for(looked, ANSWER_WITHIN_S)
+
+    async def state(self) -> QueueState:
+        """The queue and the machine as they are now."""
+        sources = (self._store, self._crew.present, self._read_machine, self._read_windows)
+        state, _ = await self._in_thread(partial(read_state, *sources))
+        return state
 
     def why_of(self, run_id: str) -> Why | None:
         """Why a run waits, by the last look; None where it does not, or has not been looked at."""

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kitchen_core.home import Home
-from kitchen_core.recipe import RecipeError
 from kitchen_core.store import RunRecord, Store, StoreError
 from kitchen_core.store.errors import NotFound
 from kitchen_core.store.records import ScheduleRecord
+from kitchen_daemon.launching.choosing import BrokenRecipe
 from kitchen_daemon.launching.submission import Submission, Submissions
 from kitchen_daemon.models import Launch
 from kitchen_daemon.refusals import problem_of, status_of
@@ -31,7 +31,6 @@ logger = logging.getLogger(__name__)
 LONGEST_WAIT_S = 60.0
 """The clock may be set, and the machine may sleep: after so long it looks again."""
 RETRY_S = 5.0
-GOOD = "good"
 
 
 @dataclass(frozen=True)
@@ -75,8 +74,10 @@ class Firing:
 
     def fire_now(self, schedule: ScheduleRecord) -> RunRecord:
         """Let a schedule fire at once, beside its own times. Raises as a submission does, and NotFound."""
-        run, quote = self._submissions.prepare(launch_of(schedule))
-        at, told = time.time(), {"asked": True}
+        prepared = self._newest(launch_of(schedule))
+        assert prepared.what is not None
+        run, quote = prepared.what
+        at, told = time.time(), prepared.told | {"asked": True}
         while (
             made := self._store.fire_schedule(schedule, at, schedule.next_at, run, quote, told=told)
         ) is None:
@@ -128,16 +129,9 @@ class Firing:
         return made is not None
 
     def _prepared(self, schedule: ScheduleRecord) -> _Prepared:
-        """The run that it submits; where its recipe is broken, by the last revision that was not. Raises StoreError."""
+        """What it submits, or why it can't. Raises StoreError."""
         try:
-            launch = launch_of(schedule)
-            try:
-                return _Prepared(self._submissions.prepare(launch))
-            except RecipeError as error:
-                if launch.revision is not None:
-                    raise
-                what = self._submissions.prepare(launch.model_copy(update={"revision": GOOD}))
-                return _Prepared(what, told={"revision": GOOD, "broken": self._said(error)})
+            return self._newest(launch_of(schedule))
         except NotFound as error:
             return _Prepared(None, self._said(error))
         except StoreError:  # not the submission's fault; it is tried again
@@ -146,6 +140,15 @@ class Firing:
             if status_of(error) is None:
                 logger.exception("schedule %s met an error", schedule.name)
             return _Prepared(None, self._said(error))
+
+    def _newest(self, launch: Launch) -> _Prepared:
+        """The run by the recipe as it is now; where that is broken, by the last revision that was not."""
+        try:
+            return _Prepared(self._submissions.prepare(launch))
+        except BrokenRecipe as error:
+            good = error.good.sha256
+            what = self._submissions.prepare(launch.model_copy(update={"revision": good}))
+            return _Prepared(what, told={"revision": good, "broken": self._said(error)})
 
     def _said(self, error: Exception) -> str:
         known = status_of(error) is not None

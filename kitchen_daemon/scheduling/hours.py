@@ -7,14 +7,14 @@ twice, the first time. So `22:00-02:30` closes once in the night with two half p
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from kitchen_core.store import Store
+from kitchen_core.store import Store, WindowRecord
 from kitchen_daemon.queueing.states import WindowState
 from kitchen_daemon.scheduling.words import MINUTES_A_DAY, BadTime, minute_of_day, weekdays
 from kitchen_daemon.scheduling.zones import instant, local_day, zone_named
@@ -101,10 +101,15 @@ def hours(text: str, zone: ZoneInfo) -> Hours:
 
 
 def window_states(store: Store, now: float) -> dict[str, WindowState]:
-    """Every window as it is now, by name. One whose hours can't be read any more is closed."""
+    """Every window as it is now, by name."""
+    return states_of(store.list_windows(), now)
+
+
+def states_of(windows: Iterable[WindowRecord], at: float) -> dict[str, WindowState]:
+    """Windows as they are at a moment, by name. One whose hours can't be read any more is closed."""
     return {
-        window.name: WindowState(*_now(window.hours, window.timezone, now), window.at_close)
-        for window in store.list_windows()
+        window.name: WindowState(*_now(window.hours, window.timezone, at), window.at_close)
+        for window in windows
     }
 
 

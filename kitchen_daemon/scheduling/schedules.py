@@ -11,6 +11,7 @@ from kitchen_daemon.models import NewSchedule, NewWindow, ScheduleInfo, WindowIn
 from kitchen_daemon.models.launches import Launch
 from kitchen_daemon.scheduling.due import next_time
 from kitchen_daemon.scheduling.hours import hours, window_states
+from kitchen_daemon.scheduling.night import expected_of
 from kitchen_daemon.scheduling.triggers import times
 from kitchen_daemon.scheduling.words import BadTime, Passed
 from kitchen_daemon.scheduling.zones import zone_named
@@ -26,8 +27,6 @@ def add_schedule(store: Store, submissions: Submissions, new: NewSchedule) -> Sc
         raise BadTime("the runs of a schedule begin when it fires; leave out 'at'")
     zone = zone_named(new.timezone)
     due = times(new.when, zone, made_at)
-    if new.launch.window is not None:
-        store.get_window(new.launch.window)
     plan = submissions.plan(new.launch)
     return store.add_schedule(
         new.name,
@@ -37,7 +36,7 @@ def add_schedule(store: Store, submissions: Submissions, new: NewSchedule) -> Sc
         due.after(made_at),
         timezone=zone.key,
         missed=new.missed,
-        quote=plan.quote and plan.quote.model_dump(mode="json"),
+        quote=expected_of(plan),
         made_at=made_at,
     )
 

@@ -35,6 +35,13 @@ def _possible_names(texts: list[str]) -> list[str]:
     return [possible_name(text) for text in texts]
 
 
+def name_argument(text: str) -> str:
+    """What stands in a path of the API."""
+    if not text.strip() or "/" in text:
+        raise Failure(f"'{text}' is no name", "give it some letters, and no slash")
+    return text.strip()
+
+
 RunName = Annotated[
     str,
     typer.Argument(
@@ -69,6 +76,12 @@ NodeName = Annotated[
         help="A run, or the SHA-256 of an artifact.",
         autocompletion=completion.runs,
         callback=possible_name,
+    ),
+]
+TimeZone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZONE", help="Whose clock, such as Europe/Vienna.  [default: this machine's]"
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TypeVar
 
 from kitchen_core.telemetry.schema import Event, EventKind, RunStatus
 from kitchen_daemon.client import Client, Unreachable
-from kitchen_daemon.models import RunInfo, StreamItem
+from kitchen_daemon.models import FROM_NOW, RunInfo, StreamItem
 from kitchen_tui.cli.patience import attempts
 
 RECONNECT_SECONDS = 30.0
@@ -31,6 +32,32 @@ T = TypeVar("T")
 def rests(event: Event) -> bool:
     """Whether nothing more happens to the run by itself: it is held for one that has failed, say."""
     return event.kind in RESTING or bool(event.metadata.get("lost"))
+
+
+RECIPE_KINDS = frozenset(
+    {EventKind.RECIPE_REVISED, EventKind.RECIPE_BROKEN, EventKind.RECIPE_REMOVED}
+)
+
+
+def recipe_changes(client: Client) -> Iterator[Event]:
+    """What becomes of recipes from now on, through restarts of the daemon. Raises Unreachable when it stays away."""
+    cursor = FROM_NOW
+    while True:
+        try:
+            for item in client.stream(cursor=cursor):
+                cursor = item.cursor
+                if item.event is not None and item.event.kind in RECIPE_KINDS:
+                    yield item.event
+        except Unreachable as error:
+            _until_back(client, error)
+
+
+def _until_back(client: Client, lost: Unreachable) -> None:
+    for _ in attempts(RECONNECT_SECONDS):
+        with suppress(Unreachable):
+            client.status()
+            return
+    raise lost
 
 
 class Follower:

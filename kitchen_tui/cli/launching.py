@@ -6,13 +6,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from kitchen_tui.cli.errors import Failure
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from kitchen_daemon.client import Client
     from kitchen_daemon.models import Launch
+
+M = TypeVar("M", bound="BaseModel")
 
 _PATH_STARTS = ("./", "../", "/", "~", "file:")
 _DATA_ENDS = (".jsonl", ".json", ".csv", ".parquet", ".arrow", ".gz")
@@ -54,18 +58,26 @@ def manifest_argument(text: str) -> str:
 
 def launch_of(**given: Any) -> Launch:
     """A launch. Raises Failure in one line where a value can't be right."""
+    from kitchen_daemon.models import Launch
+
+    return checked(Launch, **given)
+
+
+def checked(model: type[M], **given: Any) -> M:
+    """What is sent to the daemon. Raises Failure in one line where a value can't be right."""
     from pydantic import ValidationError
 
     from kitchen_core.explaining import explain
-    from kitchen_daemon.models import Launch
 
     try:
-        return Launch(**given)
+        return model(**given)
     except ValidationError as error:
         raise Failure(explain(error)) from None
 
 
-def with_absolute_refs(client: Client, recipe: str, overrides: dict[str, str]) -> dict[str, str]:
+def with_absolute_refs(
+    client: Client, recipe: str, overrides: dict[str, str], revision: str | None = None
+) -> dict[str, str]:
     """The overrides with the refs to local files made absolute, those that are keys of a mapping
     (`mix={"./a.jsonl": 0.5}`) as well. Raises Failure for a file that is not there.
 
@@ -77,7 +89,7 @@ def with_absolute_refs(client: Client, recipe: str, overrides: dict[str, str]) -
         for ref in _refs_in(value)
     ):
         return overrides
-    properties = client.recipe(recipe).config_schema.get("properties", {})
+    properties = client.recipe(recipe, revision).config_schema.get("properties", {})
     return {
         key: _with_absolute(value) if _holds_ref(properties, key) else value
         for key, value in overrides.items()

@@ -99,6 +99,9 @@ def _handler(stub: StubDaemon) -> type[BaseHTTPRequestHandler]:
         def do_PUT(self) -> None:
             self._answer("PUT")
 
+        def do_DELETE(self) -> None:
+            self._answer("DELETE")
+
         def do_PATCH(self) -> None:
             self._answer("PATCH")
 

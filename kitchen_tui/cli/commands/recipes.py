@@ -1,4 +1,4 @@
-"""Recipes: list, show, check, copy."""
+"""Recipes: list, show, check, copy, watch."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from kitchen_tui.cli import completion
 from kitchen_tui.cli.arguments import AsJson
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Failure
+from kitchen_tui.cli.follow import recipe_changes
 from kitchen_tui.cli.launching import recipe_argument
 from kitchen_tui.cli.output import emit, emit_json, say, screen
 
 if TYPE_CHECKING:
     from kitchen_daemon.models import RecipeDetail
 
-app = typer.Typer(help="List, show, check and copy recipes.", rich_markup_mode=None)
+app = typer.Typer(help="List, show, check, copy and watch recipes.", rich_markup_mode=None)
 
 RecipeName = Annotated[
     str,
@@ -49,9 +50,18 @@ def list_recipes(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def show(recipe: RecipeName, as_json: AsJson = False) -> None:
-    """Show a recipe: its settings, presets and stages."""
-    found = _detail(recipe)
+def show(
+    recipe: RecipeName,
+    revision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHICH", help="An older version: good (the last that loads), or its hash."
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a recipe: its settings, presets, stages and revisions."""
+    found = _detail(recipe, revision)
     if as_json:
         emit_json(found)
         return
@@ -95,10 +105,24 @@ def copy(
     say(f"run it: kitchen run ./{folder / Path(found.path).name}")
 
 
-def _detail(recipe: str) -> RecipeDetail:
+@app.command()
+def watch(as_json: AsJson = False) -> None:
+    """Say what becomes of each recipe that is saved, until Ctrl-C."""
+    from kitchen_tui.cli.views.events import recipe_line
+
+    with connected() as client:
+        say("Save a recipe, and see what becomes of it. Ctrl-C ends this.")
+        for event in recipe_changes(client):
+            if as_json:
+                emit_json(event, indent=False)
+            else:
+                emit(recipe_line(event))
+
+
+def _detail(recipe: str, revision: str | None = None) -> RecipeDetail:
     recipe = recipe_argument(recipe)
     with connected() as client:
-        return client.recipe(recipe)
+        return client.recipe(recipe, revision)
 
 
 def _targets(recipe: RecipeDetail, folder: Path) -> dict[Path, Path]:

@@ -12,6 +12,7 @@ from kitchen_tui.cli.views.style import shown
 from kitchen_tui.format import clock, number, one_line
 
 _LONGEST_TEXT = 60
+_SHORT = 8  # characters of a hash
 _WHOLE = ("message", "reason")
 """Sentences to the user, which are never cut."""
 _ELSEWHERE = ("segments", "tokens", "chosen_tokens", "rejected_tokens", "turns", "error")
@@ -46,3 +47,18 @@ def _said(name: str, value: Any) -> str:
     if not isinstance(value, str):
         return shown(value)
     return one_line(value, sys.maxsize if name in _WHOLE else _LONGEST_TEXT)
+
+
+def recipe_line(event: Event) -> str:
+    """What became of a recipe: time, name, and which revision it is or what is wrong with it."""
+    told = event.metadata
+    match event.kind:
+        case EventKind.RECIPE_REVISED:
+            files = f"  ({', '.join(told['files'])})" if told["files"] else "  (as it was before)"
+            words = f"revised  {told['sha256'][:_SHORT]}{files}"
+        case EventKind.RECIPE_BROKEN:
+            good = f"; {told['good'][:_SHORT]} still runs" if told["good"] else ""
+            words = f"broken   {one_line(told['error'], sys.maxsize)}{good}"
+        case _:
+            words = "removed"
+    return f"{clock(event.at)}  {told['recipe']}  {words}"

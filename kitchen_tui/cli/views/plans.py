@@ -9,9 +9,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from kitchen_daemon.models import Plan, RecipeDetail, RecipeSummary
+from kitchen_daemon.models import Plan, RecipeDetail, RecipeSummary, RevisionInfo
+from kitchen_tui.cli.views.quotes import quote_facts
 from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown
-from kitchen_tui.format import one_line
+from kitchen_tui.format import NOTHING, age, date, one_line
+
+WIDE = 100
+_SHORT = 8  # characters of a hash
 
 
 def plan_page(plan: Plan) -> Group:
@@ -21,15 +25,29 @@ def plan_page(plan: Plan) -> Group:
 
 def recipes_table(recipes: list[RecipeSummary], width: int) -> Table:
     """Recipes, a line each; a broken one shows why."""
-    table = plain_table("recipe", "workflow", "presets")
-    if width < NARROW:
-        table = plain_table("recipe")
+    headers = ["recipe"]
+    if width >= NARROW:
+        headers += ["revision", "changed"]
+    if width >= WIDE:
+        headers += ["workflow", "presets"]
+    table = plain_table(*headers)
     table.add_column("description", overflow="fold")
     for recipe in recipes:
-        cells = [Text(recipe.name, style="bold"), recipe.workflow, ", ".join(recipe.presets)]
+        cells = [
+            Text(recipe.name, style="bold"),
+            short_revision(recipe.revision),
+            age(recipe.revised_at),
+            recipe.workflow,
+            ", ".join(recipe.presets),
+        ]
         about = Text(recipe.error, style="red") if recipe.error else Text(recipe.description)
-        table.add_row(*cells[: len(table.columns) - 1], about)
+        table.add_row(*cells[: len(headers)], about)
     return table
+
+
+def short_revision(sha256: str | None) -> str:
+    """As much of a revision's hash as tells it from others."""
+    return sha256[:_SHORT] if sha256 else NOTHING
 
 
 def recipe_page(recipe: RecipeDetail) -> Group:
@@ -51,6 +69,9 @@ def _plan(plan: Plan) -> Iterator[RenderableType]:
             *([("after", ", ".join(plan.after))] if plan.after else []),
         ]
     )
+    if plan.quote is not None:
+        yield heading("Quote")
+        yield facts(quote_facts(plan.quote))
     yield heading("Config")
     yield facts((key, _planned(key, value)) for key, value in plan.config.items())
     yield from _drawing(plan.drawing)
@@ -64,7 +85,13 @@ def _planned(key: str, value: Any) -> str:
 
 def _recipe(recipe: RecipeDetail) -> Iterator[RenderableType]:
     yield Text.assemble((recipe.name, "bold"), f"  {recipe.description}")
-    yield facts([("workflow", recipe.workflow), ("file", recipe.path)])
+    yield facts(
+        [
+            ("workflow", recipe.workflow),
+            ("file", recipe.path),
+            ("revision", f"{short_revision(recipe.revision)}  {date(recipe.revised_at)}"),
+        ]
+    )
     own, others = _parted(recipe)
     if own:
         yield heading("Settings that the recipe has of its own")
@@ -75,7 +102,16 @@ def _recipe(recipe: RecipeDetail) -> Iterator[RenderableType]:
         yield heading(f"Preset {name}")
         yield facts((key, shown(value)) for key, value in values.items())
     yield from _drawing(recipe.drawing)
+    if recipe.revisions:
+        yield heading("Revisions")
+        yield facts((short_revision(each.sha256), _origin(each)) for each in recipe.revisions)
     yield Text(f"\nRun it: kitchen run {recipe.name} [KEY=VALUE]...", style="dim")
+
+
+def _origin(revision: RevisionInfo) -> str:
+    """When a revision came, and from which commit."""
+    commit = f"  commit {revision.git_commit[:_SHORT]}" if revision.git_commit else ""
+    return f"{date(revision.created_at)}{commit}{', changed since' if revision.git_dirty else ''}"
 
 
 def _parted(recipe: RecipeDetail) -> tuple[list[tuple[str, Text]], list[tuple[str, Text]]]:

@@ -2,136 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
+from kitchen_core.config import ConfigError
 from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
-from kitchen_core.store import NewRun, Store, StoreBusy
-from kitchen_core.store.records import NewQuote
+from kitchen_core.store import StoreBusy
+from kitchen_core.store.records import RevisionRecord
 from kitchen_core.telemetry.schema import EventKind
+from kitchen_daemon.launching.choosing import BrokenRecipe
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submission, Submissions
 from kitchen_daemon.models import Launch, NewSchedule
-from kitchen_daemon.scheduling.firing import LONGEST_WAIT_S, Firing
+from kitchen_daemon.scheduling.firing import Firing
 from kitchen_daemon.scheduling.schedules import add_schedule, enable, schedule_info
-from kitchen_daemon.scheduling.triggers import times
 from kitchen_daemon.scheduling.words import BadTime, Passed
-from tests.clock import Clock, on_fake_clock
+from tests.clock import Clock
 from tests.kitchen_core.store.support import fresh_store
-
-VIENNA = ZoneInfo("Europe/Vienna")
-HOUR = 3600.0
-
-
-def at(text: str) -> float:
-    """A moment by the clock of Vienna."""
-    return datetime.fromisoformat(text).replace(tzinfo=VIENNA).timestamp()
-
-
-class Quick(Submissions):
-    """Prepares without reading the recipe. broken: what it meets, once each."""
-
-    def __init__(self, home: Home, store: Store) -> None:
-        super().__init__(home, store, Shelf(home))
-        self.broken: list[Exception] = []
-        self.revisions: list[str | None] = []
-
-    def prepare(self, launch: Launch) -> Submission:
-        self.revisions.append(launch.revision)
-        if self.broken:
-            raise self.broken.pop(0)
-        run = NewRun(name=launch.name or "", recipe=launch.recipe, workflow="supervised")
-        return Submission(run, NewQuote())
-
-
-class Over(BaseException):
-    """The end of a test's time."""
-
-
-class Until(Firing):
-    """Ends once it has looked at its schedules after so many seconds of its clock. most_s: at least that often."""
-
-    clock: Clock
-    seconds: float
-    most_s: float
-
-    def _round(self, loop: asyncio.AbstractEventLoop) -> float:
-        wait_s = super()._round(loop)
-        if self.clock.time >= self.seconds:
-            raise Over
-        return wait_s if wait_s < LONGEST_WAIT_S else self._until_next()
-
-    def _until_next(self) -> float:
-        """Where the clock is not set, there is nothing to be seen every minute: it saves the test its time."""
-        next_due = self._store.next_due()
-        left = self.seconds - self.clock.time
-        ahead = left if next_due is None else min(max(next_due - time.time(), 0.0), left)
-        return min(ahead, self.most_s)
-
-
-@dataclass
-class Night:
-    """A store, what time it is, and a daemon now and then."""
-
-    store: Store
-    submissions: Quick
-    now: float
-    woken: list[float] = field(default_factory=list)
-
-    def schedule(self, when: str, missed: str = "once", name: str = "nightly") -> str:
-        made = times(when, VIENNA, self.now)
-        return self.store.add_schedule(
-            name,
-            "sl_basic",
-            Launch(recipe="sl_basic").model_dump(),
-            when,
-            made.after(self.now),
-            timezone="Europe/Vienna",
-            missed=missed,  # type: ignore[arg-type]
-            made_at=self.now,
-        ).id
-
-    def run_until(self, end: str, jumps: Sequence[tuple[float, float]] = ()) -> None:
-        """Let a daemon run until then. jumps: how far the clock is set, after how many seconds."""
-        on_fake_clock(lambda clock: self._run(clock, at(end), jumps))
-
-    async def _run(self, clock: Clock, end: float, jumps: Sequence[tuple[float, float]]) -> None:
-        begin = self.now
-
-        def shown() -> float:
-            return begin + clock.time + sum(by for after, by in jumps if clock.time >= after)
-
-        before, time.time = time.time, shown
-        firing = Until(
-            self.submissions._home,
-            self.store,
-            self.submissions,
-            lambda: self.woken.append(shown()),
-        )
-        firing.clock, firing.seconds = clock, end - begin
-        firing.most_s = LONGEST_WAIT_S if jumps else float("inf")
-        try:
-            await firing.serve()
-        except Over:
-            self.now = end
-        finally:
-            time.time = before
-
-    @property
-    def runs(self) -> list[str]:
-        """What the runs are for, in the order of their making."""
-        found = reversed(self.store.list_runs())
-        return [
-            f"{datetime.fromtimestamp(run.scheduled_at or 0, VIENNA):%d %H:%M}" for run in found
-        ]
+from tests.kitchen_daemon.scheduling.nights import HOUR, Night, Quick, at
 
 
 @pytest.fixture
@@ -212,7 +104,7 @@ def test_what_comes_due_while_others_are_fired_was_not_missed(night: Night) -> N
         return slow(launch)
 
     passed = [0.0]
-    night.submissions.prepare = prepare  # type: ignore[method-assign]
+    night.submissions.prepare = prepare
     shown = night._run
 
     async def run(clock: Clock, end: float, jumps: Sequence[tuple[float, float]]) -> None:
@@ -222,7 +114,7 @@ def test_what_comes_due_while_others_are_fired_was_not_missed(night: Night) -> N
 
         await shown(clock, end, Slow())
 
-    night._run = run  # type: ignore[method-assign]
+    night._run = run
     night.run_until("2026-11-24T22:30")
     assert night.runs == ["24 22:00", "24 22:00", "24 22:01"]
 
@@ -285,27 +177,40 @@ def test_a_store_that_is_busy_is_tried_again(night: Night) -> None:
     assert night.woken == [at("2026-11-24T22:00") + 5.0]
 
 
+GOOD = RevisionRecord(sha256="a" * 64, recipe="sl_basic", source_path="/r.py", created_at=1.0)
+
+
 def test_a_broken_recipe_runs_by_its_last_good_revision(night: Night) -> None:
     night.schedule("nightly 22:00")
-    night.submissions.broken = [RecipeError("line 3: what is this")]
+    night.submissions.broken = [BrokenRecipe("line 3: what is this", GOOD)]
     night.run_until("2026-11-25T12:00")
     assert night.runs == ["24 22:00"]
-    assert night.submissions.revisions == [None, "good"]
+    assert night.submissions.revisions == [None, GOOD.sha256]
     (event,) = night.store.read_events(kinds=[EventKind.SCHEDULE_FIRED])
-    assert event.metadata["revision"] == "good"
+    assert event.metadata["revision"] == GOOD.sha256
     assert event.metadata["broken"] == "line 3: what is this"
 
 
-def test_a_recipe_that_never_was_good_makes_no_run(night: Night) -> None:
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        ([RecipeError("it never loaded")], "it never loaded"),
+        ([BrokenRecipe("line 3", GOOD), ConfigError("max_steps is new")], "max_steps is new"),
+    ],
+)
+def test_a_recipe_that_no_revision_helps_makes_no_run(
+    night: Night, broken: list[Exception], said: str
+) -> None:
     night.schedule("nightly 22:00")
-    night.submissions.broken = [RecipeError("line 3: what is this"), RecipeError("it never loaded")]
+    night.submissions.broken = broken
     night.run_until("2026-11-25T12:00")
-    assert night.store.list_schedules()[0].last_error == "it never loaded"
+    assert night.store.list_schedules()[0].last_error == said
+    assert night.runs == []
 
 
 def test_a_schedule_fires_at_once_beside_its_times(night: Night) -> None:
     schedule_id = night.schedule("nightly 22:00")
-    home = night.submissions._home
+    home = night.submissions.home
     run = Firing(home, night.store, night.submissions, lambda: None).fire_now(
         night.store.find_schedule(schedule_id)
     )
@@ -318,7 +223,7 @@ def test_a_schedule_fires_at_once_beside_its_times(night: Night) -> None:
 
 
 def test_a_schedule_is_checked_when_it_is_added(night: Night) -> None:
-    real = Submissions(night.submissions._home, night.store, Shelf(night.submissions._home))
+    real = Submissions(night.submissions.home, night.store, Shelf(night.submissions.home))
 
     def add(**changes: object) -> str:
         launch = {"recipe": "sl_basic", "window": None, "at": None} | {

@@ -101,6 +101,7 @@ def test_always_open_but_for_a_change_of_the_clock_is_seen() -> None:
     almost = hours("02:30-24:00; 00:00-03:10", VIENNA)
     closes = almost.at(at("2026-11-24T12:00")).changes_at
     assert closes == at("2027-03-28T03:10")
+    assert closes is not None
     assert almost.at(closes) == Open(False, at("2027-03-28T03:30"))
 
 

@@ -1,0 +1,1 @@
+"""Watching the recipe folders, and telling what becomes of every change."""

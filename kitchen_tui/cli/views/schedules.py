@@ -1,0 +1,100 @@
+"""Schedules and windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from kitchen_daemon.models import ScheduleInfo, WindowInfo
+from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown
+from kitchen_tui.format import NOTHING, ahead, date, moment, one_line
+
+_MISSED = {
+    "once": "one run for all that were missed",
+    "all": "a run for each that was missed",
+    "skip": "no run for those that were missed",
+}
+MOST_OF_A_NAME = 24
+
+
+def due(schedule: ScheduleInfo) -> str:
+    """When a schedule is due next, in words."""
+    if not schedule.enabled:
+        return "disabled"
+    if schedule.next_at is None:
+        return "done"
+    return f"next {moment(schedule.next_at)}, {ahead(schedule.next_at)}"
+
+
+def opening(window: WindowInfo) -> str:
+    """How a window is, and when that changes."""
+    now, then = ("open", "closes") if window.is_open else ("closed", "opens")
+    if window.changes_at is None:
+        return f"{now}, always" if window.is_open else f"{now}, never {then}"
+    return f"{now}, {then} {moment(window.changes_at)}, {ahead(window.changes_at)}"
+
+
+def schedules_list(schedules: Sequence[ScheduleInfo], width: int) -> Group:
+    """Schedules, a line each, then why a last firing made no run."""
+    table = plain_table("schedule", "when", *(["recipe"] if width >= NARROW else []), "due")
+    for schedule in schedules:
+        names = [one_line(schedule.name, MOST_OF_A_NAME), _when(schedule)]
+        recipe = [schedule.recipe] if width >= NARROW else []
+        table.add_row(*names, *recipe, Text(due(schedule), style=_style(schedule)))
+    failed = (schedule for schedule in schedules if schedule.last_error)
+    lines = (f"{schedule.name} made no run: {schedule.last_error}" for schedule in failed)
+    return Group(table, *(Text(line, style="red") for line in lines))
+
+
+def schedule_page(schedule: ScheduleInfo) -> Group:
+    """One schedule whole."""
+    title = Text.assemble((schedule.name, "bold"), f"  {schedule.id}  ")
+    title.append(due(schedule), style=_style(schedule))
+    settings = [(key, shown(value)) for key, value in schedule.launch.overrides.items()]
+    more = [heading("Settings"), facts(settings)] if settings else []
+    return Group(title, facts(_facts(schedule)), *more)
+
+
+def windows_table(windows: Sequence[WindowInfo]) -> Table:
+    """Windows, a line each."""
+    table = plain_table("window", "hours", "now")
+    table.add_column("at closing", overflow="fold")
+    table.add_column("runs", overflow="fold")
+    for window in windows:
+        style = "green" if window.is_open else "dim"
+        hours = f"{window.hours}  {window.timezone}"
+        runs = str(len(window.runs) or "")
+        name = one_line(window.name, MOST_OF_A_NAME)
+        table.add_row(name, hours, Text(opening(window), style), window.at_close, runs)
+    return table
+
+
+def _facts(schedule: ScheduleInfo) -> Iterator[tuple[str, str | Text]]:
+    launch = schedule.launch
+    yield "when", _when(schedule)
+    yield "recipe", f"{schedule.recipe}, preset {launch.preset or 'none'}"
+    yield "missed", _MISSED[schedule.missed]
+    yield "last", NOTHING if schedule.last_at is None else moment(schedule.last_at)
+    if schedule.last_run:
+        yield "last run", schedule.last_run
+    if schedule.last_error:
+        yield "last error", Text(schedule.last_error, style="red")
+    for name in ("window", "group", "priority", "after", "after_any", "revision"):
+        value = getattr(launch, name)
+        if value != type(launch).model_fields[name].get_default(call_default_factory=True):
+            yield (
+                name.replace("_", " "),
+                ", ".join(value) if isinstance(value, list) else str(value),
+            )
+    yield "added", date(schedule.created_at)
+
+
+def _when(schedule: ScheduleInfo) -> str:
+    return f"{schedule.when}  {schedule.timezone}"
+
+
+def _style(schedule: ScheduleInfo) -> str:
+    return "cyan" if schedule.enabled and schedule.next_at is not None else "dim"
