@@ -44,7 +44,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LONGEST_REST_S = 60.0
-"""At a stretch: the wall clock may be set, and the machine may sleep."""
+"""At a stretch: the wall clock may be set, the machine may sleep, a device may come back."""
 LOOK_EVERY_S = 3.0
 """While something waits for what others may free at any time."""
 ANSWER_WITHIN_S = 2.0
@@ -254,14 +254,16 @@ class Dispatcher:
         return read
 
     def _rest_s(self) -> float | None:
-        """How long nothing changes by itself; None: for ever."""
-        if self._seen is None:
+        """How long to leave the queue alone, unless somebody asks; None: for ever, for nothing waits."""
+        seen = self._seen
+        if seen is None or not (seen.decision.order or seen.decision.look_at):
             return None
-        look_at = self._seen.decision.look_at
-        rests = [] if look_at is None else [max(0.0, look_at - time.time()), LONGEST_REST_S]
-        if any(why.code is WaitCode.MEMORY for why in self._seen.decision.whys.values()):
+        rests = [LONGEST_REST_S]
+        if seen.decision.look_at is not None:
+            rests.append(max(0.0, seen.decision.look_at - time.time()))
+        if _waits_for_others(seen):
             rests.append(LOOK_EVERY_S)
-        return min(rests, default=None)
+        return min(rests)
 
     def _later(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self.wake)
@@ -269,6 +271,13 @@ class Dispatcher:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Do what takes long elsewhere, one thing at a time."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _waits_for_others(seen: Look) -> bool:
+    """Whether programs that are not ours have what a run waits for: nobody tells when they let it go."""
+    codes = {why.code for why in seen.decision.whys.values()}
+    has_foreign = any(gpu.foreign for gpu in seen.state.machine.gpus)
+    return WaitCode.MEMORY in codes or (has_foreign and WaitCode.DEVICE in codes)
 
 
 def _settle_waits(store: Store, seen: Look) -> None:

@@ -11,6 +11,7 @@ from kitchen_daemon.models import RunChange, WaitCode
 from kitchen_daemon.queue_views import queue_info
 from kitchen_daemon.queueing.states import WindowState
 from kitchen_daemon.running.asking import PAUSE_WITHIN_S, CantBeAsked
+from kitchen_daemon.running.dispatch import LOOK_EVERY_S
 from tests.kitchen_daemon.running.simulated import EVENING, Kitchen, simulate
 
 
@@ -203,6 +204,20 @@ def test_a_run_without_a_worker_waits_and_says_why(play):
         kitchen.workers.broken = None
         await kitchen.until_over()
         assert kitchen.run("a").status is RunStatus.COMPLETED
+
+    play(story)
+
+
+def test_memory_that_another_program_lets_go_is_seen_within_seconds(play):
+    async def story(kitchen):
+        kitchen.machine["foreign"] = 2**34
+        run = kitchen.submit("a", needs=Needs(memory_bytes=2**30))
+        await kitchen.until(lambda: kitchen.dispatcher.why_of(run.id) is not None)
+        assert kitchen.dispatcher.why_of(run.id).code is WaitCode.MEMORY
+        await kitchen.until(lambda: kitchen.clock.time > 100)
+        kitchen.machine.clear()
+        await kitchen.until(lambda: kitchen.run("a").status is RunStatus.RUNNING)
+        assert kitchen.clock.time < 100 + 2 * LOOK_EVERY_S
 
     play(story)
 
