@@ -128,7 +128,8 @@ class SimulatedForkServer(ForkServer):
             except TimeoutError:
                 writer.set_status(RunStatus.COMPLETED)
             else:
-                self._done[run.id] = self._done.get(run.id, 0.0) + time.time() - began
+                done = self._done[run.id] = self._done.get(run.id, 0.0) + time.time() - began
+                writer.set_progress(round(done), round(self._seconds(run.name)), None)
                 _stop(writer)
         worker.end()
 
