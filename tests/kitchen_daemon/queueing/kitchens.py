@@ -44,7 +44,7 @@ from kitchen_daemon.scheduling.schedules import add_schedule, put_window
 from kitchen_daemon.settings import DEFAULTS
 from tests.clock import Clock, on_fake_clock
 from tests.kitchen_core.store.support import fresh_store
-from tests.kitchen_daemon.running.simulated import SimulatedForkServer
+from tests.kitchen_daemon.running.simulated import SimulatedForkServer, steps
 
 
 class Dishes(Submissions):
@@ -64,7 +64,7 @@ class Dishes(Submissions):
             recipe=launch.recipe,
             workflow="supervised",
             needs=self.needs[name],
-            total_steps=round(self.seconds[name]),
+            total_steps=steps(0, self.seconds[name])[1],
             **asdict(turn),
             **first_status(self.store, turn.after, turn.after_any, turn.is_held),
         )
@@ -118,7 +118,7 @@ class PunctualWorkers(SimulatedForkServer):
                 total = self._seconds(run.name)
                 done = self._done.get(run_id, 0.0) + time.time() - begun
                 writer = RunWriter(self._store, run_id, lease.attempt)
-                writer.set_progress(round(done), round(total), total - done)
+                writer.set_progress(*steps(done, total), total - done)
 
 
 @dataclass

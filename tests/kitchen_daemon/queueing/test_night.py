@@ -41,7 +41,7 @@ def submit_a_night(kitchen: Kitchen, random: Random) -> None:
         kitchen.submit(
             name,
             random.choice(NEEDS),
-            600.0 + 211 * number % 5400 + number,
+            round(600 + 211.37 * number % 5400, 2),  # nothing ends as something else begins
             priority=random.choice((-1, 0, 1)),
             window=random.choice((None, "early", "late")),
             at=random.choice((None, None, None, "21:05", "23:47", "03:33")),
