@@ -1,8 +1,9 @@
-"""How far quotes are from what runs take: the five recipes and variants of them, each quoted, run, and quoted again.
+"""How far quotes are from what runs take: the five recipes and variants of them, each run twice.
 
 python -m benchmarks.quotes [--model ./SmolLM2-135M-Instruct --dataset ./chat.jsonl] [--only TEXT] [--json]
 
-Cold: the quote of a home that has seen nothing alike. Corrected: the quote of the same run once it has completed.
+Cold: the first run of a home that has seen nothing. Corrected: the second, with another seed, whose quote the first
+one corrected; each is held against what that very run took.
 Memory is also given above the worker's base, which is most of a small run.
 """
 
@@ -16,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -68,17 +69,11 @@ REAL = {
 
 @dataclass(frozen=True)
 class Figures:
-    """One run: what was quoted cold and corrected, and what it took. Bytes and seconds."""
+    """One launch, run twice: what was quoted, and what it took."""
 
     name: str
-    cold_memory: int
-    corrected_memory: int
-    memory: int
-    cold_seconds: float
-    corrected_seconds: float
-    seconds: float
-    cold_step: float
-    step: float
+    cold: QuoteInfo
+    corrected: QuoteInfo
 
 
 def main() -> None:
@@ -93,11 +88,16 @@ def main() -> None:
         if given.only in name:
             with _daemon() as client:  # a home of its own, so that it has seen nothing
                 found.append(_figures(client, name, launch))
-                print(json.dumps(asdict(found[-1])), file=sys.stderr)
+                print(_as_json(found[-1]), file=sys.stderr)
     if given.json:
-        print(json.dumps([asdict(each) for each in found]))
+        print(f"[{', '.join(map(_as_json, found))}]")
     else:
         Console(width=160).print(_table(found))
+
+
+def _as_json(figures: Figures) -> str:
+    told = {"cold": figures.cold.model_dump(), "corrected": figures.corrected.model_dump()}
+    return json.dumps({"name": figures.name} | told)
 
 
 def _launches(model: Path | None, dataset: Path | None) -> Iterator[tuple[str, Launch]]:
@@ -111,19 +111,11 @@ def _launches(model: Path | None, dataset: Path | None) -> Iterator[tuple[str, L
 
 
 def _figures(client: Client, name: str, launch: Launch) -> Figures:
-    run = _completed(client, client.launch(launch).id)
-    took, again = _quote_of(run), client.quote(launch)
-    return Figures(
-        name=name,
-        cold_memory=took.memory_bytes or 0,
-        corrected_memory=again.memory_bytes or 0,
-        memory=took.peak_memory_bytes or 0,
-        cold_seconds=took.seconds or 0.0,
-        corrected_seconds=again.seconds or 0.0,
-        seconds=took.busy_seconds or 0.0,
-        cold_step=took.seconds_a_step or 0.0,
-        step=took.measured_seconds_a_step or 0.0,
+    again = launch.model_copy(update={"overrides": launch.overrides | {"seed": 1}})
+    first, second = (
+        _quote_of(_completed(client, client.launch(each).id)) for each in (launch, again)
     )
+    return Figures(name, first, second)
 
 
 def _quote_of(run: RunInfo) -> QuoteInfo:
@@ -144,32 +136,33 @@ def _completed(client: Client, run_id: str) -> RunInfo:
 
 
 def _table(found: list[Figures]) -> Table:
-    table = Table(
+    headers = [
         "run",
         "memory MB",
         "cold",
-        "corrected",
         "above the base",
+        "corrected",
         "a step s",
         "cold",
-        "whole run s",
-        "cold",
         "corrected",
-    )
+    ]
+    table = Table(*headers, "whole run s", "cold", "corrected")
     for each in found:
+        cold, corrected = each.cold, each.corrected
         table.add_row(
             each.name,
-            f"{each.memory / 1e6:.0f}",
-            _error(each.cold_memory, each.memory),
-            _error(each.corrected_memory, each.memory),
-            _error(each.cold_memory - BASE, each.memory - BASE),
-            f"{each.step:.3f}",
-            _error(each.cold_step, each.step),
-            f"{each.seconds:.1f}",
-            _error(each.cold_seconds, each.seconds),
-            _error(each.corrected_seconds, each.seconds),
+            f"{(cold.peak_memory_bytes or 0) / 1e6:.0f}",
+            _told(_memory_error(cold)),
+            _told(_memory_error(cold, BASE)),
+            _told(_memory_error(corrected)),
+            f"{cold.measured_seconds_a_step or 0:.3f}",
+            _told(_error(cold.seconds_a_step, cold.measured_seconds_a_step)),
+            _told(_error(corrected.seconds_a_step, corrected.measured_seconds_a_step)),
+            f"{cold.busy_seconds or 0:.1f}",
+            _told(_error(cold.seconds, cold.busy_seconds)),
+            _told(_error(corrected.seconds, corrected.busy_seconds)),
         )
-    errors = [abs(each.cold_memory / each.memory - 1) for each in found if each.memory]
+    errors = [abs(error) for each in found if (error := _memory_error(each.cold)) is not None]
     if errors:
         table.caption = (
             f"memory, cold: median error {median(errors):.1%}, largest {max(errors):.1%}"
@@ -177,8 +170,17 @@ def _table(found: list[Figures]) -> Table:
     return table
 
 
-def _error(quoted: float, took: float) -> str:
-    return f"{quoted / took - 1:+.1%}" if took else "–"
+def _memory_error(quote: QuoteInfo, base: int = 0) -> float | None:
+    quoted, took = quote.memory_bytes, quote.peak_memory_bytes
+    return None if quoted is None or took is None else _error(quoted - base, took - base)
+
+
+def _error(quoted: float | None, took: float | None) -> float | None:
+    return quoted / took - 1 if quoted is not None and took else None
+
+
+def _told(error: float | None) -> str:
+    return "–" if error is None else f"{error:+.1%}"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Trainers in turns: each a process that stays warm, a few steps at a time, and how their speeds compare.
+"""Trainers, or stores, in turns: each a process that stays warm, a few steps at a time, and how their speeds compare.
 
 A machine that is busy with other things is busy for everyone in a round, so the ratio of two speeds of
 one round says more than either speed. What is reported is the median over the rounds of that
@@ -21,12 +21,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, NamedTuple
 
-from benchmarks.contestants.jobs import Job
+from benchmarks.contestants.jobs import Task
 
 ROOT = Path(__file__).parents[1]
 
 Unit = Literal["tokens", "items"]
-"""What a speed counts: predicted or sampled tokens, or pairs or completions."""
+"""What a speed counts: predicted or sampled tokens; or pairs, completions or rows."""
 
 
 class Turn(NamedTuple):
@@ -125,7 +125,7 @@ class Contestant:
 
 
 def race(
-    job: Job, commands: Mapping[str, Sequence[str]], *, rounds: int, steps: int, warm_up: int
+    job: Task, commands: Mapping[str, Sequence[str]], *, rounds: int, steps: int, warm_up: int
 ) -> dict[str, list[Turn]]:
     """Every contestant's turns, one a round; who begins changes from round to round."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:

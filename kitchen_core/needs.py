@@ -9,6 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 MAIN_GROUP = "main"
 """The group of runs that were put into none."""
 
+EVERY_GROUP = "*"
+"""All groups together: what holds for it holds for the whole queue."""
+
 
 class Needs(BaseModel):
     """What a run needs while it has a worker.

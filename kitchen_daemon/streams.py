@@ -6,19 +6,15 @@ that was sent. Values that were written before an event are sent before it.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import Event, MetricPoint
 from kitchen_daemon.models import StreamItem
 
-POLL_SECONDS = 0.05
-PING_SECONDS = 10.0
 MOST_EVENTS = 500
 MOST_POINTS = 5000
-PING = ": ping\n\n"
 
 
 class BadCursor(ValueError):  # noqa: N818 - named by the condition
@@ -51,57 +47,43 @@ class Cursor:
         return f"{self.event}.{self.metric}"
 
 
-class ChangeFeed:
-    """Tells waiting streams that something was committed to the store, by whichever process."""
+class Chunk(NamedTuple):
+    """Some items on their way. data: as server-sent events. cursor: after the last. is_full: there may be more."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._changed = asyncio.Event()
-
-    async def watch(self) -> None:
-        """Look for commits until cancelled."""
-        seen = self._store.data_version()
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            version = self._store.data_version()
-            if version != seen:
-                seen = version
-                self._changed.set()
-                self._changed = asyncio.Event()
-
-    def next_change(self) -> asyncio.Event:
-        """Set at the next commit. Take it before reading, so that nothing falls between."""
-        return self._changed
+    data: bytes
+    cursor: Cursor
+    is_full: bool
 
 
-async def stream(
-    store: Store, feed: ChangeFeed, run_id: str | None, cursor: Cursor
-) -> AsyncIterator[str]:
-    """Server-sent events from `cursor` on, without an end; a comment when nothing has happened
-    for a while.
-    """
-    while True:
-        change = feed.next_change()
-        items = await asyncio.to_thread(_read, store, run_id, cursor)
-        for cursor, item in items:
-            data = item.model_dump_json(exclude={"cursor"}, exclude_defaults=True)
-            yield f"id: {cursor}\ndata: {data}\n\n"
-        if items:
-            continue
-        try:
-            await asyncio.wait_for(change.wait(), PING_SECONDS)
-        except TimeoutError:
-            yield PING
+def read_chunk(
+    store: Store, run_id: str | None, cursor: Cursor, end: Cursor | None = None
+) -> Chunk | None:
+    """What has come since the cursor, up to `end` where one is given; None for nothing."""
+    events, points = _read(store, run_id, cursor)
+    is_full = len(events) == MOST_EVENTS or len(points) == MOST_POINTS
+    if end is not None:  # what is beyond it was read last, so all before it is there
+        events = [event for event in events if event.id <= end.event]
+        points = [point for point in points if point.id <= end.metric]
+    items = in_order(cursor, events, points)
+    if not items:
+        return None
+    return Chunk(b"".join(map(_sent, items)), items[-1][0], is_full)
 
 
-def _read(store: Store, run_id: str | None, cursor: Cursor) -> list[tuple[Cursor, StreamItem]]:
-    """What has come since the cursor, as of one moment, every value before the events that were
-    written after it. A read takes only so much.
-    """
+def _sent(told: tuple[Cursor, StreamItem]) -> bytes:
+    cursor, item = told
+    data = item.model_dump_json(exclude={"cursor"}, exclude_defaults=True)
+    return f"id: {cursor}\ndata: {data}\n\n".encode()
+
+
+def _read(
+    store: Store, run_id: str | None, cursor: Cursor
+) -> tuple[list[Event], list[MetricPoint]]:
+    """What has come since the cursor, as of one moment. A read takes only so much."""
     with store.db.snapshot():
         events = store.read_events(cursor.event, run_id, MOST_EVENTS)
         points = store.read_points(cursor.metric, run_id, MOST_POINTS)
-    return in_order(cursor, events, points)
+    return events, points
 
 
 def in_order(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from kitchen_core.store.errors import NotFound
-from kitchen_core.store.records import RunRecord, StoredArtifact
+from kitchen_core.store.records import QuoteRecord, RunRecord, StoredArtifact
 from kitchen_core.store.store import Store
 from kitchen_daemon.models import (
     ArtifactInfo,
@@ -19,25 +22,35 @@ from kitchen_daemon.queueing.decisions import Why
 _SAME = set(RunInfo.model_fields) & set(RunRecord.model_fields)
 
 
-def run_info(store: Store, run: RunRecord, why: Why | None = None) -> RunInfo:
-    """A run with its last values and artifacts. why: why it waits, by the last look at the queue."""
-    waits = {"reason": why.text, "code": why.code} if why is not None and run.waits else {}
-    return RunInfo(
-        **run.model_dump(include=_SAME) | waits,
-        placement=store.last_placement(run.id),
-        quote=quote_info(store, run.id),
-        progress=ProgressInfo(step=run.progress_step, total_steps=run.total_steps, eta_s=run.eta_s),
-        metrics=store.last_values(run.id),
-        artifacts=[artifact_info(artifact) for artifact in store.list_artifacts(run.id)],
-    )
+def run_infos(
+    store: Store, runs: Sequence[RunRecord], whys: Mapping[str, Why | None]
+) -> list[RunInfo]:
+    """Runs with their last values and artifacts. whys: why they wait, by the last look at the queue."""
+    run_ids = [run.id for run in runs]
+    placements, quotes = store.last_placements_of(run_ids), store.quotes_of(run_ids)
+    values, artifacts = store.last_values_of(run_ids), store.artifacts_of(run_ids)
+    return [
+        RunInfo(
+            **run.model_dump(include=_SAME) | _waits(run, whys.get(run.id)),
+            placement=placements.get(run.id),
+            quote=_quote_info(quotes.get(run.id)),
+            progress=ProgressInfo(
+                step=run.progress_step, total_steps=run.total_steps, eta_s=run.eta_s
+            ),
+            metrics=values[run.id],
+            artifacts=[artifact_info(artifact) for artifact in artifacts[run.id]],
+        )
+        for run in runs
+    ]
 
 
-def quote_info(store: Store, run_id: str) -> QuoteInfo | None:
+def _waits(run: RunRecord, why: Why | None) -> dict[str, Any]:
+    return {"reason": why.text, "code": why.code} if why is not None and run.waits else {}
+
+
+def _quote_info(quote: QuoteRecord | None) -> QuoteInfo | None:
     """A run's quote beside what it took."""
-    found = store.quote_of(run_id)
-    if found is None:
-        return None
-    return QuoteInfo(**found.model_dump(include=set(QuoteInfo.model_fields)))
+    return quote and QuoteInfo(**quote.model_dump(include=set(QuoteInfo.model_fields)))
 
 
 def artifact_info(artifact: StoredArtifact) -> ArtifactInfo:

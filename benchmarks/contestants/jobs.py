@@ -1,4 +1,4 @@
-"""What the contestants of a race are asked to do, each kind of training a job of its own.
+"""What the contestants of a race are asked to do, each kind of work a job of its own.
 
 A job travels to the contestants' processes as JSON. This module needs nothing but the standard library.
 """
@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from itertools import cycle, islice
+from itertools import count, cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple, Self, TypeVar
 from zlib import crc32
@@ -35,17 +36,10 @@ class Pair(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
-    """What all contestants do alike: AdamW steps, the gradient clipped at 1, in float32 on a CPU.
+class Task:
+    """Work for contestants. threads: what each may compute on."""
 
-    model: a folder. lora_rank: 0 trains all weights.
-    """
-
-    model: str
-    lora_rank: int = 0
-    learning_rate: float = 1e-4
     threads: int = 1
-    device: str = "cpu"
 
     def write(self, path: Path) -> None:
         """As JSON, for the contestants' processes."""
@@ -60,6 +54,19 @@ class Job:
     def restored(cls, fields: dict[str, Any]) -> Self:
         """The job that was written with these fields."""
         return cls(**fields)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job(Task):
+    """What all trainers do alike: AdamW steps, the gradient clipped at 1, in float32 on a CPU.
+
+    model: a folder. lora_rank: 0 trains all weights.
+    """
+
+    model: str
+    lora_rank: int = 0
+    learning_rate: float = 1e-4
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,3 +154,18 @@ def endlessly(batches: list[T]) -> list[T]:
 def _batches(items: list[T], size: int) -> list[list[T]]:
     whole = len(items) // size * size
     return [items[i : i + size] for i in range(0, whole, size)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricJob(Task):
+    """Metrics written by the batch, a step each; or, with `points`, one series of so many read whole at every step."""
+
+    series: int = 1
+    rows_a_batch: int = 100
+    points: int = 0
+
+    def batches(self) -> Iterator[tuple[list[str], range]]:
+        """For each batch the names of its series and the steps at which each has a value."""
+        names = [f"train/metric_{index}" for index in range(self.series)]
+        ahead = self.rows_a_batch // self.series
+        return ((names, range(first, first + ahead)) for first in count(1, ahead))

@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-_LARGE_BYTES = 2**20
+_LARGE_BYTES = 2**19
 _KEPT_BYTES = 2**26
 
 
@@ -19,7 +19,7 @@ def peak_process_bytes() -> int:
 
 
 def give_back_what_is_large() -> None:
-    """Let memory of a megabyte and more go back to the machine when it is freed.
+    """Let memory of half a megabyte and more go back to the machine when it is freed.
 
     glibc raises its own limit up to 32 MB as large pieces are freed, and keeps what is smaller in heaps full of
     holes: a model's gradients and activations then take up to twice what they are. Other C libraries have no such
@@ -29,3 +29,9 @@ def give_back_what_is_large() -> None:
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BYTES)
         libc.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
+
+
+def give_back_what_is_free() -> None:
+    """Return to the machine what this process has freed and glibc still holds."""
+    with suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)

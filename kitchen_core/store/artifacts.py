@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from kitchen_core.store import events
 from kitchen_core.store.content import Content, ContentKind, ContentStore
 from kitchen_core.store.database import Connection, Database
 from kitchen_core.store.errors import Ambiguous, NotFound
-from kitchen_core.store.records import StoredArtifact, insert_sql
+from kitchen_core.store.records import StoredArtifact, insert_sql, json_text
 
 _LIVE = "removed_at IS NULL"
 _SHORTEST = 12  # characters of a SHA-256 in a list of candidates
@@ -98,6 +98,17 @@ class Artifacts:
         where = "1" if removed else _LIVE
         sql = f"SELECT * FROM artifact WHERE run_id = ? AND {where} ORDER BY id"
         return [self._record(row) for row in self.db.rows(sql, (run_id,))]
+
+    def artifacts_of(self, run_ids: Sequence[str]) -> dict[str, list[StoredArtifact]]:
+        """What each of these runs has, in order of storing."""
+        sql = (
+            "SELECT artifact.* FROM json_each(?) AS asked CROSS JOIN artifact ON run_id = asked.value "
+            f"WHERE {_LIVE} ORDER BY artifact.id"
+        )
+        found: dict[str, list[StoredArtifact]] = {run_id: [] for run_id in run_ids}
+        for row in self.db.rows(sql, (json_text(run_ids),)):
+            found[row["run_id"]].append(self._record(row))
+        return found
 
     def get_artifact(self, run_id: str, name: str) -> StoredArtifact:
         """What a run has under a name. Raises NotFound."""

@@ -10,7 +10,7 @@ from kitchen_core.needs import Placement
 from kitchen_core.store.database import Database
 from kitchen_core.store.errors import NotFound
 from kitchen_core.store.migration import schema_version
-from kitchen_core.store.records import AttemptRecord, decoded, insert_sql
+from kitchen_core.store.records import AttemptRecord, decoded, insert_sql, json_text
 from kitchen_core.store.runs import StatusChange, change_status
 from kitchen_core.telemetry.schema import RunStatus
 
@@ -91,9 +91,18 @@ class Attempts:
 
     def last_placement(self, run_id: str) -> Placement | None:
         """Where a run has its place, or had it last; None before its first attempt."""
-        sql = "SELECT placement FROM attempt WHERE run_id = ? ORDER BY number DESC LIMIT 1"
-        row = self.db.row(sql, (run_id,))
-        return None if row is None else Placement.model_validate_json(row["placement"])
+        return self.last_placements_of([run_id]).get(run_id)
+
+    def last_placements_of(self, run_ids: Sequence[str]) -> dict[str, Placement]:
+        """The same of each of these runs that has begun."""
+        sql = (
+            "SELECT run_id, placement FROM json_each(?) AS asked CROSS JOIN attempt ON run_id = asked.value "
+            "WHERE number = (SELECT max(number) FROM attempt WHERE run_id = asked.value)"
+        )
+        return {
+            run_id: Placement.model_validate_json(text)
+            for run_id, text in self.db.tuples(sql, (json_text(run_ids),))
+        }
 
     def open_attempts(self) -> list[AttemptRecord]:
         """Attempts that nobody has ended: live workers, and those that died unseen."""

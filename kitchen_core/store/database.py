@@ -22,7 +22,7 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 PATIENCE_S = 10.0
 
 # Together these raise the rate at which metrics are written by half, against SQLite's 2 MiB and 1,000.
-_CACHE_KIB = 32 * 1024
+CACHE_KIB = 32 * 1024
 _CHECKPOINT_PAGES = 10_000
 
 # What SQLite says when the file system takes no more: SQLITE_FULL for a full disk, the other two
@@ -47,14 +47,18 @@ class Connection(sqlite3.Connection):
 class Database:
     """The store's SQLite file, which must exist. Safe to share between threads.
 
-    patience_s: how long to wait for another process's write before StoreBusy is raised.
+    patience_s: how long to wait for another process's write before StoreBusy is raised. cache_kib: what each
+    thread's connection may keep of the file.
     """
 
-    def __init__(self, path: Path, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, path: Path, patience_s: float = PATIENCE_S, cache_kib: int = CACHE_KIB
+    ) -> None:
         if not path.is_file():
             raise StoreMissing(path)
         self.path = path
         self._patience_s = patience_s
+        self._cache_kib = cache_kib
         self._local = threading.local()
         self._open: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._watching = threading.Lock()
@@ -142,7 +146,7 @@ class Database:
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size = -{self._cache_kib}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         self._open.add(connection)
         return connection

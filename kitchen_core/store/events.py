@@ -88,10 +88,9 @@ class Events:
         return [_event(row) for row in self.db.rows(sql, list(kinds))]
 
     def newest_ids(self) -> tuple[int, int]:
-        """The ids of the newest event and the newest metric, 0 where there is none."""
-        rows = self.db.rows("SELECT name, seq FROM sqlite_sequence")
-        newest = {row["name"]: row["seq"] for row in rows}
-        return newest.get("event", 0), newest.get("metric", 0)
+        """The ids that the newest event and the newest metric were given, 0 before the first."""
+        given = dict(self.db.tuples("SELECT name, seq FROM sqlite_sequence"))
+        return given.get("event", 0), given.get("metric", 0)
 
     def last_event(self, run_id: str, kind: EventKind) -> Event | None:
         """A run's newest event of a kind."""

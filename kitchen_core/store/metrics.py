@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 
 from kitchen_core.store import events
 from kitchen_core.store.database import Database
-from kitchen_core.store.records import Bucket
+from kitchen_core.store.records import Bucket, json_text
 from kitchen_core.telemetry.ports import MetricRow
 from kitchen_core.telemetry.schema import MetricPoint
 
@@ -41,8 +41,9 @@ CROSS JOIN series ON series.id = metric.series_id
 WHERE span.run_id = :run AND series.run_id = :run ORDER BY metric.id LIMIT :limit
 """
 _LAST_VALUES = """
-SELECT name, value FROM series JOIN metric ON metric.series_id = series.id
-WHERE run_id = ? AND step = (SELECT max(step) FROM metric WHERE series_id = series.id)
+SELECT run_id, name, metric.value
+FROM json_each(?) AS asked CROSS JOIN series ON run_id = asked.value JOIN metric ON metric.series_id = series.id
+WHERE step = (SELECT max(step) FROM metric WHERE series_id = series.id)
 ORDER BY name
 """
 _STEP_RANGE = """
@@ -130,7 +131,14 @@ class Metrics:
 
     def last_values(self, run_id: str) -> dict[str, float | None]:
         """The value at the last step of each series."""
-        return dict(self.db.tuples(_LAST_VALUES, (run_id,)))
+        return self.last_values_of([run_id])[run_id]
+
+    def last_values_of(self, run_ids: Sequence[str]) -> dict[str, dict[str, float | None]]:
+        """For each of these runs, the value at the last step of each of its series."""
+        found: dict[str, dict[str, float | None]] = {run_id: {} for run_id in run_ids}
+        for run_id, name, value in self.db.tuples(_LAST_VALUES, (json_text(run_ids),)):
+            found[run_id][name] = value
+        return found
 
     def delete_beyond(self, run_id: str, step: int, attempt: int | None = None) -> int:
         """Delete a run's values beyond a step; returns how many. Raises StaleAttempt, NotFound."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 
 from kitchen_core.store import events
 from kitchen_core.store.database import Database
@@ -45,8 +46,13 @@ class Quotes:
 
     def quote_of(self, run_id: str) -> QuoteRecord | None:
         """A run's quote; None for one that has none."""
-        row = self.db.row("SELECT * FROM quote WHERE run_id = ?", (run_id,))
-        return None if row is None else QuoteRecord.model_validate(decoded(row, "formula"))
+        return self.quotes_of([run_id]).get(run_id)
+
+    def quotes_of(self, run_ids: Sequence[str]) -> dict[str, QuoteRecord]:
+        """The quotes of these runs, of those that have one."""
+        sql = "SELECT quote.* FROM json_each(?) AS asked CROSS JOIN quote ON run_id = asked.value"
+        rows = self.db.rows(sql, (json_text(run_ids),))
+        return {row["run_id"]: QuoteRecord.model_validate(decoded(row, "formula")) for row in rows}
 
     def measured_runs(self, workflow: str, limit: int) -> list[Measured]:
         """The newest completed runs of a workflow that were measured, newest first."""

@@ -14,13 +14,13 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
+from kitchen_core.needs import EVERY_GROUP as EVERY_GROUP
 from kitchen_core.needs import MAIN_GROUP, Needs, Placement
 from kitchen_core.telemetry.ports import ArtifactRecord
 from kitchen_core.telemetry.schema import Intent, PausedFor, RunError, RunStatus
 
 Missed: TypeAlias = Literal["once", "all", "skip"]
 AtClose: TypeAlias = Literal["pause", "finish"]
-EVERY_GROUP = "*"
 
 
 class Record(BaseModel):

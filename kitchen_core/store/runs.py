@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import sqlite3
 import time
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 from kitchen_core.store import events
@@ -36,17 +37,19 @@ _JSON_COLUMNS = (
     "error",
 )
 _NEWEST_FIRST = "ORDER BY created_at DESC, rowid DESC"
-_EXACT = """
-SELECT * FROM run WHERE id = lower(?1) OR name = ?1
-ORDER BY id = lower(?1) DESC, created_at DESC, rowid DESC LIMIT 1
-"""
-_BY_PREFIX = f"SELECT * FROM run WHERE substr(id, 1, length(?1)) = lower(?1) {_NEWEST_FIRST}"
+_BY_ID = "SELECT * FROM run WHERE id = ?"
+_BY_NAME = f"SELECT * FROM run WHERE name = ? {_NEWEST_FIRST} LIMIT 1"
 _NEXT_RANK_S = 1e-3
 _SET_ASIDE = """
 UPDATE run SET intent = ?, paused_for = ?
 WHERE id = ? AND intent IS NULL AND status IN ('queued', 'running')
 """
 _MOST_CANDIDATES = 5
+# Ids sort by time, and nothing in them is above `~`: the range is read off the index, the newest first.
+_BY_PREFIX = f"""
+SELECT * FROM run WHERE id >= ?1 AND id < ?1 || '~' ORDER BY id DESC LIMIT {_MOST_CANDIDATES}
+"""
+_RECENT_NAMES = f"SELECT id, name FROM run {_NEWEST_FIRST} LIMIT 1000"
 
 
 class StatusChange(NamedTuple):
@@ -80,14 +83,14 @@ class Runs:
         Raises NotFound with what comes close, and Ambiguous with the candidates of a prefix.
         """
         text = text.strip()
-        row = self.db.row(_EXACT, (text,))
+        row = self.db.row(_BY_ID, (text.lower(),)) or self.db.row(_BY_NAME, (text,))
         if row is not None:
             return _record(row)
-        rows = self.db.rows(_BY_PREFIX, (text,)) if text else []
+        rows = self.db.rows(_BY_PREFIX, (text.lower(),)) if text else []
         if not rows:
             raise NotFound("run", text, self._close_to(text))
         if len(rows) > 1:
-            candidates = [f"{row['id']} ({row['name']})" for row in rows[:_MOST_CANDIDATES]]
+            candidates = [f"{row['id']} ({row['name']})" for row in rows]
             raise Ambiguous("run", text, candidates)
         return _record(rows[0])
 
@@ -105,6 +108,13 @@ class Runs:
         sql = f"SELECT * FROM run WHERE {where} {_NEWEST_FIRST} LIMIT ?"
         rows = self.db.rows(sql, [*wanted.values(), -1 if limit is None else limit])
         return [_record(row) for row in rows]
+
+    def newest_run(self, recipe: str, unlike: Collection[RunStatus]) -> RunRecord | None:
+        """The newest run of a recipe whose status is none of these."""
+        places = ", ".join("?" * len(unlike))
+        sql = f"SELECT * FROM run WHERE recipe = ? AND status NOT IN ({places}) {_NEWEST_FIRST} LIMIT 1"
+        row = self.db.row(sql, [recipe, *unlike])
+        return None if row is None else _record(row)
 
     def set_intent(
         self, run_id: str, intent: Intent | None, paused_for: PausedFor | None = None
@@ -144,7 +154,7 @@ class Runs:
             return read_run(connection, run_id)
 
     def _close_to(self, text: str) -> list[str]:
-        names = [name for row in self.db.rows("SELECT id, name FROM run") for name in row]
+        names = [name for row in self.db.rows(_RECENT_NAMES) for name in row]
         return difflib.get_close_matches(text, dict.fromkeys(names), n=3)
 
 

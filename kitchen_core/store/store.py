@@ -10,7 +10,7 @@ from kitchen_core.store.artifacts import Artifacts
 from kitchen_core.store.attempts import Attempts
 from kitchen_core.store.bases import Bases
 from kitchen_core.store.content import ContentStore
-from kitchen_core.store.database import PATIENCE_S, Database
+from kitchen_core.store.database import CACHE_KIB, PATIENCE_S, Database
 from kitchen_core.store.events import Events
 from kitchen_core.store.groups import Groups
 from kitchen_core.store.lineage import Lineage
@@ -52,25 +52,34 @@ class Store(
     Each topic is a module of its own; this class is where they meet.
     """
 
-    def __init__(self, home: Path, patience_s: float = PATIENCE_S) -> None:
+    def __init__(
+        self, home: Path, patience_s: float = PATIENCE_S, cache_kib: int = CACHE_KIB
+    ) -> None:
         self.home = home
-        self.db = Database(home / DATABASE_NAME, patience_s)
+        self.db = Database(home / DATABASE_NAME, patience_s, cache_kib)
         self.content = ContentStore(home)
         self._series_ids = {}
 
     @classmethod
-    def open(cls, home: Path, *, migrate: bool = True, patience_s: float = PATIENCE_S) -> Self:
+    def open(
+        cls,
+        home: Path,
+        *,
+        migrate: bool = True,
+        patience_s: float = PATIENCE_S,
+        cache_kib: int = CACHE_KIB,
+    ) -> Self:
         """Open a home's store, making or migrating it where that is needed.
 
         A worker passes migrate=False: it takes the store as it is or not at all. patience_s: how long a write waits for
-        another process's. Raises SchemaTooNew, MigrationBlocked,
+        another process's. cache_kib: what each thread may keep of the file. Raises SchemaTooNew, MigrationBlocked,
         and without `migrate` StoreMissing or SchemaTooOld.
         """
         home = home.absolute()
         if migrate:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
         ensure_current(home / DATABASE_NAME, migrate=migrate)
-        return cls(home, patience_s)
+        return cls(home, patience_s, cache_kib)
 
     def data_version(self) -> int:
         """A number that changes whenever anybody commits to the store: ask often, read when it differs."""

@@ -40,8 +40,8 @@ class Run(Table, table=True):
     """
 
     __table_args__ = (
-        Index("ix_run_name", "name"),
-        Index("ix_run_status", "status"),
+        Index("ix_run_name", "name", "created_at"),
+        Index("ix_run_status", "status", "created_at"),
         Index("ix_run_created_at", "created_at"),
         Index("ix_run_recipe", "recipe", "created_at"),
         Index(

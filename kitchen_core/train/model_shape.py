@@ -119,7 +119,7 @@ def shape_of(
     None where it leaves something out that has to be known.
     """
     inner = config.get("text_config")
-    text = config | inner if isinstance(inner, Mapping) else config
+    text = {**config, **inner} if isinstance(inner, Mapping) else config
     known = {name: _whole(text, *names) for name, names in _SYNONYMS.items()}
     layers, hidden, heads = known["layers"], known["hidden"], known["heads"]
     vocab = known["vocab"]

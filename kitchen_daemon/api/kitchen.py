@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kitchen_core.home import Home
 from kitchen_core.store.records import RunRecord
 from kitchen_core.store.store import Store
 from kitchen_daemon.apart import Apart
+from kitchen_daemon.following import ChangeFeed
 from kitchen_daemon.launching.choosing import Recipes
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.launching.submission import Submissions
@@ -17,9 +19,8 @@ from kitchen_daemon.rendering.renderings import Renderings
 from kitchen_daemon.running.dispatch import Dispatcher
 from kitchen_daemon.scheduling.firing import Firing
 from kitchen_daemon.settings import Settings
-from kitchen_daemon.streams import ChangeFeed
 from kitchen_daemon.transfers.transfers import Transfers
-from kitchen_daemon.views import run_info
+from kitchen_daemon.views import run_infos
 
 
 @dataclass
@@ -43,4 +44,8 @@ class Kitchen:
 
     def run_info(self, run: RunRecord) -> RunInfo:
         """A run as it stands, and why it waits."""
-        return run_info(self.store, run, self.dispatcher.why_of(run.id))
+        return self.run_infos([run])[0]
+
+    def run_infos(self, runs: Sequence[RunRecord]) -> list[RunInfo]:
+        """Several of them."""
+        return run_infos(self.store, runs, {run.id: self.dispatcher.why_of(run.id) for run in runs})

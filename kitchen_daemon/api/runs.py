@@ -72,7 +72,7 @@ def reading_routes(app: FastAPI, kitchen: Kitchen) -> None:
     ) -> list[RunInfo]:
         """Runs, newest first."""
         found = store.list_runs(status=status, recipe=recipe, limit=limit)
-        return [kitchen.run_info(run) for run in found]
+        return kitchen.run_infos(found)
 
     @app.get("/runs/{run}")
     def show(run: str) -> RunInfo:

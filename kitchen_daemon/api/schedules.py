@@ -25,7 +25,6 @@ from kitchen_daemon.scheduling.schedules import (
     schedule_info,
     window_infos,
 )
-from kitchen_daemon.views import run_info
 
 
 def schedule_routes(app: FastAPI, kitchen: Kitchen) -> None:
@@ -79,7 +78,7 @@ def schedule_routes(app: FastAPI, kitchen: Kitchen) -> None:
         """Let a schedule fire at once, beside its own times."""
         run = await asyncio.to_thread(firing.fire_now, store.find_schedule(schedule))
         kitchen.dispatcher.wake()
-        return run_info(store, run)
+        return kitchen.run_info(run)
 
 
 def window_routes(app: FastAPI, kitchen: Kitchen) -> None:

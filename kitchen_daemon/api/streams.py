@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 
 from kitchen_daemon.api.kitchen import Kitchen
 from kitchen_daemon.models import FROM_NOW
-from kitchen_daemon.streams import Cursor, stream
+from kitchen_daemon.streams import Cursor
 
 
 def stream_route(app: FastAPI, kitchen: Kitchen) -> None:
@@ -23,5 +23,5 @@ def stream_route(app: FastAPI, kitchen: Kitchen) -> None:
         store = kitchen.store
         run_id = store.find_run(run).id if run is not None else None
         cursor = Cursor.now(store) if last_event_id == FROM_NOW else Cursor.parse(last_event_id)
-        items = stream(store, kitchen.feed, run_id, cursor)
+        items = kitchen.feed.follow(run_id, cursor)
         return StreamingResponse(items, media_type="text/event-stream")

@@ -84,7 +84,7 @@ def look_at(folders: Iterable[Path], more: Iterable[Path] = ()) -> Sight:
     folders = tuple(folders)
     sight = Sight(recipes=find_recipes(folders))
     for folder in folders:
-        if not folder.is_dir():
+        if not _can_be_watched(folder):
             sight.directories.add(_nearest(folder))
             continue
         if folder.is_symlink():
@@ -98,7 +98,7 @@ def look_at(folders: Iterable[Path], more: Iterable[Path] = ()) -> Sight:
                 _see(module, sight)
     for file in more:
         _see(file, sight)
-    sight.installed = {place for place in map(Path, sys.path) if place.is_dir()}
+    sight.installed = {place for place in map(Path, sys.path) if _can_be_watched(place)}
     for place in sight.installed:
         _stamp(place, sight)
         sight.directories.add(place)
@@ -119,7 +119,11 @@ def _stamp(path: Path, sight: Sight) -> None:
 
 def _nearest(folder: Path) -> Path:
     """The folder of those above one that exists: there it will be seen to come."""
-    return next(parent for parent in folder.parents if parent.is_dir())
+    return next(parent for parent in folder.parents if _can_be_watched(parent))
+
+
+def _can_be_watched(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
 
 
 def _own_directories(folder: Path) -> list[Path]:
@@ -137,7 +141,7 @@ def _directories_in(directory: Path) -> Iterator[Path]:
         for entry in entries:
             if entry.is_dir(follow_symlinks=False) and not is_others(entry.name):
                 path = Path(entry.path)
-                if not (path / "pyvenv.cfg").exists():
+                if _can_be_watched(path) and not (path / "pyvenv.cfg").exists():
                     yield path
 
 

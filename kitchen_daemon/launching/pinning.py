@@ -89,9 +89,9 @@ class Pinner:
             return self._store.find_run(ref.name)
         if ref.selector != "latest":
             raise RefError(f"'{ref}': write run:ID or run:RECIPE@latest")
-        for run in self._store.list_runs(recipe=ref.name):
-            if run.status not in LOST:
-                return run
+        newest = self._store.newest_run(ref.name, unlike=LOST)
+        if newest is not None:
+            return newest
         raise RefError(f"'{ref}': recipe {ref.name} has no run yet; run it first")
 
     def _content(self, ref: Ref, role: str) -> str | None:

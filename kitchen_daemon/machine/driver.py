@@ -29,6 +29,11 @@ class Gpu:
     memory_used_bytes: int
     processes: tuple[GpuProcess, ...]
 
+    @property
+    def free_bytes(self) -> int:
+        """What nobody has of its memory now."""
+        return max(self.memory_bytes - self.memory_used_bytes, 0)
+
 
 class _Device(NamedTuple):
     place: int

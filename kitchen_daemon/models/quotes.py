@@ -20,6 +20,7 @@ class Quote(Model):
     """What a run is expected to take. None: nobody can tell before it runs.
 
     device: what it computes on, in words. memory_bytes: of that device (RAM for a CPU); parts add up to it.
+    free_bytes: what nobody has of its memory at this moment, of the GPU that has most.
     steps: optimizer steps. seconds: with a worker, evaluations included. energy_j: of that device. basis:
     `formula`, or `measured` where steps of earlier runs corrected it. notes: what was assumed, a line each.
     """
@@ -27,6 +28,7 @@ class Quote(Model):
     device: str
     memory_bytes: int | None
     parts: list[MemoryPart] = Field(default_factory=list)
+    free_bytes: int | None = None
     steps: int | None
     seconds_a_step: float | None
     seconds: float | None

@@ -1,14 +1,14 @@
 """A quick look at data: how many rows there are, and how long the first of them are.
 
-It takes some milliseconds, so it reads the beginning of a file and counts characters, not tokens. What it
-does not know it says; steps of earlier runs on the same data correct what it guesses.
+It takes some milliseconds, so it reads the beginning of a file and runs no chat template. What it does not know it
+says; steps of earlier runs on the same data correct what it guesses.
 """
 
 from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import islice
@@ -16,19 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from kitchen_core import builtin
+from kitchen_core.adapters.token_counts import standing_prompt, token_counter
 from kitchen_core.refs import parse_ref
 from kitchen_core.train.conversations import Comparison, Conversation, Document
 from kitchen_core.train.schemas import COMPARISONS, EXAMPLES, PROMPTS, RowError, rows_as
-from kitchen_core.train.types import Row
+from kitchen_core.train.types import Message, Row
 
-LOOKED_AT = 100
+LOOKED_AT = 64
 """Rows."""
 
 LOOKED_AT_BYTES = 2**18
-CHARACTERS_A_TOKEN = 4.0
-"""Of English text with a vocabulary of tens of thousands; a small vocabulary has a token a character."""
-
-SMALL_VOCABULARY = 2000
 TOKENS_A_TURN = 5
 """What a chat template writes around a turn."""
 
@@ -36,14 +33,15 @@ _READINGS = {"examples": EXAMPLES, "comparisons": COMPARISONS, "prompts": PROMPT
 
 
 @dataclass(frozen=True, slots=True)
-class RowLengths:
-    """A row in characters, and in turns. learnt: of what is trained or answered; of a comparison both
-    answers.
+class RowTexts:
+    """What a row says. learnt: of what is trained or answered, of a comparison both answers. turns: of the prompt,
+    0 of a plain text. has_system: whether it tells the model who it is.
     """
 
-    prompt: int
-    learnt: int
+    prompt: str
+    learnt: str
     turns: int
+    has_system: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +61,32 @@ class Look:
 
     rows: int | None
     test_rows: int | None
-    lengths: tuple[RowLengths, ...]
-
-    def tokens(self, vocab: int, max_length: int) -> Lengths | None:
-        """The rows in tokens of a model with so many, cut at `max_length`; None where none was seen."""
-        if not self.lengths:
-            return None
-        each = CHARACTERS_A_TOKEN if vocab > SMALL_VOCABULARY else 1.0
-        prompts = [
-            row.prompt / each + TOKENS_A_TURN * max(1, row.turns - 1) for row in self.lengths
-        ]
-        learnt = [row.learnt / each + TOKENS_A_TURN for row in self.lengths]
-        whole = [min(p + t, max_length) for p, t in zip(prompts, learnt, strict=True)]
-        return Lengths(
-            prompt=min(statistics.fmean(prompts), max_length),
-            learnt=min(statistics.fmean(learnt), max_length),
-            spread=statistics.pstdev(whole),
-            longest=round(max(whole)),
-            longest_prompt=round(min(max(prompts), max_length)),
-        )
+    texts: tuple[RowTexts, ...] = ()
 
 
-NOTHING = Look(None, None, ())
+@lru_cache(maxsize=16)
+def lengths_of(seen: Look, folder: Path, max_length: int) -> Lengths | None:
+    """The rows in tokens of the model in a folder, cut at `max_length`; None where none was seen."""
+    if not seen.texts:
+        return None
+    count = token_counter(folder)
+    standing = count(standing_prompt(folder)) + TOKENS_A_TURN if standing_prompt(folder) else 0
+    prompts = [
+        count(row.prompt) + TOKENS_A_TURN * row.turns + (0 if row.has_system else standing)
+        for row in seen.texts
+    ]
+    learnt = [count(row.learnt) + (TOKENS_A_TURN if row.turns else 0) for row in seen.texts]
+    whole = [min(p + t, max_length) for p, t in zip(prompts, learnt, strict=True)]
+    return Lengths(
+        prompt=min(statistics.fmean(prompts), max_length),
+        learnt=min(statistics.fmean(learnt), max_length),
+        spread=statistics.pstdev(whole),
+        longest=max(whole),
+        longest_prompt=min(max(prompts), max_length),
+    )
+
+
+NOTHING = Look(None, None)
 
 
 def look(ref: str, pin: str, kind: str, fields: Mapping[str, str]) -> Look:
@@ -94,13 +96,13 @@ def look(ref: str, pin: str, kind: str, fields: Mapping[str, str]) -> Look:
     return _look(ref, pin, kind, tuple(sorted(fields.items())))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)
 def _look(ref: str, pin: str, kind: str, fields: tuple[tuple[str, str], ...]) -> Look:
     parsed = parse_ref(ref)
     found, rows = _rows(parsed.kind, parsed.name)
     try:
         examples = rows_as(_READINGS[kind], rows, ref, dict(fields))
-        return replace(found, lengths=tuple(map(_lengths, islice(examples, LOOKED_AT))))
+        return replace(found, texts=tuple(map(_texts, islice(examples, LOOKED_AT))))
     except (RowError, StopIteration):  # the run will say what is wrong with it
         return found
 
@@ -108,10 +110,10 @@ def _look(ref: str, pin: str, kind: str, fields: tuple[tuple[str, str], ...]) ->
 def _rows(kind: str, name: str) -> tuple[Look, Sequence[Row]]:
     if kind == "builtin":
         train = builtin.dataset_rows(name, "train")
-        return Look(len(train), len(builtin.dataset_rows(name, "test")), ()), train[:LOOKED_AT]
+        return Look(len(train), len(builtin.dataset_rows(name, "test"))), train[:LOOKED_AT]
     if kind == "file":
         rows, count = _first_lines(Path(name))
-        return Look(count, None, ()), rows
+        return Look(count, None), rows
     return NOTHING, []
 
 
@@ -139,27 +141,27 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _lengths(example: Any) -> RowLengths:
-    for kind, measure in _MEASURES.items():
-        if isinstance(example, kind):
-            return measure(example)
-    return RowLengths(0, len(str(example)), 1)
+def _texts(example: Any) -> RowTexts:
+    match example:
+        case Conversation():
+            return _of_conversation(example)
+        case Comparison():
+            prompt, sides = example.prompt, (example.chosen, example.rejected)
+            answers = [turn for side in sides for turn in side.messages[len(prompt.messages) :]]
+            said = "\n".join(turn.content for turn in answers)
+            return replace(_of_conversation(prompt), learnt=said)
+        case Document():
+            return RowTexts("", example.text, 0)
+        case _:
+            return RowTexts("", str(example), 0)
 
 
-def _of_conversation(example: Conversation) -> RowLengths:
-    said = sum(len(turn.content) for turn in example.messages if turn.role == "assistant")
-    every = sum(len(turn.content) for turn in example.messages)
-    return RowLengths(every - said, said, len(example.messages))
+def _of_conversation(example: Conversation) -> RowTexts:
+    answers = [turn for turn in example.messages if turn.role == "assistant"]
+    others = [turn for turn in example.messages if turn.role != "assistant"]
+    has_system = any(turn.role == "system" for turn in others)
+    return RowTexts(_joined(others), _joined(answers), len(example.messages) - 1 or 1, has_system)
 
 
-def _of_comparison(example: Comparison) -> RowLengths:
-    prompt = sum(len(turn.content) for turn in example.prompt.messages)
-    both = sum(len(t.content) for side in (example.chosen, example.rejected) for t in side.messages)
-    return RowLengths(prompt, both - 2 * prompt, len(example.chosen.messages))
-
-
-_MEASURES: Mapping[type, Callable[[Any], RowLengths]] = {
-    Conversation: _of_conversation,
-    Comparison: _of_comparison,
-    Document: lambda example: RowLengths(0, len(example.text), 1),
-}
+def _joined(turns: Sequence[Message]) -> str:
+    return "\n".join(turn.content for turn in turns)

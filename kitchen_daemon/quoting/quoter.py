@@ -84,7 +84,10 @@ class Quoter:
         if trainer.costs is None or kind is None:
             who = f"the workflow {workflow}" if kind is None else trainer.name
             return _nothing(device, f"{who} can't be quoted before it runs")
-        models = self._models(config, pins, manifest)
+        try:
+            models = self._models(config, pins, manifest)
+        except (RefError, NotFound, PortError):  # of a run that has not completed, say
+            models = None
         if models is None:
             return _nothing(device, _UNKNOWN)
         seen = look(config["dataset"], pins.get(config["dataset"], ""), kind, config["fields"])
@@ -121,6 +124,7 @@ class Quoter:
             device=_in_words(device, config),
             memory_bytes=_whole(_times(formula.memory_bytes, by.memory)),
             parts=_parts(costs, by.memory or 1.0),
+            free_bytes=_free_bytes(config),
             steps=steps,
             seconds_a_step=a_step,
             seconds=seconds,
@@ -150,28 +154,18 @@ class Quoter:
     ) -> Models | None:
         """The shapes of a run's models; None where one of them is not known."""
 
-        def shape(ref: str) -> ModelShape | None:
-            return self._shape(pins[ref] if ":" in pins.get(ref, "") else ref, manifest)
+        def folder(ref: str) -> Path | None:
+            return self._folder(pins[ref] if ":" in pins.get(ref, "") else ref, manifest)
 
-        trained = shape(config["model"])
         named = [config.get("teacher"), *config.get("mix_teachers", {}), config.get("kl_reference")]
-        teachers = [shape(ref) for ref in named if ref]
         before = config.get("reference_model")
-        reference = shape(before) if before else None
-        if trained is None or None in teachers or (before and reference is None):
+        own = folder(config["model"])
+        trained = _shape(own)
+        teachers = [_shape(folder(ref)) for ref in named if ref]
+        reference = _shape(folder(before)) if before else None
+        if own is None or trained is None or None in teachers or (before and reference is None):
             return None
-        return Models(trained, tuple(each for each in teachers if each), reference)
-
-    def _shape(self, text: str, manifest: Manifest) -> ModelShape | None:
-        try:
-            folder = self._folder(text, manifest)
-            return (
-                None
-                if folder is None
-                else inspect_model_folder(folder, weights=_has_weights(folder)).shape
-            )
-        except (RefError, NotFound, PortError):
-            return None
+        return Models(trained, own, tuple(each for each in teachers if each), reference)
 
     def _folder(self, text: str, manifest: Manifest) -> Path | None:
         """The folder of the base model that a ref leads to; None where it is not on this machine."""
@@ -200,6 +194,12 @@ def device_of(config: Mapping[str, Any]) -> Device:
         return Device(found[0].name, found[0].memory_bytes)
     memory = psutil.virtual_memory().total
     return Device(platform.processor() or platform.machine(), memory)
+
+
+def _free_bytes(config: Mapping[str, Any]) -> int | None:
+    if config["device"] == "cuda":
+        return max((gpu.free_bytes for gpu in gpus()), default=None)
+    return psutil.virtual_memory().available
 
 
 def _nothing(device: Device, note: str) -> Quoted:
@@ -235,6 +235,12 @@ def _parts(costs: Costs, factor: float) -> list[MemoryPart]:
         parts[next(iter(parts))] += whole - sum(parts.values())
     by_size = sorted(parts.items(), key=lambda part: -part[1])
     return [MemoryPart(name=name, bytes=size) for name, size in by_size]
+
+
+def _shape(folder: Path | None) -> ModelShape | None:
+    if folder is None:
+        return None
+    return inspect_model_folder(folder, weights=_has_weights(folder)).shape
 
 
 def _has_weights(folder: Path) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kitchen_core.train.batches import BatchPlan
 from kitchen_core.train.model_shape import ModelShape
 from kitchen_core.train.preference import REFERENCE_FREE
 from kitchen_core.train.workload import Completions, Documents, Method, Work, Workload
-from kitchen_daemon.quoting.looking import Lengths, Look
+from kitchen_daemon.quoting.looking import Lengths, Look, lengths_of
 
 Config = Mapping[str, Any]
 
@@ -32,9 +33,12 @@ _NOTHING = Work()
 
 @dataclass(frozen=True, slots=True)
 class Models:
-    """The models of a run: in training, teachers beside it, and a reference that is there at the start."""
+    """The models of a run. folder: of the tokenizer of the one in training. teachers: beside it all the time;
+    reference: at the start alone.
+    """
 
     trained: ModelShape
+    folder: Path
     teachers: tuple[ModelShape, ...] = ()
     reference: ModelShape | None = None
 
@@ -46,7 +50,7 @@ def workload(
     knows.
     """
     make = _WORKLOADS[workflow]
-    lengths = look.tokens(models.trained.vocab, config["max_length"])
+    lengths = lengths_of(look, models.folder, config["max_length"])
     notes: list[str] = []
     if lengths is None:
         lengths = _assumed(config)

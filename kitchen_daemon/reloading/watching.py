@@ -46,8 +46,9 @@ async def watch(look: Look, again: asyncio.Event, on_trouble: Callable[[str], No
         except FileNotFoundError:  # gone since it was looked at
             directories = await look()
         except (OSError, RuntimeError) as error:  # RuntimeError: what watchfiles has no name for
+            what, _, _ = str(error).partition(". about")  # the rest is for those who wrote it
             trouble = (
-                f"the kernel lets nobody watch the recipe folders ({error}), so they are looked at "
+                f"the kernel lets nobody watch the recipe folders ({what}), so they are looked at "
                 f"every {POLL_S:g} s: raise fs.inotify.max_user_watches and max_user_instances"
             )
             logger.warning("%s", trouble)
@@ -66,7 +67,7 @@ async def _while_the_same(
         watch_filter=None,
         debounce=GATHER_MOST_MS,
         step=GATHER_MS,
-        ignore_permission_denied=True,
+        ignore_permission_denied=False,  # which would also say nothing of a limit
         force_polling=False,
         yield_on_timeout=remote,
         rust_timeout=round(POLL_S * 1000) if remote else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import os
 import shutil
 import signal
 import sys
@@ -35,6 +36,7 @@ from kitchen_core.workflow.runner import Runner, StageFailed
 from kitchen_core.workflows.reading import load_for_run
 from kitchen_daemon.expected import EXPECTED
 from kitchen_daemon.logs import last_lines
+from kitchen_daemon.machine.energy import EnergyMeter, cpu_meter, gpu_meter
 from kitchen_daemon.reserve import release_reserve
 from kitchen_daemon.running.measuring import Meter, MeteredWriter
 from kitchen_daemon.running.noticing import noticed_by
@@ -113,13 +115,21 @@ async def _run(
         cache=home.cache,
         stop_asked=stop.asked,
     )
-    writer.meter = Meter(store, run, writer.attempt, ctx.progress)
+    writer.meter = Meter(store, run, writer.attempt, ctx.progress, _energy_meter(run).joules)
     try:
         await Runner(workflow, ctx).run(checkpoint)
     finally:
         writer.meter.record()
         await wiring.close()
     return ctx.outcome
+
+
+def _energy_meter(run: RunRecord) -> EnergyMeter:
+    """Of what the run computes on."""
+    if run.config.get("device") != "cuda":
+        return cpu_meter()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "")
+    return gpu_meter(filter(None, visible.split(",")))
 
 
 def _resolver(store: Store, writer: RunWriter, run: RunRecord, wiring: Wiring) -> Resolver:

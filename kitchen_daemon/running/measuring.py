@@ -18,11 +18,13 @@ from kitchen_core.workflow.progress import Progress
 
 logger = logging.getLogger(__name__)
 
+COUNT_EVERY_S = 60.0
+
 
 class Meter:
     """Keeps what the current attempt of a run takes beside the run's quote, on top of what earlier attempts took.
 
-    energy: joules of this process so far; None where nobody measures.
+    energy: joules that its device has drawn since the attempt began; None where nobody measures.
     """
 
     def __init__(
@@ -38,14 +40,19 @@ class Meter:
         self._attempt = attempt
         self._progress = progress
         self._energy = energy
-        self._began = time.monotonic()
+        self._began = self._counted_at = time.monotonic()
         before = store.quote_of(run.id)
         self._busy_before = (before and before.busy_seconds) or 0.0
         self._energy_before = (before and before.used_energy_j) or 0.0
 
+    def keep_counting(self) -> None:
+        """Ask for the energy now and then: a device's counter may begin again at 0, but not twice in between."""
+        if time.monotonic() - self._counted_at > COUNT_EVERY_S:
+            self._count()
+
     def record(self) -> None:
         """Write down what was taken so far. It never raises: nothing depends on it."""
-        used = self._energy()
+        used = self._count()
         usage = Usage(
             peak_memory_bytes=_peak_memory(self._run.config, self._run.wiring),
             busy_seconds=self._busy_before + time.monotonic() - self._began,
@@ -57,11 +64,21 @@ class Meter:
         except Exception:  # a replaced attempt and a full disk are told by what comes next
             logger.warning("what the run took was not written down", exc_info=True)
 
+    def _count(self) -> float | None:
+        self._counted_at = time.monotonic()
+        return self._energy()
+
 
 class MeteredWriter(RunWriter):
     """A writer that records what the run took with each checkpoint."""
 
     meter: Meter | None = None
+
+    def set_progress(self, step: int, total_steps: int | None, eta_s: float | None) -> None:
+        """As a RunWriter does."""
+        super().set_progress(step, total_steps, eta_s)
+        if self.meter is not None:
+            self.meter.keep_counting()
 
     def save_checkpoint(self, record: ArtifactRecord, step: int, metadata: dict[str, Any]) -> None:
         """As a RunWriter does."""

@@ -43,7 +43,14 @@ def waiting(incomplete: str) -> list[str]:
 
 def groups(incomplete: str) -> list[str]:
     """The groups of the queue."""
-    return _asked(lambda client: [group.name for group in client.queue(limit=0).groups], incomplete)
+
+    def names(client: Client) -> list[str]:
+        from kitchen_core.needs import EVERY_GROUP
+
+        known = client.queue(limit=0).groups
+        return [group.name for group in known if group.name != EVERY_GROUP]
+
+    return _asked(names, incomplete)
 
 
 def windows(incomplete: str) -> list[str]:

@@ -99,7 +99,8 @@ class LineDisplay:
             self._said_at = time.monotonic()
             self._write(progress_words(self._view))
         self._was_away = self._view.away
-        self._say_wait(self._view.info)
+        if item is None or (item.event and item.event.kind in _TOLD):
+            self._say_wait(self._view.info)
 
     def end(self) -> None:
         """Nothing is left open."""

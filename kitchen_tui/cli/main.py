@@ -17,6 +17,7 @@ from kitchen_tui.cli.commands import (
     hub,
     launch,
     queue,
+    quote,
     recipes,
     records,
     render,
@@ -32,7 +33,7 @@ from kitchen_tui.cli.output import discard_stdout, emit, say
 ORDER = (
     *("demo", "up", "down", "status", "doctor"),
     *("recipes", "adapters", "render", "quote", "run"),
-    *("queue", "schedule", "window", "top", "runs", "show", "watch"),
+    *("queue", "schedule", "top", "runs", "show", "watch"),
     *("cancel", "pause", "resume", "retry"),
     *("logs", "events", "metrics", "samples", "artifacts", "lineage"),
     *("hub", "upload", "push", "pull", "checkpoints"),
@@ -79,6 +80,7 @@ for command in (demo.demo, daemon.up, daemon.down, daemon.status, daemon.doctor)
 app.add_typer(recipes.app, name="recipes")
 app.add_typer(adapters.app, name="adapters")
 app.command(epilog=render.RENDER_EXAMPLES)(render.render)
+app.command(epilog=quote.QUOTE_EXAMPLES)(quote.quote)
 app.command(epilog=launch.RUN_EXAMPLES)(launch.run)
 for command in (runs.runs, runs.show, runs.watch):
     app.command()(command)

@@ -11,27 +11,37 @@ if TYPE_CHECKING:
     from kitchen_daemon.client import Client, Refused
     from kitchen_daemon.models import RunInfo
 
+NOTHING_DONE = "nothing was changed"
+
 
 def ask_each(
     client: Client,
     names: Sequence[str],
     ask: Callable[[str], RunInfo],
     words: Callable[[RunInfo], str],
+    *,
     as_json: bool,
-) -> list[RunInfo]:
+) -> None:
     """Ask something of each run and print what has become of it.
 
     A name that is no run's changes nothing. Raises Refused, which says which were asked before the one that refuses.
     """
+    from kitchen_daemon.client import Refused
+
     ids = _ids(client, names) if len(names) > 1 else list(names)
     asked: list[RunInfo] = []
     for run_id in ids:
-        asked.append(_asked(ask, run_id, asked))
+        try:
+            asked.append(ask(run_id))
+        except Refused as refusal:
+            if len(ids) == 1:
+                raise
+            done = ", ".join(run.id for run in asked)
+            raise _adding(refusal, f"done before it: {done}" if done else NOTHING_DONE) from None
         if as_json:
             emit_json(asked[-1], indent=len(ids) == 1)
         else:
             emit(words(asked[-1]))
-    return asked
 
 
 def _ids(client: Client, names: Sequence[str]) -> list[str]:
@@ -40,19 +50,7 @@ def _ids(client: Client, names: Sequence[str]) -> list[str]:
     try:
         return list(dict.fromkeys(client.run(name).id for name in names))
     except Refused as refusal:
-        raise _adding(refusal, "nothing was changed") from None
-
-
-def _asked(ask: Callable[[str], RunInfo], run_id: str, before: Sequence[RunInfo]) -> RunInfo:
-    from kitchen_daemon.client import Refused
-
-    try:
-        return ask(run_id)
-    except Refused as refusal:
-        if not before:
-            raise
-        done = ", ".join(run.id for run in before)
-        raise _adding(refusal, f"done before it: {done}") from None
+        raise _adding(refusal, NOTHING_DONE) from None
 
 
 def _adding(refusal: Refused, note: str) -> Refused:

@@ -110,8 +110,10 @@ class Daemon:
 
 
 def is_at_rest(item: StreamItem) -> bool:
-    """Whether the item is a change to a status at which a run rests."""
+    """Whether the item is a change to a status at which a run rests. One that the kitchen pauses goes on."""
     if item.event is None or not item.event.kind.startswith("run."):
+        return False
+    if "paused_for" in item.event.metadata:
         return False
     name = item.event.kind.removeprefix("run.")
     return name in set(RunStatus) and RunStatus(name).is_at_rest

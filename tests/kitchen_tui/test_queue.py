@@ -3,11 +3,15 @@
 import json
 
 import pytest
+from rich.console import Group
 
 from kitchen_core.needs import Placement
 from kitchen_core.telemetry.schema import RunStatus
-from kitchen_daemon.models import GroupInfo
+from kitchen_daemon.models import DaemonStatus, GroupInfo, ProgressInfo, QuoteInfo
+from kitchen_tui.cli import completion
 from kitchen_tui.cli.views.queue import placement_words, queue_page
+from kitchen_tui.cli.views.queueing import quote_and_actual
+from kitchen_tui.cli.views.runs import runs_table
 from tests.kitchen_tui.queued import drawn, queue, running, waiting
 from tests.kitchen_tui.support import RUN_ID, Refusal, run_info
 
@@ -168,6 +172,9 @@ def test_where_one_of_several_refuses_those_before_it_are_named(queued, command)
     said = command("queue", "hold", RUN_ID, OTHER_ID)
     assert (said.code, said.out) == (2, f"{RUN_ID}  held\n")
     assert said.err == f"error: run {OTHER_ID} runs (done before it: {RUN_ID})\n"
+    said = command("queue", "hold", OTHER_ID, RUN_ID)
+    assert (said.code, said.out) == (2, "")
+    assert said.err == f"error: run {OTHER_ID} runs (nothing was changed)\n"
 
 
 def test_a_run_that_is_named_twice_is_asked_once(queued, command):
@@ -231,3 +238,154 @@ def test_a_place_in_words():
     assert placement_words(two, {"GPU-a": 0, "GPU-b": 3}) == "GPU 0, 3"
     shared = Placement(gpus=("GPU-a",), memory_bytes=12 * 10**9, shares=True)
     assert placement_words(shared, {"GPU-a": 1}) == "12 GB of GPU 1"
+
+
+HELD = {
+    "status": RunStatus.HELD,
+    "started_at": None,
+    "finished_at": None,
+    "metrics": {},
+    "progress": ProgressInfo(),
+    "reason": "after dpo (1qnc00000009), which runs",
+}
+
+
+def test_a_list_of_runs_says_why_those_that_wait_do():
+    runs = [run_info(**HELD), run_info()]
+    lines = drawn(runs_table(runs, 100), 100)
+    assert "latest, or why it waits" in lines[0]
+    assert HELD["reason"] in lines[1]
+    assert "nll 0.25" in lines[2]
+    assert "latest, or" not in drawn(runs_table([run_info()], 100), 100)[0]
+    for width in (50, 60, 80):
+        lines = drawn(runs_table(runs, width), width)
+        assert max(map(len, lines)) <= width
+        assert lines[1].startswith(RUN_ID)
+        assert "held" in lines[1]
+        assert "after d" in lines[1]
+
+
+def test_one_run_shows_what_it_asks_of_the_queue(stub, command):
+    stub.answers[f"GET /runs/{RUN_ID}"] = run_info(
+        **HELD,
+        after_any=["1qnc00000009"],
+        priority=10,
+        queue_group="night",
+        window="dark",
+        not_before=0.0,
+        preempts=True,
+        max_retries=3,
+        retries=1,
+        placement=Placement(slots=2),
+    )
+    stub.answers[f"GET /runs/{RUN_ID}/events"] = []
+    lines = [line.split() for line in command("show", RUN_ID).out.splitlines()]
+    told = {tuple(line) for line in lines}
+    assert tuple(HELD["reason"].split()) in told
+    for line in (
+        "after, in any case 1qnc00000009",
+        "priority 10",
+        "group night",
+        "window dark",
+        "preempts runs of lower priority",
+        "retries 1 of 3",
+        "on 2 CPU slots",
+    ):
+        assert tuple(line.split()) in told
+    assert any(line[:2] == ["not", "before"] for line in lines)
+
+
+def test_a_quote_stands_beside_what_it_took():
+    quote = QuoteInfo(
+        memory_bytes=10 * 10**9,
+        seconds=100.0,
+        seconds_a_step=0.2,
+        steps=500,
+        energy_j=7.2e6,
+        basis="measured",
+        peak_memory_bytes=11 * 10**9,
+        busy_seconds=90.0,
+        measured_seconds_a_step=0.18,
+        used_energy_j=None,
+    )
+    rows = [line.split("  ") for line in drawn(Group(*quote_and_actual(quote, ended=True)), 80)]
+    cells = [[cell.strip() for cell in row if cell.strip()] for row in rows]
+    assert cells[3:] == [
+        ["memory", "10 GB", "11 GB", "+10 %"],
+        ["a step", "200 ms", "180 ms", "-10 %"],
+        ["time", "1m 40s", "1m 30s", "-10 %"],
+        ["energy", "2 kWh", "–"],
+    ]
+    under_way = drawn(Group(*quote_and_actual(quote, ended=False)), 80)
+    assert under_way[5].endswith("1m 30s  so far")
+
+
+def test_status_names_some_runs_and_the_next_with_its_reason(queued, command):
+    many = [f"1qnd{i:08d}" for i in range(10_000)]
+    queued.answers["GET /status"] = DaemonStatus(
+        version="1",
+        pid=1,
+        home="/h",
+        socket="/s",
+        started_at=1.0,
+        standby_ready=True,
+        running=[RUN_ID],
+        queued=many,
+        schema_version="1",
+    )
+    out = " ".join(command("status").out.split())
+    assert f"{many[4]} and 9,995 more" in out
+    assert "next 1qnd00000001 needs 9.4 GB of a GPU, 3.1 GB free" in out
+    queued.answers["GET /queue"] = Refusal(404, "not found")  # a daemon of another version
+    assert command("status").code == 0
+
+
+def test_completion_knows_waiting_runs_and_groups(queued):
+    assert "1qnd00000003" in completion.waiting("1qnd")
+    assert completion.waiting("dp") == ["dpo"]
+    assert completion.groups("") == ["main"]
+    queued.answers["GET /windows"] = Refusal(500, "broken")
+    assert completion.windows("") == []
+
+
+@pytest.fixture
+def kept_in_order(home, command):
+    """A real daemon whose queue is paused, with three runs that wait."""
+    assert command("queue", "pause").code == 0
+    runs = [command("run", "sl_basic", "--name", name, "--json") for name in ("a", "b", "c")]
+    yield [json.loads(run.out)["id"] for run in runs]
+    command("down")
+
+
+def test_a_real_queue_is_put_into_another_order(kept_in_order, command):
+    a, b, c = kept_in_order
+
+    def told(*words):
+        return json.loads(command("queue", *words, "--json").out)
+
+    assert [run["id"] for run in told()["waiting"]] == [a, b, c]
+    assert {run["code"] for run in told()["waiting"]} == {"queue_paused"}
+    assert command("queue", "move", "b", "c", "--first").code == 0
+    assert [run["name"] for run in told()["waiting"]] == ["b", "c", "a"]
+    assert command("queue", "hold", "b").code == 0
+    assert command("queue", "priority", "a", "10").code == 0
+    assert command("queue", "group", "c", "night").code == 0
+    assert command("queue", "limit", "night", "2").code == 0
+    waiting = told()["waiting"]
+    assert [(run["name"], run["priority"], run["group"]) for run in waiting] == [
+        ("a", 10, "main"),
+        ("b", 0, "main"),
+        ("c", 0, "night"),
+    ]
+    assert waiting[1]["code"] == "held"
+    assert [run["id"] for run in told("--group", "night")["waiting"]] == [c]
+    groups = [line.split() for line in command("queue", "groups").out.splitlines()]
+    assert ["night", "0", "2", "1"] in groups
+    page = command("top", "--once").out
+    assert "0 running, 3 waiting" in page
+    assert "CPU" in page
+    assert command("queue", "release", "b").out.startswith(f"{b}  queued")
+    said = command("cancel", "a", "nobody")
+    assert (said.code, len(told()["waiting"])) == (2, 3)
+    assert command("cancel", "a", "b", "c").out.count("cancelled") == 3
+    assert command("queue").err.startswith("Nothing runs, and nothing waits.")

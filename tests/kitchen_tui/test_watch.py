@@ -5,8 +5,9 @@ from threading import Event as Signal
 
 import pytest
 
-from kitchen_core.telemetry.schema import EventKind, RunStatus
-from kitchen_daemon.models import DaemonStatus
+from kitchen_core.telemetry.schema import EventKind, PausedFor, RunStatus
+from kitchen_daemon.models import DaemonStatus, WaitCode
+from kitchen_tui.cli import watching
 from tests.kitchen_tui.support import (
     RUN_ID,
     Cut,
@@ -157,3 +158,50 @@ def test_progress_lines_come_once_a_second_at_most(watched, command):
     watched.streams = [[*steps, event_item(1, EventKind.RUN_COMPLETED)]]
     lines = command("watch", RUN_ID).out.splitlines()
     assert sum("train_mean_nll" in line for line in lines) <= 3
+
+
+def test_a_pause_that_ends_by_itself_is_watched_through(watched, command):
+    paused = event_item(4, EventKind.RUN_PAUSED, metadata={"reason": "window night is closed"})
+    set_aside = run_info(status=RunStatus.PAUSED, paused_for=PausedFor.WINDOW)
+    runs = iter([set_aside, set_aside, set_aside])
+    watched.answers[f"GET /runs/{RUN_ID}"] = lambda _: next(runs, run_info())
+    watched.streams = [[*history()[:3], paused, *history()[3:]]]
+    said = command("watch", RUN_ID)
+    assert said.code == 0
+    assert said.out.splitlines()[1:3] == ["running", "paused"]
+    assert said.out.endswith("completed after 12s\n")
+
+
+def test_an_interruption_with_a_retry_left_is_watched_through(watched, command):
+    interrupted = event_item(4, EventKind.RUN_INTERRUPTED)
+    run = run_info(status=RunStatus.INTERRUPTED, max_retries=1)
+    queued = run_info(status=RunStatus.QUEUED, max_retries=1, retries=1)
+    runs = iter([run, run, run, queued])  # the daemon queues it a moment later
+    watched.answers[f"GET /runs/{RUN_ID}"] = lambda _: next(runs, run_info())
+    watched.streams = [[*history()[:3], interrupted, *history()[3:]]]
+    said = command("watch", RUN_ID)
+    assert (said.code, said.out.splitlines()[2]) == (0, "interrupted")
+
+
+def test_why_a_run_waits_is_said_whenever_it_changes(watched, command, monkeypatch):
+    monkeypatch.setattr(watching, "WAIT_SECONDS", 0.01)
+    hold = Signal()
+    facts = {"status": RunStatus.QUEUED, "code": WaitCode.DEVICE}
+    reasons = iter(["all GPUs are taken"] * 3 + ["opens at 22:00"] * 3)
+
+    def answer(_):
+        reason = next(reasons, None)
+        if reason is None:
+            hold.set()
+            return run_info()
+        return run_info(**facts, reason=reason)
+
+    watched.answers[f"GET /runs/{RUN_ID}"] = answer
+    watched.streams = [[*history()[:2], hold, *history()[2:]]]
+    said = command("watch", RUN_ID)
+    assert said.out.splitlines()[:4] == [
+        "queued",
+        "waits: all GPUs are taken",
+        "waits: opens at 22:00",
+        "running",
+    ]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from kitchen_core.adapters.checks import check_inputs, check_single_targets
 from kitchen_core.adapters.compute_thread import ComputeThread
 from kitchen_core.adapters.fingerprint import fingerprint
+from kitchen_core.adapters.process_memory import give_back_what_is_free
 from kitchen_core.adapters.teaching import taught_datums
 from kitchen_core.adapters.torch_local.device import device_facts
 from kitchen_core.adapters.torch_local.engine import Engine
@@ -219,11 +220,12 @@ class TorchSession:
             raise
 
     def _free(self) -> None:
-        """Drop every tensor, also for those who still hold a sampler."""
+        """Drop every tensor, also for those who still hold a sampler, and give their memory back."""
         self._teachers.free()
         self._samplers.free()
         self._loaded.model.to("meta")
         del self._loaded, self._optimizer
+        give_back_what_is_free()
 
 
 def _load(spec: SessionSpec) -> tuple[LoadedModel, HuggingFaceTokenizer]:

@@ -69,7 +69,7 @@ def resume(
 def cancel(runs: RunNames, as_json: AsJson = False) -> None:
     """End runs. What they have saved stays."""
     with connected() as client:
-        ask_each(client, runs, client.cancel, _cancelled, as_json)
+        ask_each(client, runs, client.cancel, _cancelled, as_json=as_json)
 
 
 def pause(runs: RunNames, as_json: AsJson = False) -> None:
@@ -80,7 +80,7 @@ def pause(runs: RunNames, as_json: AsJson = False) -> None:
             runs,
             client.pause,
             lambda run: f"{run.id}  asked to pause; go on later with: kitchen resume {run.id}",
-            as_json,
+            as_json=as_json,
         )
 
 

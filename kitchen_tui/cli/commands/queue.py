@@ -71,7 +71,7 @@ def move(
             runs[::-1] if to in ("first", "after") else runs,
             lambda run: client.move(run, to, other),
             lambda run: f"{run.id}  moved",
-            as_json,
+            as_json=as_json,
         )
 
 
@@ -79,7 +79,7 @@ def move(
 def hold(runs: WaitingNames, as_json: AsJson = False) -> None:
     """Keep waiting runs from starting until you release them."""
     with connected() as client:
-        ask_each(client, runs, client.hold, lambda run: f"{run.id}  held", as_json)
+        ask_each(client, runs, client.hold, lambda run: f"{run.id}  held", as_json=as_json)
 
 
 @app.command()
@@ -91,7 +91,7 @@ def release(runs: WaitingNames, as_json: AsJson = False) -> None:
             runs,
             client.release,
             lambda run: f"{run.id}  {run.status.value}{f': {run.reason}' if run.reason else ''}",
-            as_json,
+            as_json=as_json,
         )
 
 
@@ -108,7 +108,7 @@ def priority(
             runs,
             lambda run: client.change(run, priority=value),
             lambda run: f"{run.id}  priority {run.priority}",
-            as_json,
+            as_json=as_json,
         )
 
 
@@ -128,7 +128,7 @@ def group(
             runs,
             lambda run: client.change(run, group=name),
             lambda run: f"{run.id}  in group {run.queue_group}",
-            as_json,
+            as_json=as_json,
         )
 
 
@@ -168,7 +168,11 @@ def resume(group: Group = None, as_json: AsJson = False) -> None:
 def limit(
     name: Annotated[
         str,
-        typer.Argument(metavar="GROUP", help="The group.", autocompletion=completion.groups),
+        typer.Argument(
+            metavar="GROUP",
+            help='The group; "*" for all of them together.',
+            autocompletion=completion.groups,
+        ),
     ],
     most: Annotated[
         str, typer.Argument(metavar="N|none", help="So many of its runs at a time; none: no limit.")
@@ -193,12 +197,10 @@ def groups(as_json: AsJson = False) -> None:
         found = client.queue(limit=0).groups
     if as_json:
         emit_json(found)
-    elif found:
-        from kitchen_tui.cli.views.queue import groups_table
+        return
+    from kitchen_tui.cli.views.queue import groups_table
 
-        screen().print(groups_table(found))
-    else:
-        say("There are no groups yet. Make one with: kitchen run RECIPE --group NAME")
+    screen().print(groups_table(found))
 
 
 def _list(group: str | None, limit: int, as_json: bool) -> None:

@@ -66,22 +66,30 @@ def _lines(
 
 
 def _machine_gauges(machine: MachineInfo) -> list[Gauge]:
-    ram, ram_words = _share(machine.ram_bytes - machine.ram_available_bytes, machine.ram_bytes)
+    def history(gauge: str) -> Sequence[float | None]:
+        return machine.histories.get(gauge, [])
+
     slots = f"{machine.slots_taken} of {machine.slots} slots"
+    ram, ram_words = _share(machine.ram_bytes - machine.ram_available_bytes, machine.ram_bytes)
+    disk = _full(machine)
+    free = "" if machine.disk_free_bytes is None else f", {size(machine.disk_free_bytes)} free"
     return [
-        Gauge("CPU", f"{_percent(machine.cpu_use)}, {slots}", machine.histories.get("cpu", [])),
-        Gauge("RAM", ram_words, machine.histories.get("ram", []), alarm=ram >= NEARLY_FULL),
-        _disk(machine),
+        Gauge("CPU", f"{_percent(machine.cpu_use)}, {slots}", history("cpu")),
+        Gauge("RAM", ram_words, history("ram"), alarm=ram >= NEARLY_FULL),
+        Gauge(
+            "disk",
+            f"{_percent(disk)}{free}",
+            history("disk"),
+            alarm=disk is not None and disk >= NEARLY_FULL,
+        ),
     ]
 
 
-def _disk(machine: MachineInfo) -> Gauge:
-    history = machine.histories.get("disk", [])
-    if machine.disk_bytes is None or machine.disk_free_bytes is None:
-        return Gauge("disk", NOTHING, history)
-    share, _ = _share(machine.disk_bytes - machine.disk_free_bytes, machine.disk_bytes)
-    value = f"{_percent(share)}, {size(machine.disk_free_bytes)} free"
-    return Gauge("disk", value, history, alarm=share >= NEARLY_FULL)
+def _full(machine: MachineInfo) -> float | None:
+    """The share of the disk that is taken."""
+    if not machine.disk_bytes or machine.disk_free_bytes is None:
+        return None
+    return 1 - machine.disk_free_bytes / machine.disk_bytes
 
 
 def _gpu_gauges(gpu: GpuInfo, histories: Mapping[str, Sequence[float | None]]) -> list[Gauge]:
@@ -165,7 +173,7 @@ def _share(used: int, whole: int) -> tuple[float, str]:
 
 
 def _percent(share: float | None) -> str:
-    return NOTHING if share is None else f"{100 * share:3.0f} %"
+    return f"{NOTHING:>5}" if share is None else f"{100 * share:3.0f} %"
 
 
 def _power(gpu: GpuInfo) -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kitchen_daemon.models import Plan, RecipeDetail, RecipeSummary, RevisionInfo
+from kitchen_tui.cli.views.quotes import quote_facts
 from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown
 from kitchen_tui.format import NOTHING, age, date, one_line
 
@@ -68,6 +69,9 @@ def _plan(plan: Plan) -> Iterator[RenderableType]:
             *([("after", ", ".join(plan.after))] if plan.after else []),
         ]
     )
+    if plan.quote is not None:
+        yield heading("Quote")
+        yield facts(quote_facts(plan.quote))
     yield heading("Config")
     yield facts((key, _planned(key, value)) for key, value in plan.config.items())
     yield from _drawing(plan.drawing)

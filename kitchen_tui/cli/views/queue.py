@@ -11,7 +11,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from kitchen_core.needs import MAIN_GROUP, Placement
+from kitchen_core.needs import EVERY_GROUP, MAIN_GROUP, Placement
 from kitchen_daemon.models import GroupInfo, QueueInfo, RunningInfo, WaitCode, WaitingInfo
 from kitchen_tui.cli.views.style import cut, heading, plain_table
 from kitchen_tui.format import duration, one_line, size
@@ -40,12 +40,15 @@ def queue_page(queue: QueueInfo, width: int, group: str | None = None) -> Group:
 
 
 def groups_table(groups: Sequence[GroupInfo]) -> Table:
-    """The groups, a line each."""
+    """The groups, a line each; every group together only where something holds for all."""
     table = plain_table("group", "running", "at most", "waiting", "")
     for each in groups:
+        if each.name == EVERY_GROUP and each.most_running is None and not each.is_paused:
+            continue
+        name = "all together" if each.name == EVERY_GROUP else each.name
         most = "as many as fit" if each.most_running is None else str(each.most_running)
         paused = Text("paused" if each.is_paused else "", style="yellow")
-        table.add_row(each.name, str(each.running), most, str(each.waiting), paused)
+        table.add_row(name, str(each.running), most, str(each.waiting), paused)
     return table
 
 

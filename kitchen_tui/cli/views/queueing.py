@@ -50,7 +50,8 @@ def quote_and_actual(quote: QuoteInfo, *, ended: bool) -> Iterator[RenderableTyp
         if expected is None and actual is None:
             continue
         told = [NOTHING if value is None else words(value) for value in (expected, actual)]
-        table.add_row(name, *told, _difference(expected, actual) if comparable else "so far")
+        so_far = "" if actual is None else "so far"
+        table.add_row(name, *told, _difference(expected, actual) if comparable else so_far)
     if table.row_count:
         yield heading("Quote")
         yield table

@@ -14,7 +14,7 @@ from kitchen_daemon.models import ArtifactInfo, ProgressInfo, RunInfo
 from kitchen_tui.cli.measures import own_measure
 from kitchen_tui.cli.run_view import headline
 from kitchen_tui.cli.views.queueing import asked_of_the_queue, quote_and_actual
-from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown, status_text
+from kitchen_tui.cli.views.style import NARROW, cut, facts, heading, plain_table, shown, status_text
 from kitchen_tui.format import age, date, duration, number, one_line, size
 
 LOG_LINES = 10
@@ -32,14 +32,15 @@ def runs_table(runs: list[RunInfo], width: int) -> Table:
     latest values.
     """
     if width < NARROW:
-        table = plain_table("run", "status", "name")
+        table = plain_table("run", "status")
+        table.add_column("name")
         for run in runs:
-            name = Text(run.name or run.recipe)
             why = f"  {run.reason}" if waits(run) and run.reason else ""
-            table.add_row(run.id, status_text(run.status), name.append(why, style="dim"))
+            name = cut(run.name or run.recipe).append(why, style="dim")
+            table.add_row(run.id, status_text(run.status), name)
         return table
     headers = ["run", "name", "status", "step", "left", "latest"]
-    if any(waits(run) for run in runs):
+    if width >= _WIDE and any(waits(run) for run in runs):
         headers[LATEST] = "latest, or why it waits"
     table = plain_table(*headers, *(["created"] if width >= _WIDE else []))
     rows = [_cells(run, width)[: len(table.columns)] for run in runs]
@@ -69,7 +70,7 @@ def _room_for_latest(table: Table, rows: Sequence[Sequence[str | Text]], width: 
     others = [each for each in range(len(table.columns)) if each != LATEST]
     headers = [str(column.header) for column in table.columns]
     taken = sum(max(len(row[each]) for row in [headers, *rows]) for each in others)
-    return max(len(headers[LATEST]), width - taken - len(others))
+    return max(len(headers[LATEST]), width - taken - 2 * len(others))  # two blanks between columns
 
 
 def steps(progress: ProgressInfo) -> str:

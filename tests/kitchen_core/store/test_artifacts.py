@@ -119,6 +119,7 @@ def test_content_lives_as_long_as_a_name(actions: list[tuple[str, str, bool]]) -
             assert on_disk(store) == sorted(set(held.values()))
             listed = store.list_artifacts(run_id)
             assert {artifact.name: artifact.sha256 for artifact in listed} == held
+            assert store.artifacts_of([run_id]) == {run_id: listed}
 
 
 def test_content_that_was_damaged_is_known_and_storing_it_again_mends_it(

@@ -45,6 +45,17 @@ def test_series_hold_the_last_value_of_each_step(
             assert len(of_run) == sum(map(len, wanted.values()))
 
 
+def test_the_last_values_of_several_runs_come_at_once(store: Store) -> None:
+    one, two, none = (start(store) for _ in range(3))
+    one.write_metrics([MetricRow("loss", step, 1 / step) for step in (1, 2, 4)])
+    two.write_metrics([MetricRow("loss", 1, 3.0), MetricRow("acc", 0, None)])
+    assert store.last_values_of([two.run_id, none.run_id, one.run_id]) == {
+        one.run_id: {"loss": 0.25},
+        two.run_id: {"acc": None, "loss": 3.0},
+        none.run_id: {},
+    }
+
+
 @settings(max_examples=25)
 @given(st.lists(st.tuples(st.integers(0, 1), rows), max_size=6), st.integers(1, 40))
 def test_a_stream_that_polls_ends_with_the_same_values(

@@ -17,6 +17,7 @@ from kitchen_core.telemetry.schema import Intent, PausedFor, RunStatus
 from tests.kitchen_core.store.support import (
     SUBMISSION,
     bring_to,
+    next_attempt,
     passing_store,
     start,
 )
@@ -199,6 +200,8 @@ def test_an_attempt_remembers_its_place(store: Store) -> None:
     store.begin_attempt(run_id, 1, 0.0, "b", "/log", place)
     assert [attempt.placement for attempt in store.open_attempts()] == [place]
     assert store.last_placement(run_id) == place
+    again = next_attempt(store, run_id)
+    assert (again, store.last_placement(run_id)) == (2, Placement())
 
 
 def test_pausing_a_group_asks_its_runs_and_no_others(store: Store) -> None:

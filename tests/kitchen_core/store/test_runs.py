@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,6 +88,37 @@ def test_an_unknown_name_suggests_the_close_ones(store: Store) -> None:
     for text in ("", "%", "zzzz"):
         with pytest.raises(NotFound):
             store.find_run(text)
+
+
+def test_the_newest_run_of_a_recipe_leaves_out_what_ended_badly(store: Store) -> None:
+    ids = [submit(store, recipe=recipe) for recipe in ("a", "a", "b")]
+    bring_to(store, ids[1], RunStatus.FAILED)
+    lost = [RunStatus.FAILED, RunStatus.CANCELLED]
+    newest = store.newest_run("a", unlike=lost)
+    assert newest is not None
+    assert newest.id == ids[0]
+    assert store.newest_run("a", unlike=[*lost, RunStatus.QUEUED]) is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ({}, "ix_run_created_at"),
+        ({"status": RunStatus.QUEUED}, "ix_run_status"),
+        ({"recipe": "a"}, "ix_run_recipe"),
+        ({"name": "a"}, "ix_run_name"),
+    ],
+)
+def test_lists_are_read_off_an_index_in_their_order(
+    store: Store, asked: dict[str, Any], index: str
+) -> None:
+    read: list[str] = []
+    store.db.connection().set_trace_callback(read.append)
+    store.list_runs(limit=20, **asked)
+    store.db.connection().set_trace_callback(None)
+    plan = " ".join(row["detail"] for row in store.db.rows(f"EXPLAIN QUERY PLAN {read[-1]}"))
+    assert index in plan
+    assert "TEMP B-TREE" not in plan
 
 
 def test_lists_are_newest_first_and_filter(store: Store) -> None:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
+import subprocess
+import sys
+
+import pytest
+
 from kitchen_daemon.reloading import watching
 from tests.kitchen_daemon.reloading.conftest import recipe
 
@@ -18,6 +24,34 @@ async def test_without_watches_the_folders_are_looked_at_again_and_again(watched
         await watched.becomes("second")
         assert "OS file watch limit reached" in watched.shelf.trouble
         assert "fs.inotify.max_user_watches" in watched.shelf.trouble
+
+
+SAYS_TROUBLE = """
+import asyncio, sys
+from pathlib import Path
+from kitchen_daemon.reloading.watching import watch
+
+async def look():
+    return {Path(sys.argv[1])}
+
+def on_trouble(trouble):
+    sys.exit(trouble)
+
+asyncio.run(watch(look, asyncio.Event(), on_trouble))
+"""
+
+
+@pytest.mark.parametrize("limit", ["max_inotify_watches", "max_inotify_instances"])
+def test_a_kernel_without_a_watch_left_says_so(tmp_path, limit):
+    """In a user namespace of its own, whose limit is none at all."""
+    words = shlex.join([sys.executable, "-c", SAYS_TROUBLE, str(tmp_path)])
+    shell = f"echo 0 > /proc/sys/user/{limit} && echo limited && exec {words}"
+    done = subprocess.run(
+        ["unshare", "-Ur", "sh", "-c", shell], capture_output=True, text=True, timeout=60
+    )
+    if not done.stdout:
+        pytest.skip("this machine lets users have no namespaces")
+    assert "the kernel lets nobody watch the recipe folders" in done.stderr.splitlines()[-1]
 
 
 async def test_once_the_kernel_watches_again_the_trouble_is_over(watched, monkeypatch):

@@ -15,7 +15,7 @@ from kitchen_core.train.workload import Completions, Documents, Method, Work, Wo
 
 Parts = dict[str, int]
 
-PROCESS_BYTES = {"cpu": 390 * 2**20, "cuda": 550 * 2**20}
+PROCESS_BYTES = {"cpu": 385 * 2**20, "cuda": 550 * 2**20}
 """A worker that has loaded no model: its imports (measured with Python 3.11 and torch 2.13 for CPUs), the
 context of CUDA and what cuBLAS keeps for itself.
 """

@@ -55,6 +55,9 @@ def _extend_runs() -> None:
     _add("run", "paused_for", sa.String())
     _add("run", "schedule_id", sa.String())
     _add("run", "scheduled_at", sa.Float())
+    for column in ("name", "status"):  # lists of one or the other are by time
+        op.drop_index(f"ix_run_{column}", "run")
+        op.create_index(f"ix_run_{column}", "run", [column, "created_at"])
     op.create_index("ix_run_created_at", "run", ["created_at"])
     op.create_index("ix_run_recipe", "run", ["recipe", "created_at"])
     op.create_index(

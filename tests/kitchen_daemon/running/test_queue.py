@@ -1,0 +1,198 @@
+"""The queue of a real daemon, with real workers and real signals: whatever it does to a run, the bytes are the same."""
+
+import os
+import signal
+
+import pytest
+
+from kitchen_core.store import Store
+from kitchen_core.telemetry.schema import PausedFor
+from kitchen_daemon.client import Refused
+from kitchen_daemon.models import Launch
+from tests.kitchen_daemon.support import (
+    QUICK,
+    final_sha256,
+    happened,
+    reached_step,
+    running_daemon,
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    return tmp_path_factory.mktemp("two") / "kitchen"
+
+
+@pytest.fixture(scope="module")
+def two(home):
+    """A daemon that lets two runs go at a time."""
+    with running_daemon(home, cpu_slots=2) as running:
+        yield running
+
+
+def launch(daemon, **asked):
+    overrides = QUICK | asked.pop("overrides", {})
+    return daemon.client.launch(Launch(recipe="sl_basic", overrides=overrides, **asked))
+
+
+def completed(daemon, run_id):
+    daemon.until(run_id, happened("run.completed"))
+    return daemon.client.run(run_id)
+
+
+def worker_of(daemon, run_id):
+    with Store.open(daemon.home.root) as store:
+        return next(a.pid for a in store.open_attempts() if a.run_id == run_id)
+
+
+def kinds(daemon, run_id):
+    told = daemon.client.events(run_id)
+    return [e.kind for e in told if e.kind in ("run.paused", "run.interrupted", "run.queued")]
+
+
+def test_two_runs_go_at_a_time_and_a_third_waits(two, undisturbed):
+    runs = [launch(two, name=name) for name in ("one", "two", "three")]
+    two.until(runs[0].id, reached_step(1))
+    two.until(runs[1].id, reached_step(1))
+    queue = two.client.queue()
+    assert {run.name for run in queue.running} == {"one", "two"}
+    assert [run.placement.slots for run in queue.running] == [1, 1]
+    (waiting,) = queue.waiting
+    assert (waiting.name, waiting.code, waiting.place) == ("three", "device", 1)
+    assert waiting.reason
+    third = two.client.run(runs[2].id)
+    assert (third.status, third.code, third.reason) == ("queued", "device", waiting.reason)
+    assert [final_sha256(completed(two, run.id)) for run in runs] == [undisturbed[1]] * 3
+    assert two.client.queue().running == []
+
+
+def test_the_order_is_changed_by_hand(two):
+    two.client.pause_queue()
+    a, b, c, d = [launch(two, name=name, overrides={"max_steps": 1}) for name in "abcd"]
+    assert {run.code for run in two.client.queue().waiting} == {"queue_paused"}
+    two.client.move(d.id, "first")
+    two.client.move(a.id, "after", c.id)
+    assert two.client.hold(b.id).code == "held"
+    assert [run.name for run in two.client.queue().waiting] == ["d", "b", "c", "a"]
+    assert two.client.change(c.id, priority=3).priority == 3
+    queue = two.client.queue(limit=2)
+    assert ([run.name for run in queue.waiting], queue.waiting_count) == (["c", "d"], 4)
+    assert two.client.release(b.id).status == "queued"
+    with pytest.raises(Refused, match="nobody holds run"):
+        two.client.release(b.id)
+    with pytest.raises(Refused, match="there is no group 'nigth'"):
+        two.client.pause_queue(group="nigth")
+    assert not two.client.resume_queue().is_paused
+    for run in (a, b, c, d):
+        completed(two, run.id)
+    with pytest.raises(Refused, match="is completed, and only one that waits can be held"):
+        two.client.hold(a.id)
+
+
+def test_a_group_runs_one_after_the_other(two):
+    two.client.set_group("night", 1)
+    first = launch(two, group="night", overrides={"max_steps": 20})
+    second = launch(two, group="night", overrides={"max_steps": 1})
+    two.until(first.id, reached_step(1))
+    assert two.client.run(second.id).code == "group_full"
+    (night,) = [group for group in two.client.queue().groups if group.name == "night"]
+    assert (night.most_running, night.running, night.waiting) == (1, 1, 1)
+    completed(two, second.id)
+    assert two.client.run(first.id).status == "completed"
+
+
+def test_a_pause_of_the_queue_ends_with_the_same_bytes(two, undisturbed):
+    run = launch(two)
+    two.until(run.id, reached_step(15))
+    assert two.client.pause_queue().is_paused
+    paused = two.until(run.id, happened("run.paused"))[-1].event
+    assert paused.metadata["paused_for"] == "queue"
+    shown = two.client.run(run.id)
+    assert (shown.status, shown.paused_for, shown.code) == ("paused", "queue", "queue_paused")
+    two.client.resume_queue()
+    done = completed(two, run.id)
+    assert (final_sha256(done), done.attempt, done.paused_for) == (undisturbed[1], 2, None)
+
+
+def test_one_of_higher_priority_sets_another_aside_and_both_end_with_the_same_bytes(
+    two, undisturbed
+):
+    low = [launch(two) for _ in range(2)]
+    for run in low:
+        two.until(run.id, reached_step(10))
+    urgent = launch(two, priority=10, preempt=True)
+    done = completed(two, urgent.id)
+    set_aside = [run for run in low if "run.paused" in kinds(two, run.id)]
+    assert len(set_aside) == 1
+    shas = {final_sha256(completed(two, run.id)) for run in low} | {final_sha256(done)}
+    assert shas == {undisturbed[1]}
+
+
+def test_a_killed_run_goes_on_by_itself_to_the_same_bytes(two, undisturbed):
+    run = launch(two, retries=1)
+    two.until(run.id, reached_step(25))
+    os.kill(worker_of(two, run.id), signal.SIGKILL)
+    done = completed(two, run.id)
+    assert (final_sha256(done), done.attempt, done.retries) == (undisturbed[1], 2, 1)
+    assert kinds(two, run.id) == ["run.queued", "run.interrupted", "run.queued"]
+    retried = [e for e in two.client.events(run.id) if e.kind == "run.queued"][-1]
+    assert "SIGKILL; goes on from step" in retried.metadata["reason"]
+    assert retried.metadata["reason"].endswith("retry 1 of 1")
+
+
+def test_a_launch_says_when_it_may_run(two):
+    at = two.client.launch(Launch(recipe="sl_basic", overrides=QUICK, at="in 2h"))
+    held = two.client.launch(Launch(recipe="sl_basic", overrides=QUICK, hold=True))
+    after = launch(two, after_any=[held.id])
+    assert (held.status, after.status) == ("held", "held")
+    assert two.client.queue().waiting_count == 3
+    assert two.client.run(at.id).code == "not_before"
+    assert two.client.run(held.id).code == "held"
+    assert held.id in (after.reason or "")
+    for message, asked in {
+        "there is no window 'nigth'": {"window": "nigth"},
+        "'\\*' means every group": {"group": "*"},
+        "expected": {"at": "soon"},
+    }.items():
+        with pytest.raises(Refused, match=message):
+            launch(two, **asked)
+    for run in (after, held, at):
+        two.client.cancel(run.id)
+
+
+def test_a_daemon_killed_between_asking_and_telling_tells_when_it_is_back(two, undisturbed):
+    run = launch(two)
+    two.until(run.id, reached_step(15))
+    two.kill()
+    with Store.open(two.home.root) as store:
+        assert store.set_aside(run.id, PausedFor.PREEMPTION)
+    two.start()
+    done = completed(two, run.id)
+    assert "run.paused" in kinds(two, run.id)
+    assert (final_sha256(done), done.attempt) == (undisturbed[1], 2)
+
+
+def test_a_pause_of_the_queue_and_what_it_paused_outlive_the_daemon(two, undisturbed):
+    run = launch(two)
+    two.until(run.id, reached_step(15))
+    two.client.pause_queue()
+    two.kill()
+    two.start()
+    two.until(run.id, happened("run.paused"))
+    two.kill()
+    two.start()
+    queue = two.client.queue()
+    assert (queue.is_paused, [run.code for run in queue.waiting]) == (True, ["queue_paused"])
+    two.client.resume_queue()
+    assert final_sha256(completed(two, run.id)) == undisturbed[1]
+
+
+def test_a_worker_that_dies_without_a_daemon_goes_on_when_there_is_one(two, undisturbed):
+    run = launch(two, retries=1)
+    two.until(run.id, reached_step(15))
+    pid = worker_of(two, run.id)
+    two.kill()
+    os.kill(pid, signal.SIGKILL)
+    two.start()
+    done = completed(two, run.id)
+    assert (final_sha256(done), done.attempt, done.retries) == (undisturbed[1], 2, 1)
