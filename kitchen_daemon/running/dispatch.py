@@ -168,7 +168,9 @@ class Dispatcher:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._rest_s())
         finally:
-            self._thread.shutdown(wait=False)
+            self._thread.shutdown(
+                cancel_futures=True
+            )  # it reads the store, which may be closed next
             self._fork_server.close()
 
     async def _turn(self) -> None:

@@ -31,6 +31,7 @@ EVENING = 1_795_550_400.0
 """When a simulation begins, in seconds since the epoch."""
 FIRST_PID = 2**23  # no process has such a pid, so nobody is hit by a signal
 SIGKILLED = -9
+STEPS_A_SECOND = 100
 STATUSES = {f"run.{status}" for status in RunStatus}
 
 
@@ -128,9 +129,15 @@ class SimulatedForkServer(ForkServer):
             except TimeoutError:
                 writer.set_status(RunStatus.COMPLETED)
             else:
-                self._done[run.id] = self._done.get(run.id, 0.0) + time.time() - began
+                done = self._done[run.id] = self._done.get(run.id, 0.0) + time.time() - began
+                writer.set_progress(*steps(done, self._seconds(run.name)), None)
                 _stop(writer)
         worker.end()
+
+
+def steps(done_s: float, total_s: float) -> tuple[int, int]:
+    """How far a run is that takes so many seconds in all."""
+    return round(done_s * STEPS_A_SECOND), round(total_s * STEPS_A_SECOND)
 
 
 def _stop(writer: RunWriter) -> None:
