@@ -62,7 +62,7 @@ class Serving:
                 return True
             kind.why = kind.never or why_no_room(run.needs, self._now.room)
         self.whys[run.id] = kind.why
-        return kind.never is not None or self._wait_for_room(run, kind)
+        return kind.never is not None or self._wait_for_room(run)
 
     def has_place_ahead(self, run: Waiting) -> bool:
         """Whether a run gets a place as soon as those that are leaving have left."""
@@ -82,11 +82,10 @@ class Serving:
             picture.take(run, place, self._state.now)
         self.before.append(run)
 
-    def _wait_for_room(self, run: Waiting, kind: _Kind) -> bool:
+    def _wait_for_room(self, run: Waiting) -> bool:
         if self._is_all_kept(run.needs):
             self.whys[run.id] = why_not_yet(run.needs, self._now.room)
-            for picture in (self._now, self._ahead):
-                picture.groups.keep(run.group, run.name)
+            self._keep_in_group(run)
             return True
         place = self._ahead.find(run)
         if place is not None and run.preempts:
@@ -110,9 +109,17 @@ class Serving:
         return not run.preempts or self._clear.is_all_kept(run.needs)
 
     def _keep(self, run: Waiting, place: Placement) -> None:
-        """Keep the place for a run."""
-        kept = [picture.keep(run, place) for picture in (self._now, self._ahead)]
-        if any([*kept, self._keep_clear(run)]):  # else it is as if it were not there
+        """Keep the place for a run, and one in its group."""
+        kept = [picture.room.keep(place, run.name) for picture in (self._now, self._ahead)]
+        is_new = any([*kept, self._keep_clear(run)])
+        self._keep_in_group(run, counts=is_new)
+
+    def _keep_in_group(self, run: Waiting, *, counts: bool = False) -> None:
+        """Keep a place in its group for a run. counts: it has kept something besides that others might have had."""
+        in_group = [
+            picture.groups.keep(run.group, run.name) for picture in (self._now, self._ahead)
+        ]
+        if counts or any(in_group):  # else it is as if it were not there
             self.before.append(run)
 
     def _keep_clear(self, run: Waiting) -> bool:
