@@ -162,9 +162,11 @@ def open_window(daemon: Daemon, name: str, hours: Hours) -> None:
 
 
 def completed(daemon: Daemon, ids: Mapping[str, str]) -> dict[str, Evidence]:
-    """What the store has of each run once all of them are over, which they have to be well."""
+    """What the store has of each run once all of them are over and their workers gone."""
     runs = {name: daemon.settled(run_id, WHOLE_S) for name, run_id in ids.items()}
     with Store.open(daemon.home.root) as store:
+        while store.open_attempts():  # nobody is told when the last worker has gone, so ask
+            time.sleep(0.1)
         return {
             name: Evidence(run, store.attempts(run.id), store.read_events(run_id=run.id))
             for name, run in runs.items()
