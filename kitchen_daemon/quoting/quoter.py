@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest
 from kitchen_core.refs import RefError, parse_ref
@@ -24,6 +22,7 @@ from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.workload import Costs, Device
 from kitchen_daemon.launching.pinning import Pinner
+from kitchen_daemon.machine.bounds import read_ram
 from kitchen_daemon.machine.driver import gpus
 from kitchen_daemon.models import MemoryPart, Quote
 from kitchen_daemon.quoting.correcting import Correction, correction
@@ -128,7 +127,7 @@ class Quoter:
             steps=steps,
             seconds_a_step=a_step,
             seconds=seconds,
-            energy_j=self._energy(config, seconds) if trainer.offline else None,
+            energy_j=self._energy(config, seconds, by.watts) if trainer.offline else None,
             basis="measured" if measured else "formula",
             notes=[*assumed, *(() if measured else costs.notes)],
         )
@@ -140,9 +139,14 @@ class Quoter:
         )
         return Quoted(shown, kept)
 
-    def _energy(self, config: Mapping[str, Any], seconds: float | None) -> float | None:
+    def _energy(
+        self, config: Mapping[str, Any], seconds: float | None, drawn: float | None
+    ) -> float | None:
+        """drawn: watts, of an earlier run that was measured."""
         if seconds is None:
             return None
+        if drawn is not None:
+            return drawn * seconds
         if config["device"] == "cuda":
             return GPU_WATTS * seconds
         cores = os.cpu_count() or 1
@@ -189,17 +193,17 @@ class Quoter:
 
 
 def device_of(config: Mapping[str, Any]) -> Device:
-    """What a run computes on."""
+    """What a run computes on; of several GPUs the one with most memory."""
     if config["device"] == "cuda" and (found := gpus()):
-        return Device(found[0].name, found[0].memory_bytes)
-    memory = psutil.virtual_memory().total
-    return Device(platform.processor() or platform.machine(), memory)
+        largest = max(found, key=lambda gpu: gpu.memory_bytes)
+        return Device(largest.name, largest.memory_bytes)
+    return Device(platform.processor() or platform.machine(), read_ram().total)
 
 
 def _free_bytes(config: Mapping[str, Any]) -> int | None:
     if config["device"] == "cuda":
         return max((gpu.free_bytes for gpu in gpus()), default=None)
-    return psutil.virtual_memory().available
+    return read_ram().available
 
 
 def _nothing(device: Device, note: str) -> Quoted:
