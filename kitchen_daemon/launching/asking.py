@@ -9,6 +9,7 @@ from typing import Any
 from kitchen_core.config import ConfigError
 from kitchen_core.needs import Needs
 from kitchen_daemon.models import Launch, Quote
+from kitchen_daemon.queueing import words
 
 MARGIN = 1.1
 """What is kept over the quote: cold quotes of the runs in `benchmarks.quotes` are at most 8 % too low."""
@@ -73,5 +74,5 @@ def _asked(text: str | None, on_gpu: bool, memory_bytes: int) -> tuple[int | Non
         if 0 < wanted <= memory_bytes:
             return wanted, on_gpu
         where = "a GPU" if on_gpu else "this machine"
-        raise ConfigError(f"memory={text}: {where} has {memory_bytes / 1e9:.1f} GB")
+        raise ConfigError(f"memory={text}: {where} has {words.size(memory_bytes)}")
     raise ConfigError(f"memory={text}: expected a size such as 12GB or 500MB, 50% of a GPU, or all")
