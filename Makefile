@@ -38,6 +38,8 @@ test-slow: $(STAMP)
 ## bench: the figures of docs/performance.md that need no other trainer and no model files
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.store
+	$(BIN)/python -m benchmarks.stores
+	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.latency
 	$(BIN)/python -m benchmarks.telemetry
 	$(BIN)/python -m benchmarks.preparing
