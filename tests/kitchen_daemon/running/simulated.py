@@ -152,13 +152,14 @@ def _stop(writer: RunWriter) -> None:
 
 @dataclass
 class Kitchen:
-    """A dispatcher at work on simulated workers."""
+    """A dispatcher at work on simulated workers. machine: `foreign`, the RAM that others use."""
 
     store: Store
     dispatcher: Dispatcher
     workers: SimulatedForkServer
     clock: Clock
     windows: dict[str, Callable[[float], WindowState]]
+    machine: dict[str, int]
 
     def submit(self, name: str, **asked: Any) -> RunRecord:
         """Queue a run."""
@@ -211,7 +212,9 @@ def simulate(
     """Let a story happen to a kitchen with so many CPU slots."""
 
     def read_machine(tenants: Sequence[Tenant]) -> Machine:
-        return Machine(slots=slots, ram_bytes=2**34)
+        return Machine(slots=slots, ram_bytes=2**34, ram_foreign_bytes=machine.get("foreign", 0))
+
+    machine: dict[str, int] = {}
 
     async def main(clock: Clock) -> None:
         monkeypatch.setattr(time, "time", lambda: EVENING + clock.time)
@@ -227,7 +230,7 @@ def simulate(
             )
             serving = asyncio.ensure_future(dispatcher.serve())
             try:
-                await story(Kitchen(store, dispatcher, workers, clock, windows))
+                await story(Kitchen(store, dispatcher, workers, clock, windows, machine))
             finally:
                 serving.cancel()
                 with suppress(asyncio.CancelledError):
