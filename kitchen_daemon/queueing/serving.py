@@ -19,11 +19,12 @@ from kitchen_daemon.queueing.states import QueueState, Waiting
 @dataclass(slots=True)
 class _Kind:
     """What holds for all runs that need the same. never: why they could not run even if none of ours did.
-    why: there is no room, which there won't be again in this look.
+    why: there is no room, which there won't be again in this look. all_is_kept: nor anything to be kept.
     """
 
     never: Why | None
     why: Why | None = None
+    all_is_kept: bool = False
 
 
 class Serving:
@@ -62,7 +63,7 @@ class Serving:
                 return True
             kind.why = kind.never or why_no_room(run.needs, self._now.room)
         self.whys[run.id] = kind.why
-        return kind.never is not None or self._wait_for_room(run)
+        return kind.never is not None or self._wait_for_room(run, kind)
 
     def has_place_ahead(self, run: Waiting) -> bool:
         """Whether a run gets a place as soon as those that are leaving have left."""
@@ -82,9 +83,11 @@ class Serving:
             picture.take(run, place, self._state.now)
         self.before.append(run)
 
-    def _wait_for_room(self, run: Waiting) -> bool:
-        if self._is_all_kept(run.needs):
-            self.whys[run.id] = why_not_yet(run.needs, self._now.room)
+    def _wait_for_room(self, run: Waiting, kind: _Kind) -> bool:
+        if not kind.all_is_kept and self._is_all_kept(run.needs):
+            kind.all_is_kept = True
+            kind.why = self.whys[run.id] = why_not_yet(run.needs, self._now.room)
+        if kind.all_is_kept:
             self._keep_in_group(run)
             return True
         place = self._ahead.find(run)
@@ -116,10 +119,10 @@ class Serving:
 
     def _keep_in_group(self, run: Waiting, *, counts: bool = False) -> None:
         """Keep a place in its group for a run. counts: it has kept something besides that others might have had."""
-        in_group = [
-            picture.groups.keep(run.group, run.name) for picture in (self._now, self._ahead)
-        ]
-        if counts or any(in_group):  # else it is as if it were not there
+        self._ahead.groups.keep(run.group, run.name)
+        if (
+            self._now.groups.keep(run.group, run.name) or counts
+        ):  # else it is as if it were not there
             self.before.append(run)
 
     def _keep_clear(self, run: Waiting) -> bool:
