@@ -103,6 +103,15 @@ class Daemon:
             assert not ended, f"{run} did not get there: {item.event}"
         raise AssertionError("the stream ended")
 
+    def completed(self, run: str) -> RunInfo:
+        """The run once it has completed, however often it rested before."""
+        deadline = time.monotonic() + STREAM_SECONDS
+        for item in self.client.stream(run):
+            if happened("run.completed")(item):
+                return self.client.run(run)
+            assert time.monotonic() < deadline, f"{run} did not complete: {item.event}"
+        raise AssertionError("the stream ended")
+
     def settled(self, run: str) -> RunInfo:
         """The run once nothing more happens to it by itself."""
         self.until(run, is_at_rest)

@@ -11,6 +11,7 @@ from kitchen_daemon.models import RunChange, WaitCode
 from kitchen_daemon.queue_views import queue_info
 from kitchen_daemon.queueing.states import WindowState
 from kitchen_daemon.running.asking import PAUSE_WITHIN_S, CantBeAsked
+from kitchen_daemon.running.dispatch import LOOK_EVERY_S
 from tests.kitchen_daemon.running.simulated import EVENING, Kitchen, simulate
 
 
@@ -72,7 +73,7 @@ def test_who_waits_is_told_why_and_in_which_order(play):
         kitchen.submit("urgent", priority=5)
         kitchen.submit("large", needs=Needs(memory_bytes=2**40))
         kitchen.submit("later", not_before=EVENING + 1000)
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         waiting = shown(kitchen).waiting
         assert [(each.place, each.name) for each in waiting] == list(
             enumerate(["urgent", "b", "c", "large", "later"], 1)
@@ -124,7 +125,7 @@ def test_a_window_that_closes_sets_a_run_aside_until_it_opens(play):
         await kitchen.until(lambda: kitchen.run("a").status is RunStatus.PAUSED)
         paused = kitchen.run("a")
         assert paused.paused_for is PausedFor.WINDOW
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         assert kitchen.dispatcher.why_of(paused.id).code is WaitCode.WINDOW_CLOSED
         await kitchen.until_over()
         assert kitchen.stretches("a") == [(0, 60), (500, 540)]
@@ -207,6 +208,20 @@ def test_a_run_without_a_worker_waits_and_says_why(play):
     play(story)
 
 
+def test_memory_that_another_program_lets_go_is_seen_within_seconds(play):
+    async def story(kitchen):
+        kitchen.machine["foreign"] = 2**34
+        run = kitchen.submit("a", needs=Needs(memory_bytes=2**30))
+        await kitchen.until(lambda: kitchen.dispatcher.why_of(run.id) is not None)
+        assert kitchen.dispatcher.why_of(run.id).code is WaitCode.MEMORY
+        await kitchen.until(lambda: kitchen.clock.time > 100)
+        kitchen.machine.clear()
+        await kitchen.until(lambda: kitchen.run("a").status is RunStatus.RUNNING)
+        assert kitchen.clock.time < 100 + 2 * LOOK_EVERY_S
+
+    play(story)
+
+
 def test_a_group_has_its_limit_and_its_pause(play):
     async def story(kitchen):
         asking = kitchen.dispatcher.asking
@@ -241,7 +256,7 @@ def test_a_pause_that_lets_finish_starts_nothing_more(play):
         await kitchen.until(lambda: kitchen.run("a").status is RunStatus.RUNNING)
         kitchen.dispatcher.asking.pause_queue(None, let_finish=True)
         await kitchen.until(lambda: kitchen.run("a").status is RunStatus.COMPLETED)
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         assert shown(kitchen).is_paused
         assert kitchen.dispatcher.why_of(kitchen.run("b").id).code is WaitCode.QUEUE_PAUSED
         kitchen.dispatcher.asking.resume_queue(None)
@@ -260,7 +275,7 @@ def test_what_a_user_asks_of_a_run_wins_over_what_the_kitchen_does(play):
         await kitchen.until(lambda: not kitchen.dispatcher.running)
         asking.pause(kitchen.run("a"))
         asking.resume_queue(None)
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         a = kitchen.run("a")
         assert (a.status, a.paused_for, a.reason) == (
             RunStatus.PAUSED,
