@@ -245,3 +245,8 @@ def test_bars_stand_where_the_hours_are() -> None:
 def test_hours_are_those_of_the_clock_here() -> None:
     plan = night(made_at=EVENING + 0.25 * HOUR, until_h=10.25)
     assert hours(plan, 40) == "       22:00   00:00   02:00   04:00    "
+
+
+def test_a_plan_of_minutes_has_marks_too() -> None:
+    plan = night(made_at=EVENING + 60, until_h=21 / 60)
+    assert hours(plan, 40) == "        20:05     20:10     20:15       "

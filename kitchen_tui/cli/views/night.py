@@ -17,7 +17,7 @@ LEAST_CHART = 20
 """Characters below which nothing is drawn."""
 KNOWN, ASSUMED = "█", "▒"
 _WHEN = len("  Mon 22:00  Tue 06:00  ")
-_HOURS_BETWEEN = (1, 2, 3, 6, 12, 24)
+_HOURS_BETWEEN = (1 / 12, 1 / 4, 1 / 2, 1, 2, 3, 6, 12, 24)
 _TICK = 6
 """Characters that a mark on the line of hours needs."""
 
@@ -83,7 +83,7 @@ def hours(plan: NightPlan, room: int) -> str:
 
 
 def _marks(plan: NightPlan, between_s: float) -> Sequence[float]:
-    """Full hours here, so far apart."""
+    """Full hours here, or parts of them, so far apart."""
     offset = time.localtime(plan.made_at).tm_gmtoff
     first = -(-(plan.made_at + offset) // between_s) * between_s - offset
     count = int((plan.until - first) // between_s) + 1
