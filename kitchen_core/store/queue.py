@@ -28,7 +28,7 @@ SELECT waiting.id, parent.id, parent.name, parent.status, 0
   FROM waiting JOIN json_each(waiting.after_any) AS link JOIN run AS parent ON parent.id = link.value
 """
 _AT_WORK = """
-SELECT run.id, name, recipe, status, priority, queue_group, "window", intent, paused_for, eta_s,
+SELECT run.id, name, recipe, status, priority, rank, queue_group, "window", preempts, intent, paused_for, eta_s,
   progress_step, coalesce(total_steps, quote.steps), quote.seconds
 FROM run LEFT JOIN quote ON quote.run_id = run.id WHERE run.id IN (SELECT value FROM json_each(?))
 """
@@ -63,8 +63,10 @@ class AtWorkRow(NamedTuple):
     recipe: str
     status: str
     priority: int
+    rank: float
     group: str
     window: str | None
+    preempts: int
     intent: str | None
     paused_for: str | None
     eta_s: float | None

@@ -21,7 +21,7 @@ Ending: TypeAlias = Literal["done", "window", "preempted"]
 WindowsAt: TypeAlias = Callable[[float], Mapping[str, WindowState]]
 """Every window by name, at a time in seconds since the epoch."""
 
-_ENDINGS: Mapping[PausedFor, Ending] = {
+ENDINGS: Mapping[PausedFor, Ending] = {
     PausedFor.WINDOW: "window",
     PausedFor.PREEMPTION: "preempted",
 }
@@ -100,7 +100,7 @@ class ImaginedQueue:
         while True:
             decision = decide(self._seen(self.now))
             for gone in decision.go_aside:
-                self._go_aside(gone.run_id, _ENDINGS[gone.why])
+                self._go_aside(gone.run_id, ENDINGS[gone.why])
             for start in decision.starts:
                 self._work(self._waiting.pop(start.run_id), start.placement, self.now)
             if not decision.go_aside and not decision.starts:
@@ -133,8 +133,14 @@ class ImaginedQueue:
         whys = dict(self._whys)
         for run_id, why in self._whys.items():
             if why.code in _OF_THE_CLOCK:
-                whys[run_id] = obstacles.first(self._waiting[run_id]) or why
+                whys[run_id] = obstacles.first(self._as_it_waits(run_id)) or why
         return whys
+
+    def _as_it_waits(self, run_id: str) -> Waiting:
+        """A run without what is behind it."""
+        run = self._waiting[run_id]
+        has_come = run.not_before is not None and run.not_before <= self.now
+        return replace(run, not_before=None) if has_come else run
 
     def _seen(self, at: float) -> QueueState:
         return replace(

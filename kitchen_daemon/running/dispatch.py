@@ -44,10 +44,11 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 LONGEST_REST_S = 60.0
-"""At a stretch: the wall clock may be set, and the machine may sleep."""
+"""At a stretch: the wall clock may be set, the machine may sleep, a device may come back."""
 LOOK_EVERY_S = 3.0
 """While something waits for what others may free at any time."""
 ANSWER_WITHIN_S = 2.0
+"""A request waits no longer for a look at the queue."""
 A_COMMIT = 200
 """So many changes of status, for a commit holds up whoever else writes."""
 
@@ -78,7 +79,8 @@ class Dispatcher:
         self._thread = ThreadPoolExecutor(1, "queue")
         self._crew = Crew(home, self._settle, self.wake)
         self._seen: Look | None = None
-        self._asked_to_look: list[asyncio.Future[None]] = []
+        self._wakes = self._wakes_seen = 0
+        self._catching_up: list[tuple[int, asyncio.Future[None]]] = []
         self._not_started: dict[str, Why] = {}
         self.asking = Asking(store, self._crew, self.wake)
 
@@ -109,13 +111,15 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Look at the queue again."""
+        self._wakes += 1
         self._wake.set()
 
-    async def look_again(self) -> None:
-        """Return when the queue has been looked at anew, or can't be for the moment."""
+    async def caught_up(self) -> None:
+        """Return when the queue has been looked at since the last `wake`, or can't be for the moment."""
+        if self._wakes_seen >= self._wakes and self._seen is not None:
+            return
         looked = asyncio.get_running_loop().create_future()
-        self._asked_to_look.append(looked)
-        self.wake()
+        self._catching_up.append((self._wakes, looked))
         with suppress(TimeoutError):
             await asyncio.wait_for(looked, ANSWER_WITHIN_S)
 
@@ -164,7 +168,9 @@ class Dispatcher:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), self._rest_s())
         finally:
-            self._thread.shutdown(wait=False)
+            self._thread.shutdown(
+                cancel_futures=True
+            )  # it reads the store, which may be closed next
             self._fork_server.close()
 
     async def _turn(self) -> None:
@@ -177,17 +183,18 @@ class Dispatcher:
         await self._in_thread(partial(_settle_waits, self._store, seen))
 
     async def _look(self) -> Look:
-        asked, self._asked_to_look = self._asked_to_look, []
-        try:
-            return await self._in_thread(
-                partial(
-                    look, self._store, self._crew.present, self._read_machine, self._read_windows
-                )
-            )
-        finally:
-            for looked in asked:
-                if not looked.done():
-                    looked.set_result(None)
+        wakes, crew = self._wakes, self._crew.present
+        seen = await self._in_thread(
+            partial(look, self._store, crew, self._read_machine, self._read_windows)
+        )
+        self._wakes_seen = wakes
+        waiting, self._catching_up = self._catching_up, []
+        for wanted, looked in waiting:
+            if wanted > wakes:
+                self._catching_up.append((wanted, looked))
+            elif not looked.done():
+                looked.set_result(None)
+        return seen
 
     async def _start_all(self, starts: Sequence[Start]) -> None:
         self._not_started = {}
@@ -217,6 +224,7 @@ class Dispatcher:
             return
         if run.status is not RunStatus.QUEUED:
             self._store.transition(run.id, RunStatus.QUEUED, reason="goes on")
+            self.wake()  # those that come after it were told that it is paused
         identity = waiting.worker.identity
         log = self._home.attempt_log(run.id, run.attempt + 1)
         log.parent.mkdir(parents=True, exist_ok=True)
@@ -249,14 +257,16 @@ class Dispatcher:
         return read
 
     def _rest_s(self) -> float | None:
-        """How long nothing changes by itself; None: for ever."""
-        if self._seen is None:
+        """How long to leave the queue alone, unless somebody asks; None: for ever, for nothing waits."""
+        seen = self._seen
+        if seen is None or not (seen.decision.order or seen.decision.look_at):
             return None
-        look_at = self._seen.decision.look_at
-        rests = [] if look_at is None else [max(0.0, look_at - time.time()), LONGEST_REST_S]
-        if any(why.code is WaitCode.MEMORY for why in self._seen.decision.whys.values()):
+        rests = [LONGEST_REST_S]
+        if seen.decision.look_at is not None:
+            rests.append(max(0.0, seen.decision.look_at - time.time()))
+        if _waits_for_others(seen):
             rests.append(LOOK_EVERY_S)
-        return min(rests, default=None)
+        return min(rests)
 
     def _later(self, seconds: float) -> None:
         asyncio.get_running_loop().call_later(seconds, self.wake)
@@ -264,6 +274,13 @@ class Dispatcher:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Do what takes long elsewhere, one thing at a time."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _waits_for_others(seen: Look) -> bool:
+    """Whether programs that are not ours have what a run waits for: nobody tells when they let it go."""
+    codes = {why.code for why in seen.decision.whys.values()}
+    has_foreign = any(gpu.foreign for gpu in seen.state.machine.gpus)
+    return WaitCode.MEMORY in codes or (has_foreign and WaitCode.DEVICE in codes)
 
 
 def _settle_waits(store: Store, seen: Look) -> None:

@@ -115,6 +115,8 @@ def _running(member: AtWork, row: AtWorkRow) -> Running:
         started_at=member.since,
         leaving=is_leaving(row),
         seconds=row.eta_s if row.eta_s is not None else seconds_left(row),
+        rank=row.rank,
+        preempts=bool(row.preempts),
     )
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 _MINUTE, _HOUR = 60.0, 3600.0
 _BETWEEN = (
-    *(_MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 30 * _MINUTE),
+    *(_MINUTE, 2 * _MINUTE, 5 * _MINUTE, 10 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE),
     *(_HOUR, 2 * _HOUR, 3 * _HOUR, 6 * _HOUR, 12 * _HOUR, 24 * _HOUR),
 )
 """Seconds that may lie between two marks."""

@@ -31,6 +31,7 @@ EVENING = 1_795_550_400.0
 """When a simulation begins, in seconds since the epoch."""
 FIRST_PID = 2**23  # no process has such a pid, so nobody is hit by a signal
 SIGKILLED = -9
+STEPS_A_SECOND = 100
 STATUSES = {f"run.{status}" for status in RunStatus}
 
 
@@ -128,9 +129,15 @@ class SimulatedForkServer(ForkServer):
             except TimeoutError:
                 writer.set_status(RunStatus.COMPLETED)
             else:
-                self._done[run.id] = self._done.get(run.id, 0.0) + time.time() - began
+                done = self._done[run.id] = self._done.get(run.id, 0.0) + time.time() - began
+                writer.set_progress(*steps(done, self._seconds(run.name)), None)
                 _stop(writer)
         worker.end()
+
+
+def steps(done_s: float, total_s: float) -> tuple[int, int]:
+    """How far a run is that takes so many seconds in all."""
+    return round(done_s * STEPS_A_SECOND), round(total_s * STEPS_A_SECOND)
 
 
 def _stop(writer: RunWriter) -> None:
@@ -145,13 +152,14 @@ def _stop(writer: RunWriter) -> None:
 
 @dataclass
 class Kitchen:
-    """A dispatcher at work on simulated workers."""
+    """A dispatcher at work on simulated workers. machine: `foreign`, the RAM that others use."""
 
     store: Store
     dispatcher: Dispatcher
     workers: SimulatedForkServer
     clock: Clock
     windows: dict[str, Callable[[float], WindowState]]
+    machine: dict[str, int]
 
     def submit(self, name: str, **asked: Any) -> RunRecord:
         """Queue a run."""
@@ -204,7 +212,9 @@ def simulate(
     """Let a story happen to a kitchen with so many CPU slots."""
 
     def read_machine(tenants: Sequence[Tenant]) -> Machine:
-        return Machine(slots=slots, ram_bytes=2**34)
+        return Machine(slots=slots, ram_bytes=2**34, ram_foreign_bytes=machine.get("foreign", 0))
+
+    machine: dict[str, int] = {}
 
     async def main(clock: Clock) -> None:
         monkeypatch.setattr(time, "time", lambda: EVENING + clock.time)
@@ -220,7 +230,7 @@ def simulate(
             )
             serving = asyncio.ensure_future(dispatcher.serve())
             try:
-                await story(Kitchen(store, dispatcher, workers, clock, windows))
+                await story(Kitchen(store, dispatcher, workers, clock, windows, machine))
             finally:
                 serving.cancel()
                 with suppress(asyncio.CancelledError):

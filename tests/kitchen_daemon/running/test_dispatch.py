@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from kitchen_core.needs import Needs
@@ -11,7 +13,19 @@ from kitchen_daemon.models import RunChange, WaitCode
 from kitchen_daemon.queue_views import queue_info
 from kitchen_daemon.queueing.states import WindowState
 from kitchen_daemon.running.asking import PAUSE_WITHIN_S, CantBeAsked
+from kitchen_daemon.running.dispatch import LOOK_EVERY_S
 from tests.kitchen_daemon.running.simulated import EVENING, Kitchen, simulate
+
+
+def open_at(*spans: tuple[float, float]) -> Callable[[float], WindowState]:
+    """A window by the times at which it opens and closes, in seconds of the simulation."""
+
+    def window(now: float) -> WindowState:
+        is_open = any(opens <= now - EVENING < closes for opens, closes in spans)
+        changes = [EVENING + edge for span in spans for edge in span if EVENING + edge > now]
+        return WindowState(is_open, min(changes, default=None))
+
+    return window
 
 
 @pytest.fixture
@@ -72,7 +86,7 @@ def test_who_waits_is_told_why_and_in_which_order(play):
         kitchen.submit("urgent", priority=5)
         kitchen.submit("large", needs=Needs(memory_bytes=2**40))
         kitchen.submit("later", not_before=EVENING + 1000)
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         waiting = shown(kitchen).waiting
         assert [(each.place, each.name) for each in waiting] == list(
             enumerate(["urgent", "b", "c", "large", "later"], 1)
@@ -111,25 +125,31 @@ def test_a_run_that_comes_after_another_is_held_until_that_has_ended(play):
 
 def test_a_window_that_closes_sets_a_run_aside_until_it_opens(play):
     async def story(kitchen):
-        opens = [(0, 60), (500, 1000)]
-
-        def window(now):
-            t = now - EVENING
-            is_open = any(a <= t < b for a, b in opens)
-            changes = [EVENING + edge for span in opens for edge in span if EVENING + edge > now]
-            return WindowState(is_open, min(changes, default=None))
-
-        kitchen.windows["night"] = window
+        kitchen.windows["night"] = open_at((0, 60), (500, 1000))
         kitchen.submit("a", window="night")
         await kitchen.until(lambda: kitchen.run("a").status is RunStatus.PAUSED)
         paused = kitchen.run("a")
         assert paused.paused_for is PausedFor.WINDOW
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         assert kitchen.dispatcher.why_of(paused.id).code is WaitCode.WINDOW_CLOSED
         await kitchen.until_over()
         assert kitchen.stretches("a") == [(0, 60), (500, 540)]
         done = kitchen.run("a")
         assert (done.paused_for, done.retries) == (None, 0)
+
+    play(story)
+
+
+def test_who_comes_after_a_paused_run_is_told_that_it_goes_on(play):
+    async def story(kitchen):
+        kitchen.windows["night"] = open_at((0, 60), (500, 1000))
+        parent = kitchen.submit("parent", window="night")
+        child = kitchen.submit("child", after=[parent.id])
+        await kitchen.until(lambda: kitchen.run("parent").status is RunStatus.PAUSED)
+        await kitchen.until(lambda: "paused" in kitchen.run("child").reason)
+        await kitchen.until(lambda: kitchen.run("parent").status is RunStatus.RUNNING)
+        await kitchen.until(lambda: kitchen.run("child").reason == f"after parent {parent.id}", 5)
+        assert kitchen.dispatcher.why_of(child.id).text == f"after parent {parent.id}"
 
     play(story)
 
@@ -207,6 +227,20 @@ def test_a_run_without_a_worker_waits_and_says_why(play):
     play(story)
 
 
+def test_memory_that_another_program_lets_go_is_seen_within_seconds(play):
+    async def story(kitchen):
+        kitchen.machine["foreign"] = 2**34
+        run = kitchen.submit("a", needs=Needs(memory_bytes=2**30))
+        await kitchen.until(lambda: kitchen.dispatcher.why_of(run.id) is not None)
+        assert kitchen.dispatcher.why_of(run.id).code is WaitCode.MEMORY
+        await kitchen.until(lambda: kitchen.clock.time > 100)
+        kitchen.machine.clear()
+        await kitchen.until(lambda: kitchen.run("a").status is RunStatus.RUNNING)
+        assert kitchen.clock.time < 100 + 2 * LOOK_EVERY_S
+
+    play(story)
+
+
 def test_a_group_has_its_limit_and_its_pause(play):
     async def story(kitchen):
         asking = kitchen.dispatcher.asking
@@ -241,7 +275,7 @@ def test_a_pause_that_lets_finish_starts_nothing_more(play):
         await kitchen.until(lambda: kitchen.run("a").status is RunStatus.RUNNING)
         kitchen.dispatcher.asking.pause_queue(None, let_finish=True)
         await kitchen.until(lambda: kitchen.run("a").status is RunStatus.COMPLETED)
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         assert shown(kitchen).is_paused
         assert kitchen.dispatcher.why_of(kitchen.run("b").id).code is WaitCode.QUEUE_PAUSED
         kitchen.dispatcher.asking.resume_queue(None)
@@ -260,7 +294,7 @@ def test_what_a_user_asks_of_a_run_wins_over_what_the_kitchen_does(play):
         await kitchen.until(lambda: not kitchen.dispatcher.running)
         asking.pause(kitchen.run("a"))
         asking.resume_queue(None)
-        await kitchen.dispatcher.look_again()
+        await kitchen.dispatcher.caught_up()
         a = kitchen.run("a")
         assert (a.status, a.paused_for, a.reason) == (
             RunStatus.PAUSED,
