@@ -23,6 +23,7 @@ from kitchen_daemon.models import (
 )
 from kitchen_tui.cli.views.axis import Axis
 from kitchen_tui.cli.views.night import bars, night_page
+from kitchen_tui.cli.views.schedules import clocked
 from tests.kitchen_tui.conftest import Command
 from tests.kitchen_tui.queued import drawn
 from tests.kitchen_tui.support import Refusal, StubDaemon, run_info
@@ -155,15 +156,31 @@ def test_schedules_are_listed_with_what_went_wrong(command: Command, stub: StubD
     stub.answers["GET /schedules"] = [
         schedule(),
         schedule(name="off", enabled=False, last_at=EVENING, last_error="unknown recipe"),
-        schedule(name="once", when="22:00", next_at=None),
+        schedule(name="once", when="in 2h", next_at=None, last_at=EVENING),
     ]
     said = command("schedule", "list")
     lines = [line.split() for line in said.out.splitlines()]
     assert lines[1][:5] == ["nightly", "nightly", "22:00", "Europe/Vienna", "sl_basic"]
     assert lines[2][-1] == "disabled"
-    assert lines[3][-1] == "done"
+    assert "done" in lines[3]
     assert " ".join(lines[4]) == "off made no run: unknown recipe"
     assert json.loads(command("schedule", "list", "--json").out)[2]["next_at"] is None
+
+
+def test_a_zone_is_told_where_its_clock_shows_another_time() -> None:
+    assert clocked("22:00", "Etc/UTC") == "22:00"
+    assert clocked("22:00", "Africa/Abidjan") == "22:00"  # as in Greenwich, all the year
+    assert clocked("22:00", "Europe/London") == "22:00  Europe/London"  # but in summer
+
+
+@pytest.mark.parametrize("words", [["schedule"], ["schedule", "window"]])
+def test_what_there_is_is_listed_without_a_word_more(
+    command: Command, stub: StubDaemon, words: list[str]
+) -> None:
+    stub.answers |= {"GET /schedules": [schedule()], "GET /windows": [window()]}
+    assert command(*words).out == command(*words, "list").out
+    assert len(json.loads(command(*words, "--json").out)) == 1
+    assert command(*words, "remove").code == 2
 
 
 def test_a_schedule_is_shown_whole(command: Command, stub: StubDaemon) -> None:

@@ -102,7 +102,7 @@ def copy(
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         emit(str(target))
-    say(_how_to_run(targets[Path(found.path)]))
+    say(_how_to_run(folder / Path(found.path).name))
 
 
 @app.command()
