@@ -107,7 +107,6 @@ class Daemon:
             assert not ended, f"{run} did not get there: {item.event}"
         raise AssertionError("the stream ended")
 
-<<<<<<< HEAD
     def completed(self, run: str) -> RunInfo:
         """The run once it has completed, however often it rested before."""
         deadline = time.monotonic() + STREAM_SECONDS
@@ -117,10 +116,7 @@ class Daemon:
             assert time.monotonic() < deadline, f"{run} did not complete: {item.event}"
         raise AssertionError("the stream ended")
 
-    def settled(self, run: str) -> RunInfo:
-=======
     def settled(self, run: str, within_s: float = STREAM_SECONDS) -> RunInfo:
->>>>>>> part-night
         """The run once nothing more happens to it by itself."""
         self.until(run, is_at_rest, within_s=within_s)
         return self.client.run(run)
