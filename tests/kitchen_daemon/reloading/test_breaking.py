@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
 
+from kitchen_daemon.launching.checking import READ_SECONDS
 from kitchen_daemon.launching.choosing import BrokenRecipe, Recipes
 from kitchen_daemon.reloading import readings
 from tests.kitchen_daemon.reloading.conftest import recipe
 
+SHORT_OF_A_READING_S = 0.6 * READ_SECONDS
 BROKEN = {
     "syntax error": ("def f(:\n" + recipe("x"), r"mine.py:1: syntax error: invalid syntax"),
     "import error": (recipe("x", imports="import nowhere"), "mine.py:4: ModuleNotFoundError"),
@@ -58,13 +61,24 @@ async def test_a_break_that_is_undone_is_told_as_the_good_revision(live):
 
 
 async def test_an_endless_loop_holds_nobody_up_and_is_left_at_once_when_it_is_mended(live):
-    """A reading has ten seconds; this deadline is shorter."""
     live.write("loops", imports="while True: pass")
-    for text in ("one", "two"):
-        live.write(text, "other")
-        await live.becomes(text, "other")
-    live.write("mended")
-    await live.becomes("mended")
+    async with asyncio.timeout(SHORT_OF_A_READING_S):
+        for text in ("one", "two"):
+            live.write(text, "other")
+            await live.becomes(text, "other")
+        live.write("mended")
+        await live.becomes("mended")
+
+
+async def test_a_dozen_endless_loops_hold_nobody_up(live):
+    for number in range(12):
+        live.write("loops", f"loop{number}", imports="import time\nwhile True: time.sleep(0.1)")
+    async with asyncio.timeout(SHORT_OF_A_READING_S):
+        for text in ("one", "two"):
+            live.write(text, "other")
+            await live.becomes(text, "other")
+    for number in range(12):
+        live.path(f"loop{number}").unlink()
 
 
 async def test_an_endless_loop_is_told_when_its_time_is_up(live, short):
