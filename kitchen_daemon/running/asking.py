@@ -90,8 +90,7 @@ class Asking:
     def release(self, run: RunRecord) -> None:
         """Let a held run go. Raises CantBeAsked where nobody holds it, and NotWaiting."""
         if run.waits and not run.is_held:
-            why = f": {run.reason}" if run.reason else ""
-            raise CantBeAsked(f"nobody holds run {run.id}; it waits by itself{why}")
+            raise CantBeAsked(f"nobody holds run {run.id}; why it waits: kitchen show {run.id}")
         parents = [parent for parent in self._store.parents_of_waiting() if parent.child == run.id]
         self._store.release(run.id, why_held(parents))
         self._wake()

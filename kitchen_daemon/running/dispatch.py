@@ -232,6 +232,7 @@ class Dispatcher:
             return
         if run.status is not RunStatus.QUEUED:
             self._store.transition(run.id, RunStatus.QUEUED, reason="goes on")
+            self.wake()  # those that come after it were told that it is paused
         identity = waiting.worker.identity
         log = self._home.attempt_log(run.id, run.attempt + 1)
         log.parent.mkdir(parents=True, exist_ok=True)

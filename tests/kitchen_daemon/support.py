@@ -90,11 +90,15 @@ class Daemon:
         return self.client.launch(Launch(recipe="sl_basic", overrides=QUICK | overrides))
 
     def until(
-        self, run: str, reached: Callable[[StreamItem], bool], cursor: str | None = None
+        self,
+        run: str,
+        reached: Callable[[StreamItem], bool],
+        cursor: str | None = None,
+        within_s: float = STREAM_SECONDS,
     ) -> list[StreamItem]:
         """Follow a run until an item of its stream says so; everything up to it."""
         items = []
-        deadline = time.monotonic() + STREAM_SECONDS
+        deadline = time.monotonic() + within_s
         for item in self.client.stream(run, cursor=cursor):
             items.append(item)
             if reached(item):
@@ -112,9 +116,9 @@ class Daemon:
             assert time.monotonic() < deadline, f"{run} did not complete: {item.event}"
         raise AssertionError("the stream ended")
 
-    def settled(self, run: str) -> RunInfo:
+    def settled(self, run: str, within_s: float = STREAM_SECONDS) -> RunInfo:
         """The run once nothing more happens to it by itself."""
-        self.until(run, is_at_rest)
+        self.until(run, is_at_rest, within_s=within_s)
         return self.client.run(run)
 
 

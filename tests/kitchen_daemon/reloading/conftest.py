@@ -11,13 +11,13 @@ import pytest
 from kitchen_core.home import Home
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import EventKind
+from kitchen_daemon.following import ChangeFeed
 from kitchen_daemon.launching.checking import warm_up
 from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.reloading.reloader import Reloader
 from kitchen_daemon.reloading.telling import KINDS
-from kitchen_daemon.streams import ChangeFeed
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 RECIPE = """
 from kitchen_core import Recipe
 from kitchen_core.workflows import SupervisedConfig, supervised

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from kitchen_core.needs import Needs
@@ -13,6 +15,17 @@ from kitchen_daemon.queueing.states import WindowState
 from kitchen_daemon.running.asking import PAUSE_WITHIN_S, CantBeAsked
 from kitchen_daemon.running.dispatch import LOOK_EVERY_S
 from tests.kitchen_daemon.running.simulated import EVENING, Kitchen, simulate
+
+
+def open_at(*spans: tuple[float, float]) -> Callable[[float], WindowState]:
+    """A window by the times at which it opens and closes, in seconds of the simulation."""
+
+    def window(now: float) -> WindowState:
+        is_open = any(opens <= now - EVENING < closes for opens, closes in spans)
+        changes = [EVENING + edge for span in spans for edge in span if EVENING + edge > now]
+        return WindowState(is_open, min(changes, default=None))
+
+    return window
 
 
 @pytest.fixture
@@ -112,15 +125,7 @@ def test_a_run_that_comes_after_another_is_held_until_that_has_ended(play):
 
 def test_a_window_that_closes_sets_a_run_aside_until_it_opens(play):
     async def story(kitchen):
-        opens = [(0, 60), (500, 1000)]
-
-        def window(now):
-            t = now - EVENING
-            is_open = any(a <= t < b for a, b in opens)
-            changes = [EVENING + edge for span in opens for edge in span if EVENING + edge > now]
-            return WindowState(is_open, min(changes, default=None))
-
-        kitchen.windows["night"] = window
+        kitchen.windows["night"] = open_at((0, 60), (500, 1000))
         kitchen.submit("a", window="night")
         await kitchen.until(lambda: kitchen.run("a").status is RunStatus.PAUSED)
         paused = kitchen.run("a")
@@ -131,6 +136,20 @@ def test_a_window_that_closes_sets_a_run_aside_until_it_opens(play):
         assert kitchen.stretches("a") == [(0, 60), (500, 540)]
         done = kitchen.run("a")
         assert (done.paused_for, done.retries) == (None, 0)
+
+    play(story)
+
+
+def test_who_comes_after_a_paused_run_is_told_that_it_goes_on(play):
+    async def story(kitchen):
+        kitchen.windows["night"] = open_at((0, 60), (500, 1000))
+        parent = kitchen.submit("parent", window="night")
+        child = kitchen.submit("child", after=[parent.id])
+        await kitchen.until(lambda: kitchen.run("parent").status is RunStatus.PAUSED)
+        await kitchen.until(lambda: "paused" in kitchen.run("child").reason)
+        await kitchen.until(lambda: kitchen.run("parent").status is RunStatus.RUNNING)
+        await kitchen.until(lambda: kitchen.run("child").reason == f"after parent {parent.id}", 5)
+        assert kitchen.dispatcher.why_of(child.id).text == f"after parent {parent.id}"
 
     play(story)
 
