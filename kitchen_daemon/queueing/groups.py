@@ -34,10 +34,14 @@ class Groups:
         for name in self._limits_of(group):
             self._members[name].append(run)
 
-    def keep(self, group: str, run: str) -> None:
-        """A run of the group waits for room; nobody behind it gets its place in the group."""
-        for name in self._limits_of(group):
+    def keep(self, group: str, run: str) -> bool:
+        """A run of the group waits for room; nobody behind it gets its place in the group. Whether there are only so
+        many.
+        """
+        limits = self._limits_of(group)
+        for name in limits:
             self._keepers[name].append(run)
+        return bool(limits)
 
     def keep_next(self, name: str, run: str) -> bool:
         """A run waits for the next place of this group that becomes free. Whether it may be any of those."""

@@ -13,7 +13,8 @@ from kitchen_core.needs import Needs, Placement
 from kitchen_core.telemetry.schema import PausedFor, RunStatus
 from kitchen_daemon.models.queue import WaitCode
 from kitchen_daemon.queueing.deciding import decide
-from kitchen_daemon.queueing.decisions import Why
+from kitchen_daemon.queueing.decisions import Decision, Why
+from kitchen_daemon.queueing.lining import Line
 from kitchen_daemon.queueing.obstacles import Obstacles
 from kitchen_daemon.queueing.states import QueueState, Running, Waiting, WindowState
 
@@ -25,6 +26,8 @@ ENDINGS: Mapping[PausedFor, Ending] = {
     PausedFor.WINDOW: "window",
     PausedFor.PREEMPTION: "preempted",
 }
+_MOST_LOOKS = 100
+"""At one moment: two or three do, and a plan must come to an end even if a queue did not come to rest."""
 _OF_THE_CLOCK = (WaitCode.NOT_BEFORE, WaitCode.WINDOW_CLOSED)
 
 
@@ -64,8 +67,8 @@ class _Worker:
 class ImaginedQueue:
     """The queue from `state.now` on. Runs that are leaving then are taken to be gone.
 
-    stretches: those that are over. assumed: ids of runs that nobody knows how long they take; they are taken to last
-    `assumed_s`.
+    stretches: those that are over. assumed: ids of runs that got a worker and that nobody knows how long they take;
+    they are taken to last `assumed_s`.
     """
 
     def __init__(
@@ -83,9 +86,8 @@ class ImaginedQueue:
         self._windows_at = windows_at
         self._firings = sorted(firings, key=lambda firing: (-firing.at, firing.run.id))
         self._assumed_s = assumed_s
-        self._waiting: dict[str, Waiting] = {}
+        self._waiting = Line(state.machine, state.groups)
         self._workers: dict[str, _Worker] = {}
-        self._whys: Mapping[str, Why] = {}
         self._children: dict[str, list[str]] = defaultdict(list)
         self._completed: set[str] = set()
         for run in state.waiting:
@@ -97,15 +99,15 @@ class ImaginedQueue:
 
     def turn(self) -> float | None:
         """Do what the queue would do now. Returns when something happens next, None where nothing will."""
-        while True:
-            decision = decide(self._seen(self.now))
+        decision = self._look()
+        for _ in range(_MOST_LOOKS):
+            if not decision.go_aside and not decision.starts:
+                break
             for gone in decision.go_aside:
                 self._go_aside(gone.run_id, ENDINGS[gone.why])
             for start in decision.starts:
                 self._work(self._waiting.pop(start.run_id), start.placement, self.now)
-            if not decision.go_aside and not decision.starts:
-                break
-        self._whys = decision.whys
+            decision = self._look()
         moments = [worker.ends_at for worker in self._workers.values()]
         moments += [firing.at for firing in self._firings[-1:]]
         moments += [] if decision.look_at is None else [decision.look_at]
@@ -129,24 +131,28 @@ class ImaginedQueue:
 
     def whys(self) -> dict[str, Why]:
         """Why those wait that do, as one would say it at the beginning."""
-        obstacles = Obstacles(self._seen(self._begun_at))
-        whys = dict(self._whys)
-        for run_id, why in self._whys.items():
+        seen = self._seen(tuple(self._waiting.by_id.values()))
+        at_the_beginning = Obstacles(replace(seen, now=self._begun_at))
+        whys = dict(decide(seen).whys)
+        for run_id, why in whys.items():
             if why.code in _OF_THE_CLOCK:
-                whys[run_id] = obstacles.first(self._as_it_waits(run_id)) or why
+                whys[run_id] = at_the_beginning.first(self._as_it_waits(run_id)) or why
         return whys
 
     def _as_it_waits(self, run_id: str) -> Waiting:
         """A run without what is behind it."""
-        run = self._waiting[run_id]
+        run = self._waiting.by_id[run_id]
         has_come = run.not_before is not None and run.not_before <= self.now
         return replace(run, not_before=None) if has_come else run
 
-    def _seen(self, at: float) -> QueueState:
+    def _look(self) -> Decision:
+        return decide(self._seen(self._waiting.front()))
+
+    def _seen(self, waiting: tuple[Waiting, ...]) -> QueueState:
         return replace(
             self._state,
-            now=at,
-            waiting=tuple(self._waiting.values()),
+            now=self.now,
+            waiting=waiting,
             running=tuple(map(self._running, self._workers.values())),
             windows=self._windows_at(self.now),
         )
@@ -164,9 +170,7 @@ class ImaginedQueue:
         )
 
     def _wait(self, run: Waiting) -> None:
-        if run.seconds is None:
-            self.assumed.add(run.id)
-        self._waiting[run.id] = self._with_parents_now(run)
+        self._waiting.put(self._with_parents_now(run))
         for parent in run.parents:
             self._children[parent.id].append(run.id)
 
@@ -179,14 +183,14 @@ class ImaginedQueue:
     def _go_aside(self, run_id: str, ends: Ending) -> None:
         worker = self._workers.pop(run_id)
         self._end(worker, self.now, ends)
-        self._waiting[run_id] = replace(worker.run, seconds=worker.ends_at - self.now)
+        self._waiting.put(replace(worker.run, seconds=worker.ends_at - self.now))
 
     def _complete(self, worker: _Worker) -> None:
         run_id = worker.run.id
         self._completed.add(run_id)
         self._end(self._workers.pop(run_id), worker.ends_at, self._as_quoted(run_id))
         for child in self._children.pop(run_id, ()):
-            self._waiting[child] = self._with_parents_now(self._waiting[child])
+            self._waiting.put(self._with_parents_now(self._waiting.by_id[child]))
 
     def _as_quoted(self, run_id: str) -> Ending | None:
         return None if run_id in self.assumed else "done"

@@ -30,7 +30,7 @@ class Obstacles:
         """What a run has to wait for first, None where only room may be lacking."""
         if run.is_held:
             return _HELD
-        if run.parents and (after := _after(run.parents)):
+        if run.parents and (after := why_after(run.parents)):
             return after
         if run.not_before is not None and run.not_before > self._now:
             self.look_again(run.not_before)
@@ -74,7 +74,8 @@ class Obstacles:
         return None
 
 
-def _after(parents: tuple[Parent, ...]) -> Why | None:
+def why_after(parents: tuple[Parent, ...]) -> Why | None:
+    """Which parents a run waits for, None where it need not."""
     for parent in parents:
         if parent.must_complete and parent.status in _LOST:
             ended = "was cancelled" if parent.status is RunStatus.CANCELLED else "failed"

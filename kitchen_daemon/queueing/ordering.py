@@ -9,8 +9,9 @@ from kitchen_daemon.queueing.states import Waiting
 
 def in_order(waiting: Iterable[Waiting]) -> list[Waiting]:
     """The highest priority first, then the lowest rank; the id decides between equals."""
-    return sorted(waiting, key=_place)
+    return sorted(waiting, key=place)
 
 
-def _place(run: Waiting) -> tuple[int, float, str]:
+def place(run: Waiting) -> tuple[int, float, str]:
+    """A run's place in the order, to be compared."""
     return (-run.priority, run.rank, run.id)

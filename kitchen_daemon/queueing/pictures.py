@@ -35,11 +35,6 @@ class Picture:
         self.room.take(place, run.name, at)
         self.groups.take(run.group, run.name)
 
-    def keep(self, run: Waiting, place: Placement) -> bool:
-        """The run keeps that place. Whether somebody else might have had it."""
-        self.groups.keep(run.group, run.name)
-        return self.room.keep(place, run.name)
-
     def _draw(self, run: Running, name: str) -> None:
         self.room.take(run.placement, name, run.started_at)
         self.groups.take(run.group, name)

@@ -19,11 +19,12 @@ from kitchen_daemon.queueing.states import QueueState, Waiting
 @dataclass(slots=True)
 class _Kind:
     """What holds for all runs that need the same. never: why they could not run even if none of ours did.
-    why: there is no room, which there won't be again in this look.
+    why: there is no room, which there won't be again in this look. all_is_kept: nor anything to be kept.
     """
 
     never: Why | None
     why: Why | None = None
+    all_is_kept: bool = False
 
 
 class Serving:
@@ -83,10 +84,11 @@ class Serving:
         self.before.append(run)
 
     def _wait_for_room(self, run: Waiting, kind: _Kind) -> bool:
-        if self._is_all_kept(run.needs):
-            self.whys[run.id] = why_not_yet(run.needs, self._now.room)
-            for picture in (self._now, self._ahead):
-                picture.groups.keep(run.group, run.name)
+        if not kind.all_is_kept and self._is_all_kept(run.needs):
+            kind.all_is_kept = True
+            kind.why = self.whys[run.id] = why_not_yet(run.needs, self._now.room)
+        if kind.all_is_kept:
+            self._keep_in_group(run)
             return True
         place = self._ahead.find(run)
         if place is not None and run.preempts:
@@ -110,9 +112,17 @@ class Serving:
         return not run.preempts or self._clear.is_all_kept(run.needs)
 
     def _keep(self, run: Waiting, place: Placement) -> None:
-        """Keep the place for a run."""
-        kept = [picture.keep(run, place) for picture in (self._now, self._ahead)]
-        if any([*kept, self._keep_clear(run)]):  # else it is as if it were not there
+        """Keep the place for a run, and one in its group."""
+        kept = [picture.room.keep(place, run.name) for picture in (self._now, self._ahead)]
+        is_new = any([*kept, self._keep_clear(run)])
+        self._keep_in_group(run, counts=is_new)
+
+    def _keep_in_group(self, run: Waiting, *, counts: bool = False) -> None:
+        """Keep a place in its group for a run. counts: it has kept something besides that others might have had."""
+        self._ahead.groups.keep(run.group, run.name)
+        if (
+            self._now.groups.keep(run.group, run.name) or counts
+        ):  # else it is as if it were not there
             self.before.append(run)
 
     def _keep_clear(self, run: Waiting) -> bool:

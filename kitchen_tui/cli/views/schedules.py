@@ -17,7 +17,7 @@ from kitchen_tui.format import NOTHING, ahead, date, moment, one_line
 
 _MISSED = {
     "once": "one run for all that were missed",
-    "all": "a run for each that was missed",
+    "all": "a run for each that was missed, of the last 100",
     "skip": "no run for those that were missed",
 }
 MOST_OF_A_NAME = 24

@@ -143,3 +143,17 @@ def test_many_small_ones_go_aside_for_a_large_one() -> None:
     running = [on_cpu(f"r{index:02}", 1, started_at=float(index)) for index in range(30)]
     decision = decide(a_queue([urgent(needs=cpu(20))], running, machine(slots=32)))
     assert went_aside(decision) == [f"r{index}" for index in range(29, 11, -1)]
+
+
+def test_nobody_goes_aside_for_a_run_whose_place_in_the_group_is_kept_for_another() -> None:
+    """The one before it waits for a CPU slot that is kept already, and has nothing but its place in the group."""
+    waiting = [
+        waits("first", priority=5, rank=1.0),
+        waits("second", priority=5, rank=2.0, group="sweep"),
+        urgent(needs=gpu(8), rank=3.0, group="sweep"),
+    ]
+    running = [on_cpu("x", 8), on_gpu("y", 0)]
+    decision = decide(a_queue(waiting, running, ONE_GPU, groups={"sweep": GroupState(1)}))
+    assert decision.go_aside == ()
+    text = "the next place of group sweep is kept for second"
+    assert decision.whys["id-urgent"].text == text
