@@ -25,10 +25,12 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None, source
         return f"{source_prefix(source)}{_expected(first)}{more}"
     key = ".".join(path)
     unit = _unit_of(model, key) if model else ""
-    return (
-        f"{source_prefix(source)}{key}: given {shown(first.get('input'))}, "
-        f"expected {_expected(first)}{unit}{more}"
-    )
+    return f"{source_prefix(source)}{key}: {_contrast(first)}{unit}{more}"
+
+
+def given_and_expected(error: ValidationError) -> str:
+    """pydantic's first error where the value has a name already: `given 'x', expected a whole number`."""
+    return _contrast(error.errors()[0])
 
 
 def source_prefix(source: str) -> str:
@@ -43,6 +45,10 @@ def shown(value: Any) -> str:
     text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(value))
     text = f"{text[:MOST_SHOWN]}..." if len(text) > MOST_SHOWN else text
     return f"'{text}'" if isinstance(value, str) else text
+
+
+def _contrast(error: ErrorDetails) -> str:
+    return f"given {shown(error.get('input'))}, expected {_expected(error)}"
 
 
 def _unknown(path: list[str], model: type[BaseModel] | None) -> str:
@@ -96,6 +102,14 @@ def _expected(error: ErrorDetails) -> str:
             return "true or false"
         case "string_type":
             return "text"
+        case "string_too_short":
+            return f"text of {_characters(context['min_length'])} or more"
+        case "string_too_long":
+            return f"text of {_characters(context['max_length'])} at most"
+        case "list_type" | "tuple_type":
+            return "a list"
+        case "path_type":
+            return "a path"
         case "dict_type":
             return (
                 f'names with values in JSON, as in {{"NAME": ...}}{_json_fault(error.get("input"))}'
@@ -108,6 +122,10 @@ def _expected(error: ErrorDetails) -> str:
 
 def _number(bound: float) -> str:
     return str(bound) if isinstance(bound, int) else f"{bound:g}"
+
+
+def _characters(count: int) -> str:
+    return f"{count} character{'' if count == 1 else 's'}"
 
 
 def _json_fault(value: Any) -> str:

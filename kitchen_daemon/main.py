@@ -25,12 +25,18 @@ def main() -> None:
     given = parser.parse_args()
     home = Home(given.home.expanduser().resolve()) if given.home else Home.find()
 
-    from kitchen_daemon.service import AlreadyServed, serve
-    from kitchen_daemon.settings import BadSettings
+    from kitchen_daemon.settings import BadSettings, read_settings
 
     try:
-        serve(home)
-    except (AlreadyServed, BadSettings) as error:
+        settings = read_settings(home)
+    except BadSettings as error:  # said at once: what the daemon imports takes seconds
+        sys.exit(f"kitchen-daemon: {error}")
+
+    from kitchen_daemon.service import AlreadyServed, serve
+
+    try:
+        serve(home, settings)
+    except AlreadyServed as error:
         sys.exit(f"kitchen-daemon: {error}")
 
 

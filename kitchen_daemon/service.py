@@ -38,7 +38,7 @@ from kitchen_daemon.running.dispatch import Dispatcher
 from kitchen_daemon.scheduling.firing import Firing
 from kitchen_daemon.secrets import print_without_keys
 from kitchen_daemon.server import Server
-from kitchen_daemon.settings import Settings, read_settings
+from kitchen_daemon.settings import Settings
 from kitchen_daemon.transfers.transfers import Transfers
 
 logger = logging.getLogger(__name__)
@@ -58,15 +58,14 @@ class AlreadyServed(RuntimeError):  # noqa: N818 - named by the condition
     """Another daemon has this home."""
 
 
-def serve(home: Home) -> None:
-    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed, BadSettings."""
+def serve(home: Home, settings: Settings) -> None:
+    """Serve a home until SIGTERM, SIGINT or a request to shut down. Raises AlreadyServed."""
     sys.setswitchinterval(SWITCH_S)
     print_without_keys(home)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
     for name in ("alembic", "watchfiles"):
         logging.getLogger(name).setLevel(logging.WARNING)
     home.make()
-    settings = read_settings(home)
     with _only_daemon(home) as is_ours:
         keep_reserve(home)
         checking.warm_up()

@@ -83,11 +83,7 @@ class Attempts:
 
     def attempts(self, run_id: str) -> list[AttemptRecord]:
         """A run's attempts, first to last."""
-        sql = "SELECT * FROM attempt WHERE run_id = ? ORDER BY number"
-        return [
-            AttemptRecord.model_validate(decoded(row, "placement"))
-            for row in self.db.rows(sql, (run_id,))
-        ]
+        return self._attempts("run_id = ? ORDER BY number", run_id)
 
     def last_placement(self, run_id: str) -> Placement | None:
         """Where a run has its place, or had it last; None before its first attempt."""
@@ -106,7 +102,12 @@ class Attempts:
 
     def open_attempts(self) -> list[AttemptRecord]:
         """Attempts that nobody has ended: live workers, and those that died unseen."""
-        sql = "SELECT * FROM attempt WHERE ended_at IS NULL ORDER BY started_at"
-        return [
-            AttemptRecord.model_validate(decoded(row, "placement")) for row in self.db.rows(sql)
-        ]
+        return self._attempts("ended_at IS NULL ORDER BY started_at")
+
+    def ended_unseen(self, boot_id: str) -> list[AttemptRecord]:
+        """Attempts of this boot that were declared over without anybody seeing the process end: it may live."""
+        return self._attempts("ended_at IS NOT NULL AND exit_code IS NULL AND boot_id = ?", boot_id)
+
+    def _attempts(self, where: str, *values: str) -> list[AttemptRecord]:
+        rows = self.db.rows(f"SELECT * FROM attempt WHERE {where}", values)
+        return [AttemptRecord.model_validate(decoded(row, "placement")) for row in rows]

@@ -92,10 +92,14 @@ class RunRecord(NewRun):
     paused_for: PausedFor | None
 
     @property
+    def is_set_aside(self) -> bool:
+        """Whether the kitchen has paused it."""
+        return self.status is RunStatus.PAUSED and self.paused_for is not None
+
+    @property
     def waits(self) -> bool:
         """Whether it gets a worker by itself, sooner or later."""
-        is_set_aside = self.status is RunStatus.PAUSED and self.paused_for is not None
-        return is_set_aside or self.status in {RunStatus.QUEUED, RunStatus.HELD}
+        return self.is_set_aside or self.status in {RunStatus.QUEUED, RunStatus.HELD}
 
 
 class AttemptRecord(Record):

@@ -40,10 +40,13 @@ _NEWEST_FIRST = "ORDER BY created_at DESC, rowid DESC"
 _BY_ID = "SELECT * FROM run WHERE id = ?"
 _BY_NAME = f"SELECT * FROM run WHERE name = ? {_NEWEST_FIRST} LIMIT 1"
 _NEXT_RANK_S = 1e-3
-_SET_ASIDE = """
-UPDATE run SET intent = ?, paused_for = ?
-WHERE id = ? AND intent IS NULL AND status IN ('queued', 'running')
+_HAS_WORKER = """
+status IN ('queued', 'running') AND id IN (SELECT run_id FROM attempt WHERE ended_at IS NULL)
 """
+_ASK = f"UPDATE run SET intent = ?, paused_for = NULL WHERE id = ? AND {_HAS_WORKER}"
+_SET_ASIDE = (
+    f"UPDATE run SET intent = ?, paused_for = ? WHERE id = ? AND intent IS NULL AND {_HAS_WORKER}"
+)
 _MOST_CANDIDATES = 5
 # Ids sort by time, and nothing in them is above `~`: the range is read off the index, the newest first.
 _BY_PREFIX = f"""
@@ -116,15 +119,12 @@ class Runs:
         row = self.db.row(sql, [recipe, *unlike])
         return None if row is None else _record(row)
 
-    def set_intent(
-        self, run_id: str, intent: Intent | None, paused_for: PausedFor | None = None
-    ) -> None:
-        """Ask something of a run, or take it back. The worker reads it; a change of status settles it.
-
-        paused_for: why the kitchen asks for a pause; None where a user does.
+    def set_intent(self, run_id: str, intent: Intent) -> bool:
+        """Ask a run that has a worker to stop, whatever the kitchen has asked before; whether it was asked: one that
+        has stopped by itself is not. The worker reads it; a change of status settles it.
         """
         with self.db.write(durable=True) as connection:
-            update_run(connection, run_id, intent=intent, paused_for=paused_for)
+            return bool(connection.execute(_ASK, (intent, run_id)).rowcount)
 
     def set_aside(self, run_id: str, why: PausedFor) -> bool:
         """Ask a run that has a worker to pause until the kitchen lets it go on; whether it was asked: one that

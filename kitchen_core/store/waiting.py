@@ -53,7 +53,9 @@ class Waiting:
     def take_over(self, run_id: str, reason: str) -> None:
         """Keep a run paused that the kitchen had paused, until somebody resumes it, and append `run.paused`."""
         with self.db.write(durable=True) as connection:
-            run = check_waits(connection, run_id, "paused")
+            run = read_run(connection, run_id)
+            if not run.is_set_aside:
+                raise NotWaiting(run_id, f"is {run.status}", "paused", _remedy(run))
             update_run(connection, run_id, reason=reason, paused_for=None)
             event = NewEvent(
                 kind=EventKind.RUN_PAUSED,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from kitchen_core.store.content import ContentKind
 from kitchen_core.store.database import Connection
 from kitchen_core.store.lineage import artifact_node, put_edge, put_node, run_node
 from kitchen_core.store.metrics import delete_beyond
-from kitchen_core.store.records import StoredArtifact, json_text
+from kitchen_core.store.records import RunRecord, StoredArtifact, json_text
+from kitchen_core.store.runs import StatusChange, change_status, read_run
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.ports import ArtifactRecord, MetricRow, Node
 from kitchen_core.telemetry.redaction import NOTHING_SECRET, Redactor
@@ -68,6 +69,15 @@ class RunWriter:
             reason=self._redactor.value(reason),
             error=error and RunError(**self._redactor.value(error.model_dump())),
         )
+
+    def stop(self, as_asked: Callable[[RunRecord], StatusChange]) -> None:
+        """Let the run stop as it is asked to at this very moment, in one durable commit: what it was asked a moment
+        ago may have been replaced since.
+        """
+        with self._store.db.write(durable=True) as connection:
+            events.check_current(connection, self.run_id, self.attempt)
+            change = as_asked(read_run(connection, self.run_id))
+            change_status(connection, self.run_id, change, self.attempt)
 
     def intent(self) -> Intent | None:
         """What somebody has asked of this run."""

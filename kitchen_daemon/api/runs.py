@@ -47,9 +47,10 @@ def launch_routes(app: FastAPI, kitchen: Kitchen) -> None:
 
     @app.post("/runs", status_code=201)
     async def submit(launch: Launch) -> RunInfo:
-        """Queue a run."""
+        """Queue a run; one that does not start at once has the reason."""
         run = await asyncio.to_thread(kitchen.submissions.submit, launch)
         kitchen.dispatcher.wake()
+        await kitchen.dispatcher.caught_up()
         return kitchen.run_info(run)
 
     @app.post("/runs/{run}/retry", status_code=201)
@@ -57,6 +58,7 @@ def launch_routes(app: FastAPI, kitchen: Kitchen) -> None:
         """Queue a new run with the same revision, config and pins."""
         again = await asyncio.to_thread(kitchen.submissions.retry, kitchen.store.find_run(run))
         kitchen.dispatcher.wake()
+        await kitchen.dispatcher.caught_up()
         return kitchen.run_info(again)
 
 

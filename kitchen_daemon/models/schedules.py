@@ -25,7 +25,7 @@ class NewSchedule(Model):
 
     when: `2026-12-24 22:00`, `22:00`, `tomorrow 22:00`, `in 2h` (once); `nightly 22:00`, `mon-fri 22:00`,
     `every 6h`, `cron 0 22 * * 1-5` (again and again). timezone: an IANA name; None: the machine's. missed: what
-    becomes of firings while no daemon ran: one run, a run each, or none.
+    becomes of firings while no daemon ran: one run, a run for each of the last 100, or none.
     """
 
     name: Name

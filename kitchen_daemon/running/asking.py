@@ -33,39 +33,41 @@ class Asking:
         self._wake = wake
 
     def cancel(self, run: RunRecord) -> None:
-        """Ask a run to end; one without a worker ends at once. Raises InvalidTransition."""
+        """Ask a run to end; one without a worker, or that has stopped, ends at once. Raises InvalidTransition."""
         member = self._crew.of(run.id)
-        if member is None or run.status.is_at_rest:
-            self._store.transition(run.id, RunStatus.CANCELLED, reason="cancelled")
-            self._wake()
+        if member is not None and self._store.set_intent(run.id, Intent.CANCEL):
+            self._crew.stop(member, KILL_AFTER_S)
             return
-        self._store.set_intent(run.id, Intent.CANCEL)
-        self._crew.stop(member, KILL_AFTER_S)
+        self._store.transition(run.id, RunStatus.CANCELLED, reason="cancelled")
+        self._wake()
 
     def pause(self, run: RunRecord) -> None:
         """Ask a running run to save itself and stop until it is resumed; one that the kitchen has paused stays so
         until then. Raises CantBeAsked where there is nothing to pause.
         """
         member = self._crew.of(run.id)
-        if run.status is RunStatus.PAUSED and run.paused_for is not None and member is None:
-            self._store.take_over(run.id, f"go on with: kitchen resume {run.id}")
-            self._wake()
-            return
+        if run.intent is Intent.CANCEL:
+            raise CantBeAsked(f"run {run.id} was cancelled, and stops; it can't be paused")
         if run.status in (RunStatus.QUEUED, RunStatus.HELD):
             raise CantBeAsked(
                 f"run {run.id} is {run.status}, so there is nothing to pause; "
                 f"keep it from starting with: kitchen queue hold {run.id}"
             )
-        if member is None or run.status is not RunStatus.RUNNING:
+        if member is not None and self._store.set_intent(run.id, Intent.PAUSE):
+            self._crew.stop(member, PAUSE_WITHIN_S)
+            return
+        run = self._store.get_run(run.id)  # it may have stopped meanwhile
+        if not run.is_set_aside:
             raise CantBeAsked(f"run {run.id} is {run.status}, so there is nothing to pause")
-        self._store.set_intent(run.id, Intent.PAUSE)
-        self._crew.stop(member, PAUSE_WITHIN_S)
+        self._store.take_over(run.id, f"go on with: kitchen resume {run.id}")
+        self._wake()
 
     async def resume(self, run: RunRecord, *, replace: bool, reason: str) -> None:
         """Queue a run again, to go on from its checkpoint. reason: what to say of it meanwhile.
 
         Raises InvalidTransition, or CantBeAsked while a worker has it.
         """
+        run = self._store.get_run(run.id)  # whether it can be resumed took a while to find out
         member = self._crew.of(run.id)
         if member is not None and run.status.is_at_rest:
             await self._crew.see_off(member, KILL_AFTER_S)
@@ -88,8 +90,7 @@ class Asking:
     def release(self, run: RunRecord) -> None:
         """Let a held run go. Raises CantBeAsked where nobody holds it, and NotWaiting."""
         if run.waits and not run.is_held:
-            why = f": {run.reason}" if run.reason else ""
-            raise CantBeAsked(f"nobody holds run {run.id}; it waits by itself{why}")
+            raise CantBeAsked(f"nobody holds run {run.id}; why it waits: kitchen show {run.id}")
         parents = [parent for parent in self._store.parents_of_waiting() if parent.child == run.id]
         self._store.release(run.id, why_held(parents))
         self._wake()

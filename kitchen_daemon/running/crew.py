@@ -82,6 +82,12 @@ class Crew:
         member.worker.ask_to_stop()
         self._spawn(_kill_later(member.worker, grace_s))
 
+    def see_out(self, member: AtWork, grace_s: float) -> None:
+        """End a worker that has no run any more. It keeps its place until it is gone."""
+        self._replaced.append(member)
+        self._spawn(self._settle_when_gone(member))
+        self.stop(member, grace_s)
+
     def dismiss(self, member: AtWork, grace_s: float) -> None:
         """Take the run from a worker, which is asked to stop. It keeps its place until it is gone."""
         del self._by_run[member.run_id]

@@ -17,18 +17,18 @@ from typing import TypeVar
 
 from kitchen_core.home import Home
 from kitchen_core.store.errors import StoreError
-from kitchen_core.store.records import EVERY_GROUP, RunRecord
+from kitchen_core.store.records import EVERY_GROUP, AttemptRecord, RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import RunStatus
 from kitchen_daemon.machine.driver import driver
 from kitchen_daemon.machine.state import machine_state
 from kitchen_daemon.machine.tenants import Tenant
 from kitchen_daemon.models import WaitCode
-from kitchen_daemon.process import ProcessIdentity
+from kitchen_daemon.process import ProcessIdentity, boot_id
 from kitchen_daemon.queueing.decisions import Start, Why
 from kitchen_daemon.queueing.states import Machine, QueueState
 from kitchen_daemon.reserve import keep_reserve
-from kitchen_daemon.running.asking import Asking
+from kitchen_daemon.running.asking import KILL_AFTER_S, Asking
 from kitchen_daemon.running.crew import RETRY_SECONDS, AtWork, Crew, Present
 from kitchen_daemon.running.fork_server import ForkServer, WaitingWorker
 from kitchen_daemon.running.lease import Lease
@@ -137,23 +137,18 @@ class Dispatcher:
         return self._not_started.get(run_id) or whys.get(run_id)
 
     def adopt(self) -> None:
-        """Take over the workers that an earlier daemon left, and settle those that died unseen."""
+        """Take over the workers that an earlier daemon left: those that have a run, those that died unseen, whose
+        runs are settled, and those that were replaced and have not ended.
+        """
         for attempt in self._store.open_attempts():
-            identity = ProcessIdentity(attempt.pid, attempt.pid_started_at, attempt.boot_id)
-            if identity.is_alive():
-                logger.info("adopted the worker of run %s (pid %d)", attempt.run_id, attempt.pid)
-                self._crew.take_on(
-                    AtWork(
-                        attempt.run_id,
-                        attempt.number,
-                        Worker(identity),
-                        attempt.placement,
-                        attempt.started_at,
-                    )
-                )
-                self.asking.tell(attempt.run_id)  # it may have been asked, and not told
-            else:
-                settle(self._home, self._store, attempt.run_id, attempt.number, None)
+            logger.info("adopting the worker of run %s (pid %d)", attempt.run_id, attempt.pid)
+            self._crew.take_on(_member(attempt))
+            self.asking.tell(attempt.run_id)  # it may have been asked, and not told
+        for attempt in self._store.ended_unseen(boot_id()):
+            member = _member(attempt)
+            if member.worker.identity.is_alive():
+                logger.info("ending pid %d, which had run %s", attempt.pid, attempt.run_id)
+                self._crew.see_out(member, KILL_AFTER_S)
 
     async def serve(self) -> None:
         """Hand out runs until cancelled."""
@@ -274,6 +269,12 @@ class Dispatcher:
     async def _in_thread(self, work: Callable[[], T]) -> T:
         """Do what takes long elsewhere, one thing at a time."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _member(attempt: AttemptRecord) -> AtWork:
+    identity = ProcessIdentity(attempt.pid, attempt.pid_started_at, attempt.boot_id)
+    worker, place = Worker(identity), attempt.placement
+    return AtWork(attempt.run_id, attempt.number, worker, place, attempt.started_at)
 
 
 def _waits_for_others(seen: Look) -> bool:

@@ -18,6 +18,7 @@ from kitchen_core.home import Home
 from kitchen_core.resolver import Resolver
 from kitchen_core.store.lineage import run_node
 from kitchen_core.store.records import RunRecord
+from kitchen_core.store.runs import StatusChange
 from kitchen_core.store.store import Store
 from kitchen_core.store.writer import RunWriter
 from kitchen_core.telemetry.emitter import Telemetry
@@ -86,8 +87,8 @@ async def _run_and_record(
         writer.set_status(RunStatus.COMPLETED, reason="; ".join(outcome) or None)
     except StaleAttempt:
         raise
-    except Interrupted as interrupted:
-        _record_interruption(writer, interrupted.intent, store.get_run(writer.run_id).paused_for)
+    except Interrupted:
+        writer.stop(_as_asked)
     except Exception as error:  # whatever went wrong is told to the user
         _record_failure(home, writer, error)
     finally:
@@ -176,19 +177,17 @@ _GOES_ON_LATER = {
 }
 
 
-def _record_interruption(
-    writer: RunWriter, intent: Intent | None, paused_for: PausedFor | None
-) -> None:
-    by_hand = f"go on with: kitchen resume {writer.run_id}"
-    match intent:
+def _as_asked(run: RunRecord) -> StatusChange:
+    """What becomes of a run that stops."""
+    by_hand = f"go on with: kitchen resume {run.id}"
+    match run.intent:
         case Intent.CANCEL:
-            writer.set_status(RunStatus.CANCELLED, reason="cancelled")
+            return StatusChange(RunStatus.CANCELLED, "cancelled")
         case Intent.PAUSE:
-            reason = by_hand if paused_for is None else _GOES_ON_LATER[paused_for]
-            writer.set_status(RunStatus.PAUSED, reason=reason)
+            reason = by_hand if run.paused_for is None else _GOES_ON_LATER[run.paused_for]
+            return StatusChange(RunStatus.PAUSED, reason)
         case None:
-            reason = f"its worker was asked to end; {by_hand}"
-            writer.set_status(RunStatus.INTERRUPTED, reason=reason)
+            return StatusChange(RunStatus.INTERRUPTED, f"its worker was asked to end; {by_hand}")
 
 
 def _record_failure(home: Home, writer: RunWriter, error: Exception) -> None:

@@ -12,6 +12,9 @@ from kitchen_daemon.scheduling.zones import zone_named
 LATE_S = 60.0
 """A firing that is later than this was missed: no daemon ran, or the machine slept."""
 
+MOST_MADE_UP = 100
+"""So many firings that were missed are made up for, the last ones: after months there may be very many."""
+
 
 @dataclass(frozen=True, slots=True)
 class Due:
@@ -39,8 +42,11 @@ def what_is_due(schedule: ScheduleRecord, now: float, rested_at: float = 0.0) ->
     assert first is not None
     due = times_of(schedule)
     late_s = now - max(first, rested_at)
-    if late_s <= LATE_S or schedule.missed == "all":
+    if late_s <= LATE_S:
         return Due(first, due.after(first), max(late_s, 0.0))
+    if schedule.missed == "all":
+        at = due.last_until(now, first, MOST_MADE_UP)
+        return Due(at, due.after(at), now - max(at, rested_at))
     if schedule.missed == "once":
         at = due.last_until(now, first)
         return Due(at, due.after(at), now - at)

@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kitchen_core.home import Home
-from kitchen_core.store import RunRecord, Store, StoreError
-from kitchen_core.store.errors import NotFound
+from kitchen_core.store import RunRecord, Store
+from kitchen_core.store.errors import StoreBusy, StoreFull
 from kitchen_core.store.records import ScheduleRecord
 from kitchen_daemon.launching.choosing import BrokenRecipe
 from kitchen_daemon.launching.submission import Submission, Submissions
@@ -88,9 +88,16 @@ class Firing:
         """Fire all that is due; how long nothing will be, in seconds."""
         now = time.time()
         self._put_back(now)
+        all_went_well = True
         for schedule in self._store.due_schedules(now):
-            if self._fire(schedule, now):
-                loop.call_soon_threadsafe(self._on_run)
+            try:
+                if self._fire(schedule, now):
+                    loop.call_soon_threadsafe(self._on_run)
+            except Exception:  # the others have their times too
+                logger.exception("schedule %s could not fire; trying again", schedule.name)
+                all_went_well = False
+        if not all_went_well:
+            return RETRY_S
         self._rested_at = time.time()
         next_due = self._store.next_due()
         if next_due is None:
@@ -129,12 +136,10 @@ class Firing:
         return made is not None
 
     def _prepared(self, schedule: ScheduleRecord) -> _Prepared:
-        """What it submits, or why it can't. Raises StoreError."""
+        """What it submits, or why it can't. Raises StoreBusy and StoreFull."""
         try:
             return self._newest(launch_of(schedule))
-        except NotFound as error:
-            return _Prepared(None, self._said(error))
-        except StoreError:  # not the submission's fault; it is tried again
+        except (StoreBusy, StoreFull):  # not the submission's fault; it is tried again
             raise
         except Exception as error:
             if status_of(error) is None:

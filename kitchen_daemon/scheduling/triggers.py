@@ -11,6 +11,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from zoneinfo import ZoneInfo
 
 from apscheduler.triggers.base import BaseTrigger
@@ -62,20 +63,18 @@ class Times:
             yield found
             at = found
 
-    def last_until(self, now: float, first: float) -> float:
-        """The last that is not after `now`, of those from `first` on, which is one."""
-        last, reach_s = first, SHORTEST_S
+    def last_until(self, now: float, first: float, most: int = 1) -> float:
+        """The last that is not after `now`, of those from `first` on, which is one; or the first of the last `most`."""
+        reach_s = SHORTEST_S * most
         while now - reach_s > first:  # from the end, for there may be very many
-            found = self.after(now - reach_s)
-            if found is not None and found <= now:
-                last = found
-                break
+            found = self._between(now - reach_s, now)
+            if len(found) >= most:
+                return found[-most]
             reach_s *= 2
-        for at in self.following(last):
-            if at > now:
-                break
-            last = at
-        return last
+        return [first, *self._between(first, now)][-most:][0]
+
+    def _between(self, after: float, until: float) -> list[float]:
+        return list(takewhile(lambda at: at <= until, self.following(after)))
 
 
 def times(when: str, zone: ZoneInfo, made_at: float) -> Times:

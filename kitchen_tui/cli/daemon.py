@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from kitchen_core.home import Home
     from kitchen_daemon.client import Client
 
-START_SECONDS = 10.0
+START_SECONDS = 60.0
+"""A daemon that has died is noticed at once; one on a busy machine needs its time."""
 STOP_SECONDS = 10.0
 
 

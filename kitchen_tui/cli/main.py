@@ -132,6 +132,12 @@ def _report(failure: Failure) -> Exit:
 
 def _usage(error: TyperException) -> Failure:
     """What the parser found wrong, and the command whose help tells more."""
+    from pydantic import ValidationError
+
+    from kitchen_core.explaining import given_and_expected
+
+    if isinstance(error.__cause__, ValidationError):  # which it tells in pydantic's own words
+        error.message = given_and_expected(error.__cause__)
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "kitchen"
     message = error.format_message().rstrip(".")

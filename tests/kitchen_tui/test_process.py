@@ -27,7 +27,7 @@ def on_a_terminal(home, *arguments, columns=80):
     except OSError:  # Linux says so when the last writer has gone
         pass
     os.close(ours)
-    process.communicate(timeout=20)
+    process.communicate(timeout=60)
     return process.returncode, written.decode()
 
 
@@ -49,7 +49,7 @@ def test_a_closed_pipe_is_quiet(stub):
     process.stdout.readline()
     process.stdout.close()
     assert process.stderr.read() == ""
-    assert process.wait(20) == 141
+    assert process.wait(60) == 141
 
 
 def test_on_a_terminal_watching_draws_progress_chart_and_answers(watched):
@@ -70,7 +70,7 @@ def test_where_no_daemon_can_be_started_the_code_is_3_and_its_last_words_are_sho
     home.make()
     home.daemon_lock.mkdir()  # the daemon can't open its lock
     process = kitchen(home, "runs")
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (3, "")
     assert "IsADirectoryError" in err.splitlines()[0]
     assert err.splitlines()[1] == f"hint: read {home.daemon_log}"
@@ -93,7 +93,7 @@ def test_completion_is_silent_without_a_daemon_and_knows_names_with_one(home, st
             "COMP_CWORD": str(len(words)),
         }
         process = kitchen(home, environ=environ)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
         assert err == ""
         return out.split()
 

@@ -294,9 +294,13 @@ def test_copying_a_recipe_takes_its_helpers_and_overwrites_nothing(
     said = command("recipes", "copy", "mine", "own")
     assert said.code == 0
     assert (tmp_path / "own/lib/help.py").read_text() == "x = 1"
-    assert "kitchen run ./own/mine.py" in said.err
+    assert said.err == "run it: kitchen run ./own/mine.py\n"
     again = command("recipes", "copy", "mine", "own")
     assert (again.code, "exists already" in again.err) == (2, True)
+    said = command("recipes", "copy", "mine", str(tmp_path / "else"))
+    assert said.err == f"run it: kitchen run {tmp_path}/else/mine.py\n"
+    said = command("recipes", "copy", "mine", str(full.home.recipes))
+    assert said.err == "from now on mine is this one: kitchen run mine\n"
 
 
 def test_checking_a_broken_recipe_is_refused_with_its_line(full, command, tmp_path):

@@ -340,6 +340,19 @@ def test_retry_and_resume_can_wait_too(kitchen_stub, command):
     assert ("POST /runs/old/resume", {"replace": ["true"]}, None) in kitchen_stub.asked
 
 
+def test_several_runs_are_resumed_at_once_but_not_stayed_with(kitchen_stub, command):
+    for name, run_id in (("a", "1qnc0000000a"), ("b", "1qnc0000000b")):
+        run = run_info(**(QUEUED | {"id": run_id}), reason="resumed; goes on from step 250")
+        kitchen_stub.answers[f"GET /runs/{name}"] = run
+        kitchen_stub.answers[f"POST /runs/{run_id}/resume"] = run
+    assert command("resume", "a", "b", "--wait").code == 2
+    assert kitchen_stub.asked == []
+    assert command("resume", "a", "b").out.splitlines() == [
+        "1qnc0000000a  queued: resumed; goes on from step 250",
+        "1qnc0000000b  queued: resumed; goes on from step 250",
+    ]
+
+
 def test_resume_says_what_it_will_do(kitchen_stub, command):
     told = "resumed; goes on from step 250"
     kitchen_stub.answers["POST /runs/old/resume"] = run_info(**QUEUED, reason=told)

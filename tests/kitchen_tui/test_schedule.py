@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,8 +21,11 @@ from kitchen_daemon.models import (
     WaitCode,
     WindowInfo,
 )
-from kitchen_tui.cli.views.night import bars, hours
+from kitchen_tui.cli.views.axis import Axis
+from kitchen_tui.cli.views.night import bars, night_page
+from kitchen_tui.cli.views.schedules import clocked
 from tests.kitchen_tui.conftest import Command
+from tests.kitchen_tui.queued import drawn
 from tests.kitchen_tui.support import Refusal, StubDaemon, run_info
 
 EVENING = datetime(2026, 11, 24, 20, tzinfo=UTC).timestamp()
@@ -152,15 +156,31 @@ def test_schedules_are_listed_with_what_went_wrong(command: Command, stub: StubD
     stub.answers["GET /schedules"] = [
         schedule(),
         schedule(name="off", enabled=False, last_at=EVENING, last_error="unknown recipe"),
-        schedule(name="once", when="22:00", next_at=None),
+        schedule(name="once", when="in 2h", next_at=None, last_at=EVENING),
     ]
     said = command("schedule", "list")
     lines = [line.split() for line in said.out.splitlines()]
     assert lines[1][:5] == ["nightly", "nightly", "22:00", "Europe/Vienna", "sl_basic"]
     assert lines[2][-1] == "disabled"
-    assert lines[3][-1] == "done"
+    assert "done" in lines[3]
     assert " ".join(lines[4]) == "off made no run: unknown recipe"
     assert json.loads(command("schedule", "list", "--json").out)[2]["next_at"] is None
+
+
+def test_a_zone_is_told_where_its_clock_shows_another_time() -> None:
+    assert clocked("22:00", "Etc/UTC") == "22:00"
+    assert clocked("22:00", "Africa/Abidjan") == "22:00"  # as in Greenwich, all the year
+    assert clocked("22:00", "Europe/London") == "22:00  Europe/London"  # but in summer
+
+
+@pytest.mark.parametrize("words", [["schedule"], ["schedule", "window"]])
+def test_what_there_is_is_listed_without_a_word_more(
+    command: Command, stub: StubDaemon, words: list[str]
+) -> None:
+    stub.answers |= {"GET /schedules": [schedule()], "GET /windows": [window()]}
+    assert command(*words).out == command(*words, "list").out
+    assert len(json.loads(command(*words, "--json").out)) == 1
+    assert command(*words, "remove").code == 2
 
 
 def test_a_schedule_is_shown_whole(command: Command, stub: StubDaemon) -> None:
@@ -213,40 +233,82 @@ def test_nothing_to_list_says_how_to_begin(command: Command, stub: StubDaemon) -
 
 def test_the_plan_tells_when_each_run_begins_and_ends(command: Command, stub: StubDaemon) -> None:
     stub.answers["GET /night"] = night(
+        planned("goes-on", stretch(-1, 1), id="1qnc00000001"),
         planned("first", stretch(0, 2)),
         planned("long", stretch(2, 3, "window"), stretch(5, 8)),
         planned("quick", stretch(4, 4.01)),
-        planned("endless", stretch(6, None, None)),
+        planned("endless", stretch(6, 7, None)),
+        planned("late", stretch(9, None, None)),
+        planned("set-aside", stretch(9, 9.5, "window")),
         planned("never", code=WaitCode.TOO_LARGE, reason="needs 80 GB"),
         assumed=["endless", "endless"],
     )
     said = command("schedule", "plan", "--until", "06:00")
     assert stub.asked[-1][1] == {"until": ["06:00"]}
-    rows = [line.split("█")[0].split("▒")[0].split() for line in said.out.splitlines()]
-    assert rows[2] == ["first", "Tue", "20:00", "22:00"]
-    assert rows[3] == ["long", "Tue", "22:00", "Wed", "04:00"]
-    assert rows[4] == ["quick", "Wed", "00:00", "+", "36s"]
-    assert rows[5] == ["endless", "Wed", "02:00"]
-    assert "never  needs 80 GB" in said.out
+    lines = said.out.splitlines()
+    assert lines[0] == "Until Wed 06:00, by the quotes: 7 runs, 2 of which end later"
+    rows = [re.split("[█▒┊]", line)[0].split() for line in lines]
+    assert rows[2:9] == [
+        ["goes-on", "runs", "21:00"],
+        ["first", "20:00", "22:00"],
+        ["long", "22:00", "Wed", "04:00"],
+        ["quick", "Wed", "00:00", "+", "36s"],
+        ["endless", "Wed", "02:00", "03:00"],
+        ["late", "Wed", "05:00", "later"],
+        ["set-aside", "Wed", "05:00", "later"],
+    ]
+    assert ["▒" in line for line in lines[2:9]] == [False] * 4 + [True] + [False] * 2
+    assert "never      needs 80 GB" in said.out
     assert "taken for 1h 00m: endless " in f"{' '.join(said.out.split())} "
-    assert all(len(line) <= 100 for line in said.out.splitlines())
+    assert all(len(line) <= 100 for line in lines)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120, 160])
+def test_the_plan_keeps_to_the_width_that_there_is(width: int) -> None:
+    runs = [planned("a-rather-long-name-of-a-run", stretch(at, at + 1)) for at in range(9)]
+    runs.append(planned("its", stretch(9, 9.5), id="1qnc00000001"))
+    lines = drawn(night_page(night(*runs), width), width)
+    assert max(map(len, lines)) <= width
+    assert any("█" in line for line in lines) is (width >= 80)
+    assert any("1qnc00000001" in line for line in lines) is (width >= 110)
+
+
+def test_a_plan_that_is_over_soon_is_drawn_to_its_end() -> None:
+    plan = night(planned("a", stretch(0, 0.5)), planned("b", stretch(0.5, 1)), until_h=13)
+    lines = drawn(night_page(plan, 100), 100)
+    assert lines[0] == "Until Wed 09:00, by the quotes: 2 runs, the last ends at 21:00"
+    assert "20:30" in lines[1]
+    assert "22:00" not in lines[1]
+    assert lines[2].count("█") == pytest.approx(lines[3].count("█"), abs=1)
 
 
 def test_bars_stand_where_the_hours_are() -> None:
-    plan = night()
-    assert hours(plan, 40) == "20:00   22:00   00:00   02:00   04:00   "
-    assert bars(planned("a", stretch(2, 4)), plan, 40).plain == " " * 8 + "█" * 8 + " " * 24
-    twice = planned("b", stretch(0, 1, "window"), stretch(9, 10))
-    assert bars(twice, plan, 40).plain == "████" + " " * 32 + "████"
-    assert bars(planned("c", stretch(5, 5.001)), plan, 40).plain == " " * 20 + "█" + " " * 19
-    assert bars(planned("d", stretch(9, None, None)), plan, 40).plain == " " * 36 + "▒▒▒▒"
+    plan = night(assumed=["d"])
+    axis = Axis(plan.made_at, plan.until, 40)
+    assert axis.header() == "20:00   22:00   Wed     02:00   04:00   "
+
+    def cells(name: str, *stretches: PlannedStretch) -> str:
+        return bars(planned(name, *stretches), plan, axis).plain.replace("┊", " ")
+
+    assert cells("a", stretch(2, 4)) == " " * 8 + "█" * 8 + " " * 24
+    assert cells("b", stretch(0, 1, "window"), stretch(9, 10)) == "████" + " " * 32 + "████"
+    assert cells("c", stretch(5, 5.001)) == " " * 20 + "█" + " " * 19
+    assert cells("d", stretch(9, None, None)) == " " * 36 + "▒▒▒▒"
 
 
-def test_hours_are_those_of_the_clock_here() -> None:
-    plan = night(made_at=EVENING + 0.25 * HOUR, until_h=10.25)
-    assert hours(plan, 40) == "       22:00   00:00   02:00   04:00    "
+def test_hours_are_those_of_the_clock_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    begins_at = EVENING + 0.25 * HOUR
+    assert Axis(begins_at, EVENING + 10.25 * HOUR, 40).header() == (
+        "       22:00   Wed     02:00   04:00    "
+    )
+    monkeypatch.setenv("TZ", "Europe/Vienna")
+    time.tzset()
+    summer_begins = datetime(2026, 3, 28, 22, tzinfo=UTC).timestamp()  # 23:00; 02:00 is left out
+    assert Axis(summer_begins, summer_begins + 10 * HOUR, 40).header() == (
+        "    Sun         04:00   06:00   08:00   "
+    )
 
 
-def test_a_plan_of_minutes_has_marks_too() -> None:
-    plan = night(made_at=EVENING + 60, until_h=21 / 60)
-    assert hours(plan, 40) == "        20:05     20:10     20:15       "
+def test_minutes_stand_above_what_is_over_in_minutes() -> None:
+    header = Axis(EVENING + 90, EVENING + 690, 40).header()  # 4 columns a minute
+    assert header == "  20:02   20:04   20:06   20:08   20:10 "

@@ -20,7 +20,7 @@ from kitchen_tui.cli.views.top import Glance, top_page
 from tests.kitchen_tui.queued import console, drawn, machine, queue
 from tests.kitchen_tui.support import Cut, kitchen
 
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 NIGHT = WindowInfo(
     name="night",
     hours="22:00-06:00",

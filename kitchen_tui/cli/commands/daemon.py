@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
@@ -14,7 +15,7 @@ from kitchen_tui.cli.output import emit, emit_json, say, screen
 
 if TYPE_CHECKING:
     from kitchen_daemon.client import Client
-    from kitchen_daemon.models import WaitingInfo
+    from kitchen_daemon.models import DaemonStatus, QueueInfo
 
 MOST_NAMED = 5
 
@@ -56,7 +57,7 @@ def status(as_json: AsJson = False) -> None:
         if as_json:
             emit_json(found)
             return
-        first = _first_waiting(client)
+        queue = _queue(client)
     from kitchen_tui.cli.views.style import facts
     from kitchen_tui.format import date
 
@@ -66,9 +67,7 @@ def status(as_json: AsJson = False) -> None:
                 ("daemon", f"{found.version}, pid {found.pid}, since {date(found.started_at)}"),
                 ("home", found.home),
                 ("socket", found.socket),
-                ("running", _some(found.running)),
-                ("queued", _some(found.queued)),
-                *(("next", f"{run.id}  {run.reason}") for run in first),
+                *(_by_ids(found) if queue is None else _by_names(queue)),
                 ("standby", "a worker is warm" if found.standby_ready else "warming up"),
             ]
         )
@@ -99,11 +98,25 @@ def _some(runs: list[str]) -> str:
     return f"{named} and {more:,} more" if more > 0 else named
 
 
-def _first_waiting(client: Client) -> list[WaitingInfo]:
-    """The run that is next; nothing where a daemon of another version can't tell."""
+def _queue(client: Client) -> QueueInfo | None:
+    """What runs, and the first that waits; nothing where a daemon of another version can't tell."""
     from kitchen_daemon.client import Refused
 
     try:
-        return client.queue(limit=1).waiting
+        return client.queue(limit=1)
     except Refused:
-        return []
+        return None
+
+
+def _by_names(queue: QueueInfo) -> Iterator[tuple[str, str]]:
+    if queue.is_paused:
+        yield "queue", "paused; go on with: kitchen queue resume"
+    yield "running", _some([f"{run.name} {run.id}" for run in queue.running])
+    yield "waiting", f"{queue.waiting_count:,}" if queue.waiting_count else "nothing"
+    for run in queue.waiting:
+        yield "first", f"{run.name} {run.id}: {run.reason}"
+
+
+def _by_ids(status: DaemonStatus) -> Iterator[tuple[str, str]]:
+    yield "running", _some(status.running)
+    yield "queued", _some(status.queued)

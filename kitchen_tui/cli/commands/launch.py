@@ -8,6 +8,7 @@ import typer
 
 from kitchen_tui.cli.arguments import AsJson, RunName, RunNames, Wait, Watch
 from kitchen_tui.cli.daemon import connected
+from kitchen_tui.cli.errors import Failure
 from kitchen_tui.cli.launch_words import LaunchWords, takes_words
 from kitchen_tui.cli.output import emit, emit_json, say, screen
 from kitchen_tui.cli.several import ask_each
@@ -52,7 +53,7 @@ def retry(run: RunName, watch: Watch = False, wait: Wait = False, as_json: AsJso
 
 
 def resume(
-    run: RunName,
+    runs: RunNames,
     replace: Annotated[
         bool, typer.Option("--replace", help="Replace a worker that does not respond.")
     ] = False,
@@ -60,9 +61,24 @@ def resume(
     wait: Wait = False,
     as_json: AsJson = False,
 ) -> None:
-    """Go on with a run that stopped, from its last checkpoint."""
+    """Go on with runs that stopped, from their last checkpoints."""
+    if len(runs) > 1 and (watch or wait):
+        raise Failure(
+            "one run at a time can be stayed with", "name one, or leave out --watch, --wait"
+        )
     with connected() as client:
-        resumed = client.resume(run, replace=replace)
+        if len(runs) > 1:
+            ask_each(
+                client,
+                runs,
+                lambda run: client.resume(run, replace=replace),
+                lambda run: (
+                    f"{run.id}  {run.status.value}{f': {run.reason}' if run.reason else ''}"
+                ),
+                as_json=as_json,
+            )
+            return
+        resumed = client.resume(runs[0], replace=replace)
         _go_on_with(client, resumed, watch=watch, wait=wait, as_json=as_json)
 
 

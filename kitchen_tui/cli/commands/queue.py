@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +12,9 @@ from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Failure
 from kitchen_tui.cli.output import emit, emit_json, say, screen
 from kitchen_tui.cli.several import ask_each
+
+if TYPE_CHECKING:
+    from kitchen_daemon.models import QueueInfo
 
 DEFAULT_LIMIT = 20
 ALL = 1_000_000_000
@@ -147,7 +150,7 @@ def pause(
         emit_json(queue)
         return
     emit(f"{_whole(group)} is paused")
-    running = ", ".join(run.id for run in queue.running)
+    running = ", ".join(f"{run.name} {run.id}" for run in queue.running)
     if running:
         say(f"{'these go on to their end' if let_finish else 'these save themselves'}: {running}")
     say(f"go on with: kitchen queue resume{f' --group {group}' if group else ''}")
@@ -206,6 +209,8 @@ def groups(as_json: AsJson = False) -> None:
 def _list(group: str | None, limit: int, as_json: bool) -> None:
     with connected() as client:
         queue = client.queue(group=group, limit=limit)
+    if group is not None:
+        _check_group(group, queue)
     if as_json:
         emit_json(queue)
         return
@@ -215,6 +220,15 @@ def _list(group: str | None, limit: int, as_json: bool) -> None:
     console.print(queue_page(queue, console.width, group))
     if not queue.running and not queue.waiting_count:
         say(_nothing(group))
+
+
+def _check_group(group: str, queue: QueueInfo) -> None:
+    """Raises Failure for a group that there is not, for it is likely a slip."""
+    from kitchen_core.needs import EVERY_GROUP
+
+    there_are = [each.name for each in queue.groups if each.name != EVERY_GROUP]
+    if group not in there_are:
+        raise Failure(f"there is no group '{group}'", f"there are: {', '.join(there_are)}")
 
 
 def _nothing(group: str | None) -> str:

@@ -102,7 +102,7 @@ def copy(
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)
         emit(str(target))
-    say(f"run it: kitchen run ./{folder / Path(found.path).name}")
+    say(_how_to_run(folder / Path(found.path).name))
 
 
 @app.command()
@@ -123,6 +123,15 @@ def _detail(recipe: str, revision: str | None = None) -> RecipeDetail:
     recipe = recipe_argument(recipe)
     with connected() as client:
         return client.recipe(recipe, revision)
+
+
+def _how_to_run(copied: Path) -> str:
+    """What to type: a name where recipes have one."""
+    from kitchen_core.home import Home
+
+    if copied.resolve().parent == Home.find().recipes.resolve():
+        return f"from now on {copied.stem} is this one: kitchen run {copied.stem}"
+    return f"run it: kitchen run {copied if copied.is_absolute() else f'./{copied}'}"
 
 
 def _targets(recipe: RecipeDetail, folder: Path) -> dict[Path, Path]:

@@ -37,6 +37,12 @@ Schedule = Annotated[
 ]
 
 
+@app.callback(invoke_without_command=True)
+def _schedule(ctx: typer.Context, as_json: AsJson = False) -> None:
+    if ctx.invoked_subcommand is None:
+        list_schedules(as_json)
+
+
 @app.command(epilog=ADD_EXAMPLES)
 @takes_words
 def add(
@@ -79,7 +85,7 @@ def add(
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_schedules(as_json: AsJson = False) -> None:
     """List schedules, the next due first."""
     with connected() as client:
         found = client.schedules()

@@ -33,6 +33,12 @@ WindowName = Annotated[
 ]
 
 
+@app.callback(invoke_without_command=True)
+def _windows(ctx: typer.Context, as_json: AsJson = False) -> None:
+    if ctx.invoked_subcommand is None:
+        list_windows(as_json)
+
+
 @app.command("add", epilog=WINDOW_EXAMPLES)
 def add(
     window: WindowName,
@@ -68,7 +74,7 @@ def add(
 
 
 @app.command("list")
-def list_(as_json: AsJson = False) -> None:
+def list_windows(as_json: AsJson = False) -> None:
     """List windows: whether they are open, and until when."""
     with connected() as client:
         found = client.windows()

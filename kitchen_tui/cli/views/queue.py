@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from kitchen_core.needs import EVERY_GROUP, MAIN_GROUP, Placement
+from kitchen_core.telemetry.schema import RunStatus
 from kitchen_daemon.models import GroupInfo, QueueInfo, RunningInfo, WaitCode, WaitingInfo
-from kitchen_tui.cli.views.style import cut, heading, plain_table
+from kitchen_tui.cli.views.style import STATUS_COLORS, cut, heading, plain_table
 from kitchen_tui.format import duration, one_line, size
 
 WITH_BARS = 80
@@ -82,7 +83,7 @@ def running_table(
     table.add_column("on")
     for each in running:
         bar = [_bar(each)] if width >= WITH_BARS else []
-        left = "" if each.eta_s is None else duration(each.eta_s)
+        left = "" if not each.eta_s or each.leaving else duration(each.eta_s)
         group = [each.group] if with_group else []
         where = _where(each, gpus or {})
         table.add_row(each.id, cut(each.name), *bar, _steps(each), left, *group, where)
@@ -103,7 +104,8 @@ def waiting_lines(
     table.columns[0].justify = "right"
     table.add_column("name", min_width=8, max_width=MOST_OF_A_NAME)
     for header in columns:
-        table.add_column(header, no_wrap=True)
+        justify = "left" if header == "group" else "right"
+        table.add_column(header, no_wrap=True, justify=justify)
     table.add_column("waits", overflow="fold")
     for i, each in enumerate(waiting):
         asked = [cells[i] for cells in columns.values()]
@@ -178,7 +180,14 @@ def _two_lines(each: WaitingInfo, *, whole: bool) -> Iterator[RenderableType]:
 def _bar(each: RunningInfo) -> ProgressBar | Text:
     if not each.total_steps:
         return Text("")
-    return ProgressBar(total=each.total_steps, completed=each.step, width=_BAR)
+    return ProgressBar(
+        total=each.total_steps,
+        completed=each.step,
+        width=_BAR,
+        style="bright_black",
+        complete_style=STATUS_COLORS[RunStatus.RUNNING],
+        finished_style=STATUS_COLORS[RunStatus.COMPLETED],
+    )
 
 
 def _steps(each: RunningInfo) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import RenderableType
 
 from kitchen_core.needs import MAIN_GROUP
+from kitchen_core.telemetry.schema import RunStatus
 from kitchen_daemon.models import QuoteInfo, RunInfo
 from kitchen_tui.cli.views.queue import placement_words
 from kitchen_tui.cli.views.style import heading, plain_table
@@ -16,7 +17,7 @@ _KWH = 3.6e6
 
 
 def asked_of_the_queue(run: RunInfo) -> Iterator[tuple[str, str]]:
-    """Names and values of all that was asked, and of the place that the run has or had last."""
+    """Names and values of all that was asked, and of the place that the run has."""
     if run.after:
         yield "after", ", ".join(run.after)
     if run.after_any:
@@ -33,7 +34,7 @@ def asked_of_the_queue(run: RunInfo) -> Iterator[tuple[str, str]]:
         yield "preempts", "runs of lower priority"
     if run.max_retries:
         yield "retries", f"{run.retries} of {run.max_retries}"
-    if run.placement and not run.status.is_final:
+    if run.placement and run.status is RunStatus.RUNNING:
         yield "on", placement_words(run.placement)
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from rich.console import Group
 from rich.table import Table
@@ -14,7 +17,7 @@ from kitchen_tui.format import NOTHING, ahead, date, moment, one_line
 
 _MISSED = {
     "once": "one run for all that were missed",
-    "all": "a run for each that was missed",
+    "all": "a run for each that was missed, of the last 100",
     "skip": "no run for those that were missed",
 }
 MOST_OF_A_NAME = 24
@@ -25,7 +28,7 @@ def due(schedule: ScheduleInfo) -> str:
     if not schedule.enabled:
         return "disabled"
     if schedule.next_at is None:
-        return "done"
+        return f"done {moment(schedule.last_at)}" if schedule.last_at is not None else "done"
     return f"next {moment(schedule.next_at)}, {ahead(schedule.next_at)}"
 
 
@@ -41,7 +44,7 @@ def schedules_list(schedules: Sequence[ScheduleInfo], width: int) -> Group:
     """Schedules, a line each, then why a last firing made no run."""
     table = plain_table("schedule", "when", *(["recipe"] if width >= NARROW else []), "due")
     for schedule in schedules:
-        names = [one_line(schedule.name, MOST_OF_A_NAME), _when(schedule)]
+        names = [one_line(schedule.name, MOST_OF_A_NAME), clocked(schedule.when, schedule.timezone)]
         recipe = [schedule.recipe] if width >= NARROW else []
         table.add_row(*names, *recipe, Text(due(schedule), style=_style(schedule)))
     failed = (schedule for schedule in schedules if schedule.last_error)
@@ -60,12 +63,10 @@ def schedule_page(schedule: ScheduleInfo) -> Group:
 
 def windows_table(windows: Sequence[WindowInfo]) -> Table:
     """Windows, a line each."""
-    table = plain_table("window", "hours", "now")
-    table.add_column("at closing", overflow="fold")
-    table.add_column("runs", overflow="fold")
+    table = plain_table("window", "hours", "now", "at closing", "runs")
     for window in windows:
         style = "green" if window.is_open else "dim"
-        hours = f"{window.hours}  {window.timezone}"
+        hours = clocked(window.hours, window.timezone)
         runs = str(len(window.runs) or "")
         name = one_line(window.name, MOST_OF_A_NAME)
         table.add_row(name, hours, Text(opening(window), style), window.at_close, runs)
@@ -74,7 +75,7 @@ def windows_table(windows: Sequence[WindowInfo]) -> Table:
 
 def _facts(schedule: ScheduleInfo) -> Iterator[tuple[str, str | Text]]:
     launch = schedule.launch
-    yield "when", _when(schedule)
+    yield "when", f"{schedule.when}  {schedule.timezone}"
     yield "recipe", f"{schedule.recipe}, preset {launch.preset or 'none'}"
     yield "missed", _MISSED[schedule.missed]
     yield "last", NOTHING if schedule.last_at is None else moment(schedule.last_at)
@@ -92,8 +93,17 @@ def _facts(schedule: ScheduleInfo) -> Iterator[tuple[str, str | Text]]:
     yield "added", date(schedule.created_at)
 
 
-def _when(schedule: ScheduleInfo) -> str:
-    return f"{schedule.when}  {schedule.timezone}"
+def clocked(words: str, zone: str) -> str:
+    """Times, with the zone whose clock they go by unless that shows the same as the clock here."""
+    return words if _shows_the_same(ZoneInfo(zone)) else f"{words}  {zone}"
+
+
+def _shows_the_same(zone: ZoneInfo) -> bool:
+    """In winter and in summer."""
+    year = time.localtime().tm_year
+    days = (datetime(year, month, 15, 12, tzinfo=zone) for month in (1, 7))
+    offsets = ((day.utcoffset(), time.localtime(day.timestamp()).tm_gmtoff) for day in days)
+    return all(there is not None and there.total_seconds() == here for there, here in offsets)
 
 
 def _style(schedule: ScheduleInfo) -> str:

@@ -315,3 +315,44 @@ def test_ten_thousand_waiting_runs_are_read_in_a_moment(store: Store) -> None:
     assert len(store.waiting_rows()) == 10_001
     assert store.parents_of_waiting() == []
     assert time.process_time() - began < 0.5  # about 0.05 s; a whole run each would be 1 s and more
+
+
+def test_a_run_whose_worker_has_gone_is_asked_nothing(store: Store) -> None:
+    """Asked all the same, its next worker would be taken to be on its way out for ever."""
+    writer = start(store)
+    writer.set_status(RunStatus.RUNNING)
+    again = [StatusChange(RunStatus.INTERRUPTED), StatusChange(RunStatus.QUEUED)]
+    store.end_attempt(writer.run_id, writer.attempt, -9, again)
+    assert not store.set_aside(writer.run_id, PausedFor.WINDOW)
+    assert not store.set_intent(writer.run_id, Intent.PAUSE)
+    run = store.get_run(writer.run_id)
+    assert (run.intent, run.paused_for) == (None, None)
+
+
+def test_a_run_that_has_just_stopped_is_not_asked_to(store: Store, writer: RunWriter) -> None:
+    writer.set_status(RunStatus.RUNNING)
+    store.set_aside(writer.run_id, PausedFor.WINDOW)
+    writer.set_status(RunStatus.PAUSED)
+    assert not store.set_intent(writer.run_id, Intent.CANCEL)
+    run = store.get_run(writer.run_id)
+    assert (run.intent, run.paused_for) == (None, PausedFor.WINDOW)
+
+
+def test_a_run_stops_as_it_is_asked_to_in_the_end(store: Store, writer: RunWriter) -> None:
+    """Cancelled while it was saving itself for a pause."""
+    asked = {Intent.CANCEL: RunStatus.CANCELLED, Intent.PAUSE: RunStatus.PAUSED}
+    writer.set_status(RunStatus.RUNNING)
+    store.set_aside(writer.run_id, PausedFor.WINDOW)
+    assert writer.intent() is Intent.PAUSE
+    store.set_intent(writer.run_id, Intent.CANCEL)
+    writer.stop(lambda run: StatusChange(asked[run.intent or Intent.PAUSE]))
+    assert store.get_run(writer.run_id).status is RunStatus.CANCELLED
+
+
+def test_attempts_that_nobody_saw_end_are_found_again(store: Store) -> None:
+    replaced, seen, other_boot = (start(store, name) for name in ("replaced", "seen", "before"))
+    store.end_attempt(replaced.run_id, 1, None)
+    store.end_attempt(seen.run_id, 1, -9)
+    assert [attempt.run_id for attempt in store.ended_unseen("b")] == [replaced.run_id]
+    assert store.ended_unseen("another") == []
+    assert [attempt.run_id for attempt in store.open_attempts()] == [other_boot.run_id]

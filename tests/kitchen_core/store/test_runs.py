@@ -213,7 +213,6 @@ def test_a_pin_is_kept_for_later_attempts(store: Store, writer: RunWriter) -> No
 def test_an_unknown_run_is_said_to_be_unknown(store: Store) -> None:
     calls = [
         lambda: store.get_run("x"),
-        lambda: store.set_intent("x", None),
         lambda: store.hold("x", ""),
         lambda: store.move("x", "first"),
         lambda: store.transition("x", RunStatus.RUNNING),

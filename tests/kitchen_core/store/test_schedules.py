@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import random
+import signal
 from pathlib import Path
 
 import pytest
@@ -137,16 +138,18 @@ def test_every_time_fires_once_though_who_fires_is_killed(tmp_path: Path, proces
     with fresh_store(home) as store:
         due = schedule(store)
     while True:
-        firing = [FORK.Process(target=_fire_all, args=(home,)) for _ in range(processes)]
+        firing = [
+            FORK.Process(target=_fire_all, args=(home, rng.uniform(0.002, 0.02)))
+            for _ in range(processes)
+        ]
         for process in firing:
             process.start()
         for process in firing:
-            process.join(rng.uniform(0.005, 0.05))
-            if process.is_alive():
-                process.kill()
-                kills += 1
             process.join()
-        if all(process.exitcode == 0 for process in firing):
+        ends = [process.exitcode for process in firing]
+        assert set(ends) <= {0, -signal.SIGPROF}
+        kills += ends.count(-signal.SIGPROF)
+        if not any(ends):
             break
     with Store.open(home, migrate=False) as store:
         runs = store.list_runs()
@@ -155,16 +158,20 @@ def test_every_time_fires_once_though_who_fires_is_killed(tmp_path: Path, proces
         assert [event.metadata["scheduled_at"] for event in told] == list(range(1, FIRINGS + 1))
         assert {event.metadata["run"] for event in told} == {run.id for run in runs}
         assert store.find_schedule(due.id).next_at is None
-    assert kills > 3
+    assert kills > 1
 
 
-def _fire_all(home: Path) -> None:
+def _fire_all(home: Path, cpu_s: float) -> None:
+    """Fire what is due, and be killed after so much work, however long it takes on a busy machine."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     with Store.open(home, migrate=False) as store:
+        signal.setitimer(signal.ITIMER_PROF, cpu_s)
         while due := store.due_schedules(FIRINGS):
             for each in due:
                 assert each.next_at is not None
                 next_at = each.next_at + 1 if each.next_at < FIRINGS else None
                 store.fire_schedule(each, each.next_at, next_at, SUBMISSION)
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def test_a_window_is_kept_and_replaced(store: Store) -> None:

@@ -35,6 +35,7 @@ from kitchen_daemon.models.quotes import Quote
 from kitchen_daemon.queueing.imagining import ENDINGS, Ending
 from kitchen_daemon.queueing.planning import device
 from kitchen_daemon.queueing.states import Machine
+from kitchen_daemon.running import dispatch
 from kitchen_daemon.running.dispatch import Dispatcher
 from kitchen_daemon.running.lease import Lease
 from kitchen_daemon.running.workers import Worker
@@ -197,6 +198,8 @@ def live_through(
 
     async def main(clock: Clock) -> None:
         monkeypatch.setattr(time, "time", lambda: begins_at + clock.time)
+        # Nobody else comes or goes on this machine, so looking every few seconds would show nothing new.
+        monkeypatch.setattr(dispatch, "LOOK_EVERY_S", dispatch.LONGEST_REST_S)
         dishes = Dishes(home, store)
         workers = PunctualWorkers(store, dishes.seconds.__getitem__)
         dispatcher = Dispatcher(home, store, fork_server=workers, read_machine=read_machine)

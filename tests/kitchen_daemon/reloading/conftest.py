@@ -17,7 +17,7 @@ from kitchen_daemon.launching.shelf import Shelf
 from kitchen_daemon.reloading.reloader import Reloader
 from kitchen_daemon.reloading.telling import KINDS
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 RECIPE = """
 from kitchen_core import Recipe
 from kitchen_core.workflows import SupervisedConfig, supervised

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 
 import pytest
 
-from kitchen_daemon.launching.checking import READ_SECONDS
 from kitchen_daemon.launching.choosing import BrokenRecipe, Recipes
 from kitchen_daemon.reloading import readings
-from tests.kitchen_daemon.reloading.conftest import recipe
+from tests.kitchen_daemon.reloading.conftest import DEADLINE_S, recipe
 
-SHORT_OF_A_READING_S = 0.6 * READ_SECONDS
 BROKEN = {
     "syntax error": ("def f(:\n" + recipe("x"), r"mine.py:1: syntax error: invalid syntax"),
     "import error": (recipe("x", imports="import nowhere"), "mine.py:4: ModuleNotFoundError"),
@@ -22,14 +19,18 @@ BROKEN = {
 
 
 @pytest.fixture
-def short(monkeypatch):
-    """Two seconds in place of ten for a recipe to load."""
+def within(monkeypatch):
+    """So many seconds in place of ten for a recipe to load."""
     read = readings.read_settled
 
-    def within(path, **options):
-        return read(path, seconds=2, **options)
+    def set_to(seconds):
+        monkeypatch.setattr(
+            readings,
+            "read_settled",
+            lambda path, **options: read(path, seconds=seconds, **options),
+        )
 
-    monkeypatch.setattr(readings, "read_settled", within)
+    return set_to
 
 
 @pytest.mark.parametrize("case", BROKEN)
@@ -60,35 +61,37 @@ async def test_a_break_that_is_undone_is_told_as_the_good_revision(live):
     assert (told["sha256"], told["files"]) == (good, [])
 
 
-async def test_an_endless_loop_holds_nobody_up_and_is_left_at_once_when_it_is_mended(live):
+async def test_an_endless_loop_holds_nobody_up_and_is_left_at_once_when_it_is_mended(live, within):
+    within(10 * DEADLINE_S)
     live.write("loops", imports="while True: pass")
-    async with asyncio.timeout(SHORT_OF_A_READING_S):
-        for text in ("one", "two"):
-            live.write(text, "other")
-            await live.becomes(text, "other")
-        live.write("mended")
-        await live.becomes("mended")
+    for text in ("one", "two"):
+        live.write(text, "other")
+        await live.becomes(text, "other")
+    live.write("mended")
+    await live.becomes("mended")
 
 
-async def test_a_dozen_endless_loops_hold_nobody_up(live):
+async def test_a_dozen_endless_loops_hold_nobody_up(live, within):
+    within(10 * DEADLINE_S)
     for number in range(12):
         live.write("loops", f"loop{number}", imports="import time\nwhile True: time.sleep(0.1)")
-    async with asyncio.timeout(SHORT_OF_A_READING_S):
-        for text in ("one", "two"):
-            live.write(text, "other")
-            await live.becomes(text, "other")
+    for text in ("one", "two"):
+        live.write(text, "other")
+        await live.becomes(text, "other")
     for number in range(12):
         live.path(f"loop{number}").unlink()
 
 
-async def test_an_endless_loop_is_told_when_its_time_is_up(live, short):
+async def test_an_endless_loop_is_told_when_its_time_is_up(live, within):
+    within(1)
     live.write("loops", imports="while True: pass")
-    assert (await live.breaks())["error"].endswith("mine.py: did not load within 2 s")
+    assert (await live.breaks())["error"].endswith("mine.py: did not load within 1 s")
 
 
-async def test_what_a_recipe_prints_without_end_goes_nowhere(live, short, capfd):
+async def test_what_a_recipe_prints_without_end_goes_nowhere(live, within, capfd):
+    within(1)
     live.write("talks", imports="while True: print('still here' * 99)")
-    assert "did not load within 2 s" in (await live.breaks())["error"]
+    assert "did not load within 1 s" in (await live.breaks())["error"]
     assert "still here" not in "".join(capfd.readouterr())
 
 

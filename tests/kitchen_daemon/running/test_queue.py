@@ -69,6 +69,7 @@ def test_two_runs_go_at_a_time_and_a_third_waits(two, undisturbed):
 def test_the_order_is_changed_by_hand(two):
     two.client.pause_queue()
     a, b, c, d = [launch(two, name=name, overrides={"max_steps": 1}) for name in "abcd"]
+    assert {run.code for run in (a, b, c, d)} == {"queue_paused"}  # whoever launches is told
     assert {run.code for run in two.client.queue().waiting} == {"queue_paused"}
     two.client.move(d.id, "first")
     two.client.move(a.id, "after", c.id)

@@ -202,7 +202,9 @@ def test_with_everything_put_back_it_goes_on_and_then_is_over(daemon, stopped):
 def test_a_run_that_waits_for_another_is_not_resumed_past_it(daemon):
     parent = daemon.launch(max_steps=200)
     child = daemon.launch(max_steps=1, model=f"run:{parent.id}")
-    with pytest.raises(Refused, match=f"run {child.id} has not begun: it waits for sl_basic"):
+    with pytest.raises(
+        Refused, match=f"run {child.id} waits by itself: after sl_basic {parent.id}"
+    ):
         daemon.client.resume(child.id)
     daemon.client.cancel(child.id)
     daemon.client.cancel(parent.id)

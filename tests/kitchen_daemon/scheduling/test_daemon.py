@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -12,48 +13,59 @@ from kitchen_core.telemetry.schema import EventKind
 from kitchen_daemon.client import Refused
 from kitchen_daemon.launching.shelf import shipped_folder
 from kitchen_daemon.models import Launch, NewSchedule, NewWindow
-from tests.kitchen_daemon.support import QUICK, Daemon
+from tests.kitchen_daemon.support import QUICK, Daemon, running_daemon
 
 SOON = {"before the kill": "in 2s", "at the kill": "in 2.4s", "after the kill": "in 3s"}
 LAUNCH = Launch(recipe="sl_basic", overrides=QUICK, hold=True)
 
 
-def fired(daemon: Daemon, count: int) -> list[dict[str, object]]:
-    """What the store says of so many firings, once they are there."""
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daemon]:
+    """One that is killed and started again."""
+    with running_daemon(tmp_path_factory.mktemp("scheduling") / "kitchen") as running:
+        yield running
+
+
+def fired(daemon: Daemon, *names: str) -> list[dict[str, object]]:
+    """What the store says of the firings of these schedules, once there is one of each."""
     deadline = time.monotonic() + 60
     with Store.open(daemon.home.root, migrate=False) as store:
         while True:
             events = store.read_events(kinds=[EventKind.SCHEDULE_FIRED])
-            if len(events) >= count:
-                return [event.metadata for event in events]
+            told = [event.metadata for event in events if event.metadata["name"] in names]
+            if {each["name"] for each in told} == {*names}:
+                return told
             assert time.monotonic() < deadline, daemon.home.daemon_log.read_text()
             threading.Event().wait(0.02)  # nobody tells of another process's commit
 
 
 def test_a_schedule_fires_once_though_the_daemon_is_killed_around_its_time(
-    own_daemon: Daemon,
+    daemon: Daemon,
 ) -> None:
     def add(name: str, when: str) -> float:
         new = NewSchedule(name=name, launch=LAUNCH, when=when)
-        next_at = own_daemon.client.add_schedule(new).next_at
+        next_at = daemon.client.add_schedule(new).next_at
         assert next_at is not None
         return next_at
 
     due = {name: add(name, when) for name, when in SOON.items()}
     threading.Event().wait(max(0.0, due["at the kill"] - time.time()))
-    own_daemon.kill()
-    own_daemon.start()
-    told = fired(own_daemon, len(due))
-    runs = own_daemon.client.runs()
+    daemon.kill()
+    daemon.start()
+    told = fired(daemon, *due)
+    runs = daemon.client.runs()
     assert sorted(run.name or "" for run in runs) == sorted(due)
     assert {each["run"] for each in told} == {run.id for run in runs}
     assert len(told) == len(due)
-    for done in own_daemon.client.schedules():
+    for done in daemon.client.schedules():
         assert (done.next_at, done.last_at, done.last_error) == (None, due[done.name], None)
+        daemon.client.remove_schedule(done.name)
+    for run in runs:
+        daemon.client.cancel(run.id)
 
 
-def test_schedules_and_windows_are_kept_shown_and_removed(own_daemon: Daemon) -> None:
-    client = own_daemon.client
+def test_schedules_and_windows_are_kept_shown_and_removed(daemon: Daemon) -> None:
+    client = daemon.client
     window = client.put_window(NewWindow(name="never now", hours=_not_now(), timezone="UTC"))
     assert not window.is_open
     launch = LAUNCH.model_copy(update={"window": "never now", "hold": False})
@@ -69,7 +81,7 @@ def test_schedules_and_windows_are_kept_shown_and_removed(own_daemon: Daemon) ->
     with pytest.raises(Refused, match="max_stepz"):
         client.add_schedule(NewSchedule(name="other", launch=typo, when="22:00"))
 
-    recipe = own_daemon.home.recipes / "mine.py"
+    recipe = daemon.home.recipes / "mine.py"
     recipe.parent.mkdir(exist_ok=True)
     recipe.write_text((shipped_folder() / "sl_basic.py").read_text())
     mine = LAUNCH.model_copy(update={"recipe": str(recipe)})
@@ -77,7 +89,7 @@ def test_schedules_and_windows_are_kept_shown_and_removed(own_daemon: Daemon) ->
     recipe.write_text("recipe = 1 / 0\n")
     by_the_good_one = client.fire_schedule("mine")
     assert by_the_good_one.schedule_id == client.schedule("mine").id
-    (told,) = fired(own_daemon, 1)
+    (told,) = fired(daemon, "mine")
     assert told["revision"] == by_the_good_one.recipe_revision
     assert "division by zero" in str(told["broken"])
     client.remove_schedule("mine")

@@ -12,6 +12,7 @@ from kitchen_core.config import ConfigError
 from kitchen_core.home import Home
 from kitchen_core.recipe import RecipeError
 from kitchen_core.store import StoreBusy
+from kitchen_core.store.errors import Ambiguous
 from kitchen_core.store.records import RevisionRecord
 from kitchen_core.telemetry.schema import EventKind
 from kitchen_daemon.launching.choosing import BrokenRecipe
@@ -175,6 +176,33 @@ def test_a_store_that_is_busy_is_tried_again(night: Night) -> None:
     night.run_until("2026-11-25T12:00")
     assert night.runs == ["24 22:00"]
     assert night.woken == [at("2026-11-24T22:00") + 5.0]
+
+
+def test_one_that_can_not_fire_keeps_no_other_from_firing(night: Night) -> None:
+    """What it names has become ambiguous since; another has met a store that is busy."""
+    for name in ("ambiguous", "busy", "good"):
+        night.schedule("22:00", name=name)
+    night.submissions.broken = [
+        Ambiguous("run", "1x", ["1x23", "1x45"]),
+        StoreBusy(Path("kitchen.db"), 2.0),
+    ]
+    night.run_until("2026-11-25T12:00")
+    assert [run.name for run in night.store.list_runs()] == ["busy", "good"]
+    assert night.woken == [at("2026-11-24T22:00"), at("2026-11-24T22:00") + 5.0]
+    found = night.store.find_schedule("ambiguous")
+    assert (found.next_at, found.last_error) == (
+        None,
+        "'1x' fits more than one run: 1x23, 1x45",
+    )
+
+
+def test_after_months_the_last_hundred_are_made_up_for(night: Night) -> None:
+    night.schedule("every 1h", "all")
+    night.now = at("2027-03-24T12:30")
+    night.run_until("2027-03-24T12:45")
+    made = [run.scheduled_at for run in reversed(night.store.list_runs())]
+    assert made == [at("2027-03-24T12:00") - HOUR * ago for ago in range(99, -1, -1)]
+    assert night.store.list_schedules()[0].next_at == at("2027-03-24T13:00")
 
 
 GOOD = RevisionRecord(sha256="a" * 64, recipe="sl_basic", source_path="/r.py", created_at=1.0)
