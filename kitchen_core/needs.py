@@ -18,7 +18,7 @@ class Needs(BaseModel):
 
     gpus: how many, for device `cuda`. threads: CPU slots, for device `cpu`. memory_bytes: of each GPU's
     memory, or of RAM for device `cpu`; None where nobody can tell. shares: it leaves the rest of its GPU to
-    other runs; else it has it alone.
+    other runs; else it has it alone. is_asked: the memory is what its user asked for, not what was quoted.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -28,6 +28,7 @@ class Needs(BaseModel):
     threads: int = Field(default=1, ge=1)
     memory_bytes: int | None = Field(default=None, ge=0)
     shares: bool = False
+    is_asked: bool = False
 
 
 class Placement(BaseModel):

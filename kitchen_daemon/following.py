@@ -1,7 +1,8 @@
 """Those who follow: what is new is read from the store once for all of them.
 
 Followers of the same run, or of everything, share a tail: one reader, which hands each new chunk to all. Who begins
-with an older cursor, or falls behind, catches up from the store by itself first.
+with an older cursor, or falls behind, catches up from the store by itself first; who was told elsewhere what the tail
+has not read yet reads the rest of its next chunk by itself.
 """
 
 from __future__ import annotations
@@ -55,10 +56,20 @@ class ChangeFeed:
                 async for chunk in self._until(follower.joined_at, run_id, cursor):
                     cursor = chunk.cursor
                     yield chunk.data
+                told = follower.joined_at
                 while not follower.is_behind:
                     chunk = await follower.next()
-                    cursor = cursor if chunk is None else chunk.cursor
-                    yield PING if chunk is None else chunk.data
+                    if chunk is None:
+                        yield PING
+                        continue
+                    if cursor.is_beyond(told):
+                        async for rest in self._until(chunk.cursor, run_id, cursor):
+                            cursor = rest.cursor
+                            yield rest.data
+                    else:
+                        cursor = chunk.cursor
+                        yield chunk.data
+                    told = chunk.cursor
 
     async def _until(self, end: Cursor, run_id: str | None, cursor: Cursor) -> AsyncIterator[Chunk]:
         """What lies between two cursors."""

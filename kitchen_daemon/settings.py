@@ -19,9 +19,9 @@ class Settings(BaseModel):
     """A home's settings.
 
     cpu_slots: CPU cores that runs may take together; None: all that the machine has. ram_kept_free_bytes: RAM that
-    runs leave alone. retries: how often an interrupted run goes on by itself, unless its launch says otherwise.
-    recipe_folders: more folders with recipes. cpu_watts: what the machine's CPU draws under full load, where it
-    can't be measured; None: estimated from its cores.
+    runs leave alone when there are several. retries: how often an interrupted run goes on by itself, unless its
+    launch says otherwise. recipe_folders: more folders with recipes. cpu_watts: what the machine's CPU draws under
+    full load, where it can't be measured; None: estimated from its cores.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

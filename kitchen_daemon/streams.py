@@ -43,6 +43,10 @@ class Cursor:
             raise BadCursor(f"'{text}' is not a cursor; give the last id of a stream, as in 12.345")
         return cls(int(event), int(metric))
 
+    def is_beyond(self, other: Cursor) -> bool:
+        """Whether something has been sent that had not been at the other."""
+        return self.event > other.event or self.metric > other.metric
+
     def __str__(self) -> str:
         return f"{self.event}.{self.metric}"
 

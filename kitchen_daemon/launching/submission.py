@@ -20,7 +20,7 @@ from kitchen_core.train.learning_rate import suggested_learning_rate, why_no_sug
 from kitchen_core.train.model_folder import ModelFacts
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.workflows.reading import RecipeReading
-from kitchen_daemon.launching.asking import needs_of
+from kitchen_daemon.launching.asking import needs_by_quote, needs_of
 from kitchen_daemon.launching.choosing import Chosen, Recipes
 from kitchen_daemon.launching.needing import try_ports, try_ports_of
 from kitchen_daemon.launching.pinning import Pinner, Pins
@@ -155,7 +155,7 @@ class Submissions:
         return run
 
     def retry(self, run: RunRecord) -> RunRecord:
-        """Queue the same again: the same revision, config, pins and adapters, from the start. Raises
+        """Queue the same again: the same revision, config, pins and adapters, from the start, and quoted anew. Raises
         ManifestError, ResumeError, RecipeError or a port's error where this machine has them no more.
         """
         check_manifest(Manifest.model_validate(run.wiring))
@@ -166,6 +166,8 @@ class Submissions:
         values |= first_status(self._store, run.after, run.after_any, is_held=False)
         manifest = Manifest.model_validate(run.wiring)
         quoted = self._quoter.quote(run.workflow, run.config, run.pins, manifest)
+        memory_bytes = device_of(run.config).memory_bytes
+        values["needs"] = needs_by_quote(run.needs, quoted.shown, memory_bytes)
         return self.accept(self._store.create_run(NewRun(**values), quoted.kept))
 
     def _prepare(self, launch: Launch) -> _Prepared:

@@ -13,6 +13,10 @@ import psutil
 
 CGROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
+ZFS = Path("/proc/spl/kstat/zfs/arcstats")
+
+_DROPPED = ("inactive_file", "active_file", "slab_reclaimable")
+"""The page cache, and what the kernel itself caches."""
 
 
 class Ram(NamedTuple):
@@ -36,7 +40,7 @@ def count_cpus() -> int:
 def read_ram() -> Ram:
     """The machine's RAM, or what a control group leaves of it."""
     memory = psutil.virtual_memory()
-    ram = Ram(memory.total, memory.available)
+    ram = Ram(memory.total, min(memory.total, memory.available + _kept_by_zfs()))
     for limit, used in _memory_limits():
         total = min(ram.total, limit)
         ram = Ram(total, max(0, min(ram.available, limit - used, total)))
@@ -55,18 +59,23 @@ def _quotas() -> Iterator[float]:
 
 
 def _memory_limits() -> Iterator[tuple[int, int]]:
-    """Each control group's limit and what it uses of it, less what the kernel would drop first."""
+    """Each control group's limit and what it uses of it, less what the kernel drops before anybody lacks memory."""
     for folder in _folders("memory"):
-        for limit, used, dropped in (
-            ("memory.max", "memory.current", "inactive_file"),
-            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+        for limit, used, of_all in (
+            ("memory.max", "memory.current", ""),
+            ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_"),
         ):
             match _words(folder / limit), _words(folder / used):
                 case [most], [now] if most != "max":
-                    cache = _words(folder / "memory.stat")
-                    places = [at for at, word in enumerate(cache[:-1]) if word == dropped]
-                    droppable = int(cache[places[0] + 1]) if places else 0
-                    yield int(most), max(0, int(now) - droppable)
+                    stat = _numbers(folder / "memory.stat")
+                    cache = sum(stat.get(of_all + name, 0) for name in _DROPPED)
+                    yield int(most), max(0, int(now) - cache)
+
+
+def _kept_by_zfs() -> int:
+    """What ZFS caches beyond its least: it gives that back, though the kernel does not count it as available."""
+    stat = _numbers(ZFS)
+    return max(0, stat.get("size", 0) - stat.get("c_min", 0))
 
 
 def _folders(controller: str) -> Iterator[Path]:
@@ -93,3 +102,9 @@ def _lines(file: Path) -> list[str]:
 
 def _words(file: Path) -> list[str]:
     return " ".join(_lines(file)).split()
+
+
+def _numbers(file: Path) -> dict[str, int]:
+    """A file with a name and its number a line; others of its lines are left out."""
+    lines = [line.split() for line in _lines(file)]
+    return {line[0]: int(line[-1]) for line in lines if len(line) > 1 and line[-1].isdecimal()}

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
-from threading import Lock
-from typing import NamedTuple
+from functools import cache, partial
+from typing import Any, NamedTuple, TypeVar
 
 from kitchen_daemon.machine import nvml
 from kitchen_daemon.machine.nvml import GpuGauges, GpuProcess
+
+T = TypeVar("T")
+
+PATIENCE_S = 15.0
+"""How long a driver may take to answer. A healthy one takes ms, and several s to wake GPUs that nobody keeps awake."""
 
 ASK_AGAIN_S = 30.0
 """How long a driver that isn't there, or a GPU that was lost, is left alone."""
@@ -43,12 +48,18 @@ class _Device(NamedTuple):
 
 class Driver:
     """A connection that is made when first asked, kept, and made anew when the driver was loaded again or a GPU was
-    lost. Any thread may ask. now: a clock in seconds.
+    lost. Any thread may ask, and has an answer within `patience_s`: a driver that hangs holds up one thread, which is
+    this connection's own, and what is told meanwhile is what it said last. now: a clock in seconds.
     """
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, patience_s: float = PATIENCE_S
+    ) -> None:
         self._now = now
-        self._lock = Lock()
+        self._patience_s = patience_s
+        self._thread = ThreadPoolExecutor(1, "driver")
+        self._hanging: Future[Any] | None = None
+        self._last: list[Gpu] = []
         self._devices: dict[str, _Device] = {}
         self._is_connected = False
         self._connect_at: float | None = now()
@@ -57,31 +68,51 @@ class Driver:
     @property
     def troubles(self) -> list[str]:
         """What is wrong with the driver or a GPU, a line each. That there is no driver is not wrong."""
-        return list(self._troubles.values())
+        hangs = ["the NVIDIA driver hangs; a restart of the machine may be due"]
+        return [*(hangs if self._hangs else []), *self._troubles.values()]
 
     def gpus(self) -> list[Gpu]:
         """Every GPU that answers, and what uses it; none where there is no driver."""
-        with self._lock:
-            try:
-                return list(self._read_all())
-            except _Reloaded:
-                self._connect_at = self._now()
-            try:
-                return list(self._read_all())
-            except _Reloaded:
-                return []
+        self._last = self._answer(self._gpus, self._last)
+        return self._last
 
     def gauges(self, uuid: str) -> GpuGauges:
         """What a GPU does now."""
-        with self._lock:
-            device = self._connected().get(uuid)
-            return nvml.gauges(device.handle) if device else GpuGauges()
+        return self._answer(partial(self._of_device, uuid, nvml.gauges), None) or GpuGauges()
 
     def energy_j(self, uuid: str) -> float | None:
         """Joules that a GPU has drawn since the driver was loaded; None where it doesn't count them."""
-        with self._lock:
-            device = self._connected().get(uuid)
-            return nvml.energy_j(device.handle) if device else None
+        return self._answer(partial(self._of_device, uuid, nvml.energy_j), None)
+
+    @property
+    def _hangs(self) -> bool:
+        return self._hanging is not None and not self._hanging.done()
+
+    def _answer(self, ask: Callable[[], T], otherwise: T) -> T:
+        """What the driver answers in its thread, one question at a time; `otherwise` while it hangs."""
+        if self._hangs:
+            return otherwise
+        asked = self._thread.submit(ask)
+        try:
+            return asked.result(self._patience_s)
+        except TimeoutError:
+            if not asked.cancel():  # else it was waiting for its turn
+                self._hanging = asked
+            return otherwise
+
+    def _of_device(self, uuid: str, ask: Callable[[nvml.Handle], T]) -> T | None:
+        device = self._connected().get(uuid)
+        return ask(device.handle) if device else None
+
+    def _gpus(self) -> list[Gpu]:
+        try:
+            return list(self._read_all())
+        except _Reloaded:
+            self._connect_at = self._now()
+        try:
+            return list(self._read_all())
+        except _Reloaded:
+            return []
 
     def _read_all(self) -> Iterator[Gpu]:
         for uuid, (place, name, handle) in self._connected().items():

@@ -51,7 +51,7 @@ class Sample:
             found[f"gpu{gpu.index}/memory"] = gpu.memory_used_bytes / gpu.memory_bytes
             found[f"gpu{gpu.index}/power_w"] = now.power_w
             found[f"gpu{gpu.index}/temperature_c"] = now.temperature_c
-        return found
+        return {name: _short(value) for name, value in found.items()}
 
 
 class Gauges:
@@ -101,6 +101,11 @@ class Gauges:
             self._kept.extend({} for _ in range(min(missed, KEPT)))
         self._kept.append(sample.values())
         self._last = sample
+
+
+def _short(value: float | None) -> float | None:
+    """As much as a chart can show: five minutes of all gauges are sent every second to whoever looks."""
+    return None if value is None else round(value, 3)
 
 
 def _disk(folder: Path) -> Disk | None:

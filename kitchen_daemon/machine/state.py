@@ -23,8 +23,9 @@ def machine_state(
     return states.Machine(
         slots=settings.cpu_slots or count_cpus(),
         ram_bytes=ram.total,
-        ram_foreign_bytes=others + settings.ram_kept_free_bytes,
+        ram_foreign_bytes=others,
         gpus=tuple(_gpu(gpu, tenants) for gpu in driver.gpus()),
+        ram_kept_free_bytes=settings.ram_kept_free_bytes,
     )
 
 

@@ -15,14 +15,14 @@ from kitchen_daemon.queueing.states import Machine
 class Room:
     """What there is of a machine, and what of it is left.
 
-    slots and ram_bytes: free ones, kept ones among them. cpu_users: of our runs name, slots and RAM.
+    slots: free ones, kept ones among them. cpu_users: of our runs name, slots and RAM.
     kept_for: the first run that CPU slots are kept for.
     """
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
         self.slots = machine.slots
-        self.ram_bytes = machine.ram_bytes - machine.ram_foreign_bytes
+        self._ram_bytes = machine.ram_bytes - machine.ram_foreign_bytes
         self.cpu_users: list[tuple[str, int, int | None]] = []
         self.kept_slots = 0
         self.kept_ram_bytes = 0
@@ -30,6 +30,13 @@ class Room:
         self.gpus = [GpuRoom(gpu) for gpu in machine.gpus]
         self._most_unkept_bytes = self._most_unkept()
         self._gpu_by_uuid = {room.gpu.uuid: room for room in self.gpus}
+
+    @property
+    def ram_bytes(self) -> int:
+        """Free RAM, kept one among it. A run that would be alone may have all of it: nobody would be better off for
+        its waiting.
+        """
+        return self._ram_bytes - (self.machine.ram_kept_free_bytes if self.cpu_users else 0)
 
     def find(self, needs: Needs, *, kept_too: bool = False) -> Placement | None:
         """A place for a run. kept_too: it may be one that is kept for others."""
@@ -43,7 +50,7 @@ class Room:
         """A run has its place there."""
         if not placement.gpus:
             self.slots -= placement.slots
-            self.ram_bytes -= placement.memory_bytes or 0
+            self._ram_bytes -= placement.memory_bytes or 0
             self.cpu_users.append((run, placement.slots, placement.memory_bytes))
         share = placement.memory_bytes if placement.shares else None
         for uuid in placement.gpus:

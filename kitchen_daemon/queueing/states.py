@@ -80,12 +80,15 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What there is to run on. ram_foreign_bytes: what others use of the RAM, and what is to be left free."""
+    """What there is to run on. ram_foreign_bytes: what others use of the RAM. ram_kept_free_bytes: what runs that are
+    there together leave free of it.
+    """
 
     slots: int
     ram_bytes: int
     ram_foreign_bytes: int = 0
     gpus: tuple[Gpu, ...] = ()
+    ram_kept_free_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)

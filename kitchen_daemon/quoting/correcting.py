@@ -25,11 +25,14 @@ _DIFFERENCES = {
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """Factors on what the formula gives: measured over computed. None: nothing to go by."""
+    """Factors on what the formula gives: measured over computed; and the power that a run drew. None: nothing to
+    go by.
+    """
 
     memory: float | None = None
     seconds_a_step: float | None = None
     other_seconds: float | None = None
+    watts: float | None = None
 
 
 NONE = Correction()
@@ -51,6 +54,7 @@ def correction(
             _ratio(run.measured_seconds_a_step, run.formula.seconds_a_step) for run in alike
         ),
         other_seconds=_first(_ratio(_other(run), run.formula.other_seconds) for run in alike),
+        watts=_first(_ratio(run.used_energy_j, run.busy_seconds) for run in alike),
     )
 
 

@@ -7,29 +7,24 @@ import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
-
-import psutil
 
 from kitchen_core.adapters.finding import find_adapters
 from kitchen_core.adapters.manifest import Manifest
-from kitchen_core.refs import RefError, parse_ref
+from kitchen_core.refs import RefError
 from kitchen_core.store.errors import NotFound
 from kitchen_core.store.records import Formula, NewQuote
 from kitchen_core.store.store import Store
-from kitchen_core.train.model_folder import inspect_model_folder
-from kitchen_core.train.model_shape import ModelShape
 from kitchen_core.train.ports.adapter import Adapter
 from kitchen_core.train.ports.errors import PortError
 from kitchen_core.train.workload import Costs, Device
-from kitchen_daemon.launching.pinning import Pinner
+from kitchen_daemon.machine.bounds import read_ram
 from kitchen_daemon.machine.driver import gpus
 from kitchen_daemon.models import MemoryPart, Quote
 from kitchen_daemon.quoting.correcting import Correction, correction
 from kitchen_daemon.quoting.looking import look
-from kitchen_daemon.quoting.workloads import KINDS, Models, workload
-from kitchen_daemon.running.stored import StoredModels
+from kitchen_daemon.quoting.shapes import Shapes
+from kitchen_daemon.quoting.workloads import KINDS, workload
 
 logger = logging.getLogger(__name__)
 
@@ -56,8 +51,7 @@ class Quoter:
 
     def __init__(self, store: Store, cpu_watts: float | None = None) -> None:
         self._store = store
-        self._pinner = Pinner(store)
-        self._stored = StoredModels(store)
+        self._shapes = Shapes(store)
         self._cpu_watts = cpu_watts
 
     def quote(
@@ -85,7 +79,7 @@ class Quoter:
             who = f"the workflow {workflow}" if kind is None else trainer.name
             return _nothing(device, f"{who} can't be quoted before it runs")
         try:
-            models = self._models(config, pins, manifest)
+            models = self._shapes.of_run(config, pins, manifest)
         except (RefError, NotFound, PortError):  # of a run that has not completed, say
             models = None
         if models is None:
@@ -128,7 +122,7 @@ class Quoter:
             steps=steps,
             seconds_a_step=a_step,
             seconds=seconds,
-            energy_j=self._energy(config, seconds) if trainer.offline else None,
+            energy_j=self._energy(config, seconds, by.watts) if trainer.offline else None,
             basis="measured" if measured else "formula",
             notes=[*assumed, *(() if measured else costs.notes)],
         )
@@ -140,66 +134,33 @@ class Quoter:
         )
         return Quoted(shown, kept)
 
-    def _energy(self, config: Mapping[str, Any], seconds: float | None) -> float | None:
+    def _energy(
+        self, config: Mapping[str, Any], seconds: float | None, drawn: float | None
+    ) -> float | None:
+        """drawn: watts, of an earlier run that was measured."""
         if seconds is None:
             return None
+        if drawn is not None:
+            return drawn * seconds
         if config["device"] == "cuda":
             return GPU_WATTS * seconds
         cores = os.cpu_count() or 1
         watts = self._cpu_watts or WATTS_A_CORE * cores
         return watts * min(1.0, config["threads"] / cores) * seconds
 
-    def _models(
-        self, config: Mapping[str, Any], pins: Mapping[str, str], manifest: Manifest
-    ) -> Models | None:
-        """The shapes of a run's models; None where one of them is not known."""
-
-        def folder(ref: str) -> Path | None:
-            return self._folder(pins[ref] if ":" in pins.get(ref, "") else ref, manifest)
-
-        named = [config.get("teacher"), *config.get("mix_teachers", {}), config.get("kl_reference")]
-        before = config.get("reference_model")
-        own = folder(config["model"])
-        trained = _shape(own)
-        teachers = [_shape(folder(ref)) for ref in named if ref]
-        reference = _shape(folder(before)) if before else None
-        if own is None or trained is None or None in teachers or (before and reference is None):
-            return None
-        return Models(trained, own, tuple(each for each in teachers if each), reference)
-
-    def _folder(self, text: str, manifest: Manifest) -> Path | None:
-        """The folder of the base model that a ref leads to; None where it is not on this machine."""
-        ref = parse_ref(text)
-        match ref.kind:
-            case "artifact" | "model":
-                stored = (
-                    self._stored.of_artifact(ref.name)
-                    if ref.kind == "artifact"
-                    else self._stored.of_registry(ref.name, ref.selector or "latest")
-                )
-                return stored.path if stored.base is None else self._folder(stored.base, manifest)
-            case "hf":
-                choice = manifest.ports.get("model_hub")
-                hub = find_adapters().by_name.get(choice.adapter) if choice else None
-                if choice is None or hub is None or hub.kept_model is None:
-                    return None
-                return hub.kept_model(ref.name, ref.selector, **_only_folder(choice.options))
-            case _:
-                return self._pinner.base_folder(text)
-
 
 def device_of(config: Mapping[str, Any]) -> Device:
-    """What a run computes on."""
+    """What a run computes on; of several GPUs the one with most memory."""
     if config["device"] == "cuda" and (found := gpus()):
-        return Device(found[0].name, found[0].memory_bytes)
-    memory = psutil.virtual_memory().total
-    return Device(platform.processor() or platform.machine(), memory)
+        largest = max(found, key=lambda gpu: gpu.memory_bytes)
+        return Device(largest.name, largest.memory_bytes)
+    return Device(platform.processor() or platform.machine(), read_ram().total)
 
 
 def _free_bytes(config: Mapping[str, Any]) -> int | None:
     if config["device"] == "cuda":
         return max((gpu.free_bytes for gpu in gpus()), default=None)
-    return psutil.virtual_memory().available
+    return read_ram().available
 
 
 def _nothing(device: Device, note: str) -> Quoted:
@@ -235,20 +196,6 @@ def _parts(costs: Costs, factor: float) -> list[MemoryPart]:
         parts[next(iter(parts))] += whole - sum(parts.values())
     by_size = sorted(parts.items(), key=lambda part: -part[1])
     return [MemoryPart(name=name, bytes=size) for name, size in by_size]
-
-
-def _shape(folder: Path | None) -> ModelShape | None:
-    if folder is None:
-        return None
-    return inspect_model_folder(folder, weights=_has_weights(folder)).shape
-
-
-def _has_weights(folder: Path) -> bool:
-    return any(folder.glob("*.safetensors"))
-
-
-def _only_folder(options: Mapping[str, Any]) -> dict[str, str | None]:
-    return {"folder": options.get("folder")}
 
 
 def _times(value: float | None, factor: float | None) -> float | None:

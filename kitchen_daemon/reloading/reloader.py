@@ -25,8 +25,10 @@ from kitchen_daemon.reloading.watching import watch
 
 logger = logging.getLogger(__name__)
 
-READERS = 8
-"""How many recipes are read at the same time; most of that is waiting."""
+READERS = 32
+"""How many recipes are read at the same time. Most of that is waiting, some of it for recipes that never end: those
+are not to hold up the others.
+"""
 
 GONE_S = 0.2
 """How long a file may be away while an editor puts another in its place."""

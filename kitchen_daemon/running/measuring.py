@@ -52,17 +52,19 @@ class Meter:
 
     def record(self) -> None:
         """Write down what was taken so far. It never raises: nothing depends on it."""
+        try:
+            self._store.record_usage(self._run.id, self._usage(), self._attempt)
+        except Exception:  # a replaced attempt and a full disk are told by what comes next
+            logger.warning("what the run took was not written down", exc_info=True)
+
+    def _usage(self) -> Usage:
         used = self._count()
-        usage = Usage(
+        return Usage(
             peak_memory_bytes=_peak_memory(self._run.config, self._run.wiring),
             busy_seconds=self._busy_before + time.monotonic() - self._began,
             seconds_a_step=self._progress.seconds_a_step,
             energy_j=None if used is None else self._energy_before + used,
         )
-        try:
-            self._store.record_usage(self._run.id, usage, self._attempt)
-        except Exception:  # a replaced attempt and a full disk are told by what comes next
-            logger.warning("what the run took was not written down", exc_info=True)
 
     def _count(self) -> float | None:
         self._counted_at = time.monotonic()

@@ -1,6 +1,7 @@
 """Followers of one store: each is told everything once, however it came and however slow it is."""
 
 import asyncio
+import random
 import re
 import time
 from collections.abc import AsyncIterator
@@ -10,7 +11,7 @@ import pytest
 from kitchen_core.store import NewRun, RunWriter, Store
 from kitchen_core.telemetry.ports import MetricRow
 from kitchen_core.telemetry.schema import EventKind, NewEvent
-from kitchen_daemon import following
+from kitchen_daemon import following, streams
 from kitchen_daemon.following import ChangeFeed
 from kitchen_daemon.streams import Cursor
 
@@ -130,3 +131,79 @@ async def test_nothing_is_read_for_those_who_have_gone(feed, writer):
     assert not feed._tails
     with pytest.raises(asyncio.CancelledError):
         await tail._task
+
+
+async def test_who_knows_more_than_the_others_have_been_told_is_told_nothing_twice(store, writer):
+    """Its cursor comes from elsewhere, and the tail that it joins has not looked yet."""
+    feed = ChangeFeed(store)  # which is not told of commits at first
+    writer.append([log(0)])
+    first = feed.follow(writer.run_id, Cursor())
+    await told(first, until=0)
+    await asyncio.wait_for(_has_looked(feed), 10)
+    writer.append([log(1)])
+    second = asyncio.create_task(told(feed.follow(writer.run_id, Cursor.now(store)), until=2))
+    third = asyncio.create_task(told(first, until=2))
+    await asyncio.sleep(0)
+    watching = asyncio.create_task(feed.watch())
+    await asyncio.sleep(0)
+    writer.append([log(2)])
+    assert (await second)[0] == [2]
+    assert (await third)[0] == [1, 2]
+    watching.cancel()
+
+
+async def _has_looked(feed: ChangeFeed) -> None:
+    """Return when the only tail has read what there was, and waits for commits."""
+    (tail,) = feed._tails.values()
+    change = feed.next_change()
+    while not change._waiters:  # noqa: ASYNC110 - nothing else says so
+        await asyncio.sleep(0)
+    assert not tail.is_over
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whoever_comes_goes_and_dawdles_is_told_everything_once_and_in_order(
+    store, feed, monkeypatch, seed
+):
+    """Followers of two runs and of everything drop off and come back with their last cursor, here or there."""
+    monkeypatch.setattr(following, "MOST_WAITING", 2)
+    monkeypatch.setattr(streams, "MOST_EVENTS", 3)
+    monkeypatch.setattr(streams, "MOST_POINTS", 4)
+    choice = random.Random(seed)
+    writers = [begun(store), begun(store)]
+    last = 60
+
+    async def follow(run_id: str | None, pace: random.Random) -> list[int]:
+        numbers, cursor = [], Cursor()
+        while numbers[-1:] != [last]:
+            stream = feed.follow(run_id, cursor)
+            for _ in range(pace.randint(1, 6)):
+                data = (await anext(stream)).decode()
+                numbers += map(int, re.findall(r'"number":(\d+)', data))
+                cursor = Cursor.parse(re.findall(r"^id: (\S+)$", data, re.MULTILINE)[-1])
+                if numbers[-1:] == [last]:
+                    break
+                if pace.random() < 0.3:
+                    await asyncio.sleep(0.002)
+            await stream.aclose()
+        return numbers
+
+    def paced() -> random.Random:
+        return random.Random(choice.random())
+
+    followed = [None, None, None, writers[0].run_id, writers[0].run_id, writers[1].run_id]
+    followers = [asyncio.create_task(follow(run, paced())) for run in followed]
+    wrote: dict[str | None, list[int]] = {None: [], **{each.run_id: [] for each in writers}}
+    for number in range(last + 1):
+        some = writers if number == last else [choice.choice(writers)]
+        for writer in some:
+            writer.append([log(number)])
+            writer.write_metrics([MetricRow("loss", number, 0.5)])
+            wrote[writer.run_id].append(number)
+            wrote[None].append(number)
+        if choice.random() < 0.5:
+            await asyncio.sleep(0)
+    for follower, run in zip(followers, followed, strict=True):
+        numbers = await asyncio.wait_for(follower, 30)
+        assert numbers[: len(wrote[run])] == wrote[run][: len(numbers)]
+        assert len(numbers) >= len(wrote[run]) - (run is None)

@@ -35,6 +35,13 @@ def test_a_quote_shows_its_parts_and_whether_there_is_room(stub, command):
     assert stub.bodies("POST /quotes")[0]["overrides"] == {"batch_size": "4"}
 
 
+def test_a_quote_takes_no_words_for_the_queue(stub, command):
+    stub.answers["POST /quotes"] = QUOTE
+    said = command("quote", "sl_basic", "--hold")
+    assert said.code == 2
+    assert "no such option: --hold" in said.err
+
+
 def test_a_quote_says_what_is_missing(stub, command):
     stub.answers["POST /quotes"] = QUOTE.model_copy(update={"free_bytes": 10**9})
     out = command("quote", "sl_basic").out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kitchen_tui.cli.arguments import AsJson
 from kitchen_tui.cli.daemon import connected
-from kitchen_tui.cli.launch_words import LaunchWords, takes_words
+from kitchen_tui.cli.launch_words import RecipeWords, takes_words
 from kitchen_tui.cli.output import emit_json, screen
 
 QUOTE_EXAMPLES = """\b
@@ -15,7 +15,7 @@ Examples:
 
 
 @takes_words
-def quote(words: LaunchWords, as_json: AsJson = False) -> None:
+def quote(words: RecipeWords, as_json: AsJson = False) -> None:
     """Say what memory, time and energy a run would take. Nothing is queued."""
     with connected() as client:
         quoted = client.quote(words.launch(client))

@@ -2,7 +2,7 @@ import pytest
 
 from kitchen_core.config import ConfigError
 from kitchen_core.needs import Needs
-from kitchen_daemon.launching.asking import MARGIN, needs_of
+from kitchen_daemon.launching.asking import MARGIN, needs_by_quote, needs_of
 from kitchen_daemon.models import Launch, Quote
 
 GPU = {"device": "cuda", "threads": 1}
@@ -31,8 +31,20 @@ def test_a_run_of_unknown_size_asks_for_none():
     assert needs_of(Launch(recipe="r"), CPU, quoted(None), 16 * GB).memory_bytes is None
 
 
-def test_a_run_that_may_not_fit_is_tried_on_the_whole_device():
-    assert needs_of(Launch(recipe="r"), CPU, quoted(40 * GB), 16 * GB).memory_bytes == 16 * GB
+def test_a_run_that_may_not_fit_is_tried_beside_what_a_system_holds_itself():
+    assert needs_of(Launch(recipe="r"), CPU, quoted(40 * GB), 16 * GB).memory_bytes == 12 * GB
+    assert needs_of(Launch(recipe="r"), GPU, quoted(40 * GB), 24 * GB).memory_bytes == 21.6 * GB
+
+
+def test_a_run_that_is_queued_again_needs_what_is_quoted_now():
+    before = needs_of(Launch(recipe="r"), CPU, quoted(4 * GB), 16 * GB)
+    assert needs_by_quote(before, quoted(2 * GB), 16 * GB).memory_bytes == 2.2 * GB
+    assert needs_by_quote(before, quoted(None), 16 * GB).memory_bytes is None
+
+
+def test_a_run_that_is_queued_again_needs_what_its_user_asked_for():
+    before = needs_of(Launch(recipe="r", memory="3GB"), CPU, quoted(4 * GB), 16 * GB)
+    assert needs_by_quote(before, quoted(9 * GB), 16 * GB).memory_bytes == 3 * GB
 
 
 @pytest.mark.parametrize(

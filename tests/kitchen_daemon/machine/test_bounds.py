@@ -84,8 +84,22 @@ def test_memory_of_a_container_is_what_it_may_use(cgroups):
     }
     cgroups("0::/\n", **files)
     ram = read_ram()
-    assert ram == (512 * MIB, 312 * MIB)
-    assert ram.used == 200 * MIB
+    assert ram == (512 * MIB, 362 * MIB)  # the page cache is to be had, also what was read twice
+    assert ram.used == 150 * MIB
+
+
+def test_what_zfs_caches_beyond_its_least_is_to_be_had(tmp_path, monkeypatch):
+    kept = tmp_path / "arcstats"
+    kept.write_text(
+        "9 1 0x01 147 39984 5 1\nname                            type data\n"
+        f"size                            4    {300 * MIB}\n"
+        f"c_min                           4    {100 * MIB}\n"
+    )
+    memory = psutil.virtual_memory()._replace(total=8192 * MIB, available=1000 * MIB)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    monkeypatch.setattr(bounds, "MEMBERSHIP", tmp_path / "none")
+    monkeypatch.setattr(bounds, "ZFS", kept)
+    assert read_ram() == (8192 * MIB, 1200 * MIB)
 
 
 def test_a_group_above_its_limit_has_nothing_left(cgroups):

@@ -1,5 +1,7 @@
 """The connection to the driver, to a real library that tells what the test writes down."""
 
+import os
+
 import pytest
 
 from kitchen_daemon.machine.bounds import Ram
@@ -227,3 +229,21 @@ def test_energy_is_what_was_drawn_since_the_driver_was_loaded(two_gpus, driver):
     two_gpus.gpus[0].energy = 1_234_500
     two_gpus.tell()
     assert driver.energy_j("GPU-a") == 1234.5
+
+
+def test_a_driver_that_hangs_holds_nobody_up(two_gpus, clock):
+    driver = Driver(clock, patience_s=0.05)
+    assert uuids(driver) == ["GPU-a", "GPU-b"]
+    told, hangs = two_gpus.state.read_bytes(), two_gpus.state.with_name("hangs")
+    os.mkfifo(hangs)  # who reads it waits until somebody writes
+    hangs.rename(two_gpus.state)
+    assert uuids(driver) == ["GPU-a", "GPU-b"]
+    assert driver.troubles == ["the NVIDIA driver hangs; a restart of the machine may be due"]
+    assert driver.gauges("GPU-a") == GpuGauges()
+    assert driver.energy_j("GPU-a") is None
+    two_gpus.state.rename(hangs)
+    two_gpus.state.write_bytes(told)
+    hangs.write_bytes(told)
+    driver._hanging.result(10)
+    assert driver.gauges("GPU-a").use == 0.37
+    assert driver.troubles == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kitchen_core.needs import Placement
@@ -62,6 +64,16 @@ def test_ram_that_others_use_is_respected_though_nothing_of_ours_runs() -> None:
     there = machine(ram_gb=64, others_have_gb=54.4)
     text = "needs 12 GB of RAM, 9.6 GB free: other programs use 54 GB"
     assert reasons([waits("a", cpu(1, 12))], on=there) == {"a": (WaitCode.MEMORY, text)}
+
+
+def test_ram_is_left_free_beside_several_runs_and_not_beside_one() -> None:
+    there = replace(machine(ram_gb=8, others_have_gb=3), ram_kept_free_bytes=GB)
+    waiting = [waits("a", cpu(1, 4.5)), waits("b", cpu(1, 0.4))]
+    assert started(decide(a_queue(waiting, on=there))) == ["a"]
+    running = [on_cpu("x", 1, 3)]
+    assert started(decide(a_queue([waits("a", cpu(1, 1))], running, on=there))) == ["a"]
+    text = "needs 1.1 GB of RAM, 1 GB free: x uses 3 GB and other programs 3 GB"
+    assert reasons([waits("a", cpu(1, 1.1))], running, on=there) == {"a": (WaitCode.MEMORY, text)}
 
 
 def test_a_run_that_needs_more_ram_than_there_is_keeps_nothing_from_the_next() -> None:

@@ -46,6 +46,11 @@ def test_another_device_teaches_nothing(other):
     assert correction(CONFIG, FORMULA, [run]) == NONE
 
 
+def test_the_power_is_that_of_the_closest_run_whose_energy_was_measured():
+    drew = measured({"batch_size": 8}).model_copy(update={"used_energy_j": 900.0})
+    assert correction(CONFIG, FORMULA, [measured({}), drew]).watts == 45.0
+
+
 def test_a_run_that_was_measured_in_part_corrects_in_part():
     run = measured({}, factor=2.0).model_copy(update={"measured_seconds_a_step": None})
     found = correction(CONFIG, FORMULA, [run])

@@ -71,6 +71,17 @@ async def test_an_endless_loop_holds_nobody_up_and_is_left_at_once_when_it_is_me
     await live.becomes("mended")
 
 
+async def test_a_dozen_endless_loops_hold_nobody_up(live, within):
+    within(10 * DEADLINE_S)
+    for number in range(12):
+        live.write("loops", f"loop{number}", imports="import time\nwhile True: time.sleep(0.1)")
+    for text in ("one", "two"):
+        live.write(text, "other")
+        await live.becomes(text, "other")
+    for number in range(12):
+        live.path(f"loop{number}").unlink()
+
+
 async def test_an_endless_loop_is_told_when_its_time_is_up(live, within):
     within(1)
     live.write("loops", imports="while True: pass")

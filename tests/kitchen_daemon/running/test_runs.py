@@ -8,6 +8,7 @@ import pytest
 
 from kitchen_core.builtin import model_folder
 from kitchen_daemon.client import Refused
+from kitchen_daemon.launching.asking import MARGIN
 from kitchen_daemon.models import Launch
 from tests.kitchen_daemon.support import (
     QUICK,
@@ -143,6 +144,8 @@ def test_a_retry_is_the_same_run_again(daemon, undisturbed):
         run.pins,
         run.recipe_revision,
     )
+    assert (run.quote.basis, again.quote.basis) == ("formula", "measured")
+    assert again.needs.memory_bytes == round(MARGIN * again.quote.memory_bytes)
     assert final_sha256(daemon.settled(again.id)) == sha256
 
 

@@ -2,7 +2,8 @@
 takes however small.
 
 Arithmetic is counted as in `flops`: 6 N a trained token, 4 N where the weight is frozen, 2 N without a
-gradient, and 4 L q T of attention to T tokens (Chowdhery et al. 2022, appendix B).
+gradient, and of attention to T tokens 4 L q T forward and 12 L q T both ways (Chowdhery et al. 2022,
+appendix B). What gradient checkpointing computes twice takes its time twice: the layers' forward pass.
 """
 
 from __future__ import annotations
@@ -47,13 +48,14 @@ def other_seconds(load: Workload, speed: Speed) -> float:
 
 def _parts(work: Work, load: Workload, speed: Speed) -> Iterable[float]:
     model, method = load.model, load.method
+    adapter = trained_parameters(load) if method.lora_rank else 0
     for documents in work.trained:
-        yield _passes(model, method, documents, speed, trained=True)
+        yield _passes(model, adapter, method, documents, speed, trained=True)
     for documents in work.read:
-        yield _passes(model, method, documents, speed, trained=False)
+        yield _passes(model, adapter, method, documents, speed, trained=False)
     for documents in work.taught:
         for teacher in load.teachers or (load.model,):
-            yield _passes(teacher, method, documents, speed, trained=False)
+            yield _passes(teacher, 0, method, documents, speed, trained=False)
     for completions in work.sampled:
         yield _decoding(model, method, completions, speed)
     if work.updates:
@@ -64,14 +66,25 @@ def _parts(work: Work, load: Workload, speed: Speed) -> Iterable[float]:
 
 
 def _passes(
-    model: ModelShape, method: Method, documents: Documents, speed: Speed, *, trained: bool
+    model: ModelShape,
+    adapter: int,
+    method: Method,
+    documents: Documents,
+    speed: Speed,
+    *,
+    trained: bool,
 ) -> float:
-    lora = bool(method.lora_rank)
-    body = 2 + (0 if not trained else 2 if lora else 4)
-    body += 2 if trained and method.gradient_checkpointing else 0
+    """adapter: its weights, 0 for all weights of the model and for models that have none."""
+    again = 1 if trained and method.gradient_checkpointing else 0
+    own = 2 if not trained else 4 if method.lora_rank else 6
+    changing = 6 if trained else 2
     pairs = 4 * model.layers * model.query_width * min(documents.tokens, documents.longest)
-    a_token = body * model.body_of_a_token + body / 2 * pairs
-    flops = documents.total * (a_token + documents.scored * body * model.embedding)
+    a_token = (
+        (own + 2 * again) * model.body_of_a_token
+        + (changing + 2 * again) * adapter
+        + (changing / 2 + again) * pairs
+    )
+    flops = documents.total * (a_token + documents.scored * own * model.embedding)
     number = -(-documents.total // max(micro_batch(documents, method), 1))
     return flops / speed.flops + number * model.layers * speed.layer_s * (3 if trained else 1)
 

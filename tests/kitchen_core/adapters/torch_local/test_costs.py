@@ -149,12 +149,32 @@ def test_keys_and_values_of_all_rows_are_counted():
     assert parts["KV cache"] == 2 * 4 * 2 * 500 * 100 * (50 + 40)
 
 
-def test_arithmetic_is_that_of_the_count_that_mfu_uses():
-    spec = SessionSpec(model=ModelSource("tiny", TINY), lora=None, seed=0, device="cpu", threads=1)
-    counted = Flops.of(load_model(spec).model).training([50] * 8, 8 * 50)
-    speed = Speed(flops=1.0, bandwidth=1e30, layer_s=0, decode_s=0, step_s=0, notes=())
-    load = Workload(SHAPE, METHOD, Work(trained=(Documents(8, 50, 50),)), steps=1)
-    assert seconds_of(load.step, load, speed) == pytest.approx(counted, rel=0.01)
+ONE_A_SECOND = Speed(flops=1.0, bandwidth=1e30, layer_s=0, decode_s=0, step_s=0, notes=())
+
+
+@pytest.mark.parametrize("rank", [0, 32])
+def test_arithmetic_is_that_of_the_count_that_mfu_uses(rank):
+    lora = LoraSpec(rank, 32, "all-linear") if rank else None
+    spec = SessionSpec(model=ModelSource("tiny", TINY), lora=lora, seed=0, device="cpu", threads=1)
+    counted = Flops.of(load_model(spec).model)
+    documents = Documents(8, 50, 50)
+    load = Workload(SHAPE, replace(METHOD, lora_rank=rank), Work(trained=(documents,)), steps=1)
+    trained = seconds_of(load.step, load, ONE_A_SECOND)
+    assert trained == pytest.approx(counted.training([50] * 8, 8 * 50), rel=0.01)
+    read = seconds_of(Work(read=(documents,)), load, ONE_A_SECOND)
+    assert read == pytest.approx(counted.forward([50] * 8, 8 * 50), rel=0.01)
+
+
+def test_checkpointing_computes_the_layers_once_more_and_the_output_layer_not():
+    def seconds(*, checkpointing: bool) -> float:
+        method = replace(METHOD, gradient_checkpointing=checkpointing)
+        load = Workload(LARGE, method, Work(trained=(Documents(1, 10, 10),)), steps=1)
+        return seconds_of(load.step, load, ONE_A_SECOND)
+
+    layer = 2 * 1000 * (1000 + 500) + 3 * 1000 * 4000  # queries, keys, values, result; the MLP
+    pairs = 4 * 2 * 1000 * 10
+    assert seconds(checkpointing=False) == 10 * (6 * 2 * layer + 3 * pairs + 6 * 10_000_000)
+    assert seconds(checkpointing=True) == 10 * (8 * 2 * layer + 4 * pairs + 6 * 10_000_000)
 
 
 def test_twice_the_threads_are_faster_and_more_work_takes_longer():
