@@ -64,6 +64,7 @@ def schedule_page(schedule: ScheduleInfo) -> Group:
 def windows_table(windows: Sequence[WindowInfo]) -> Table:
     """Windows, a line each."""
     table = plain_table("window", "hours", "now", "at closing", "runs")
+    table.columns[1].no_wrap = False  # many hours go on below, so that all else stays whole
     for window in windows:
         style = "green" if window.is_open else "dim"
         hours = clocked(window.hours, window.timezone)
