@@ -16,7 +16,7 @@ from functools import partial
 from typing import TypeVar
 
 from kitchen_core.home import Home
-from kitchen_core.store.errors import StoreError
+from kitchen_core.store.errors import StoreBusy, StoreError
 from kitchen_core.store.records import EVERY_GROUP, AttemptRecord, RunRecord
 from kitchen_core.store.store import Store
 from kitchen_core.telemetry.schema import RunStatus
@@ -82,6 +82,8 @@ class Dispatcher:
         self._wakes = self._wakes_seen = 0
         self._catching_up: list[tuple[int, asyncio.Future[None]]] = []
         self._not_started: dict[str, Why] = {}
+        self._making_ready: asyncio.Task[None] | None = None
+        self._workers_failed = False
         self.asking = Asking(store, self._crew, self.wake)
 
     @property
@@ -161,11 +163,10 @@ class Dispatcher:
                     logger.exception("the queue met an error; looking again in a moment")
                     self._later(RETRY_SECONDS)
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), self._rest_s())
+                    async with asyncio.timeout(self._rest_s()):  # wait_for may lose a cancellation
+                        await self._wake.wait()
         finally:
-            self._thread.shutdown(
-                cancel_futures=True
-            )  # it reads the store, which may be closed next
+            self._thread.shutdown(cancel_futures=True)  # it reads the store, which is closed next
             self._fork_server.close()
 
     async def _turn(self) -> None:
@@ -205,11 +206,23 @@ class Dispatcher:
                 reason = f"no worker could be made for it: {error}; trying again"
                 self._not_started[start.run_id] = Why(WaitCode.STARTING, reason)
                 self._later(RETRY_SECONDS)
+                if isinstance(error, StoreBusy):  # so it is for the others, and requests wait too
+                    break
 
     def _wait_for_workers(self, start: Start) -> None:
-        self._not_started[start.run_id] = Why(WaitCode.STARTING, "workers are being made ready")
-        ready = asyncio.ensure_future(self._fork_server.until_ready())
-        ready.add_done_callback(lambda _: self.wake())
+        reason = "workers are being made ready"
+        if self._workers_failed:
+            reason = f"no workers can be made; {self._home.daemon_log} says why; trying again"
+        self._not_started[start.run_id] = Why(WaitCode.STARTING, reason)
+        if self._making_ready is None or self._making_ready.done():
+            self._making_ready = asyncio.ensure_future(self._wake_when_ready())
+
+    async def _wake_when_ready(self) -> None:
+        await self._fork_server.until_ready()
+        self._workers_failed = not self._fork_server.is_ready
+        if self._workers_failed:
+            await asyncio.sleep(RETRY_SECONDS)
+        self.wake()
 
     def _lease(self, start: Start, waiting: WaitingWorker) -> None:
         keep_reserve(self._home)

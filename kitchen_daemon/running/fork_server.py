@@ -20,6 +20,9 @@ from kitchen_daemon.running.workers import Worker
 
 logger = logging.getLogger(__name__)
 
+FORK_WITHIN_S = 60.0
+"""It takes milliseconds; on a machine that is short of memory, seconds."""
+
 
 @dataclass(frozen=True)
 class WaitingWorker:
@@ -74,8 +77,15 @@ class ForkServer:
         return self._process
 
     async def fork(self) -> WaitingWorker:
-        """A new worker. Raises OSError where it or the fork server died."""
-        return await self.start().fork()
+        """A new worker. Raises OSError where it or the fork server died, or took too long."""
+        try:
+            async with asyncio.timeout(FORK_WITHIN_S):
+                return await self.start().fork()
+        except TimeoutError:
+            self.close()  # one that hangs makes no workers; the next may
+            raise TimeoutError(
+                f"the fork server made no worker within {FORK_WITHIN_S:.0f} s"
+            ) from None
 
     def close(self) -> None:
         """End the process; workers that have a run go on."""

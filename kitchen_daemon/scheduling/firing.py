@@ -70,7 +70,8 @@ class Firing:
                 logger.exception("the schedules met an error; looking again in a moment")
                 wait_s = RETRY_S
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), wait_s)
+                async with asyncio.timeout(wait_s):  # wait_for may lose a cancellation
+                    await self._wake.wait()
 
     def fire_now(self, schedule: ScheduleRecord) -> RunRecord:
         """Let a schedule fire at once, beside its own times. Raises as a submission does, and NotFound."""

@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from kitchen_core.home import Home
+from kitchen_daemon.running import fork_server
 from kitchen_daemon.running.fork_server import ForkServer
 
 LOOKS = """
@@ -38,7 +39,7 @@ def server(tmp_path):
     return ForkServer(home)
 
 
-async def test_it_tells_how_workers_end_and_is_replaced_where_it_dies(server):
+async def test_it_tells_how_workers_end_and_is_replaced_where_it_dies_or_hangs(server, monkeypatch):
     with await server.fork() as unleased:
         assert os.getsid(unleased.worker.identity.pid) == unleased.worker.identity.pid
     assert await unleased.worker.wait() == 0
@@ -52,6 +53,11 @@ async def test_it_tells_how_workers_end_and_is_replaced_where_it_dies(server):
         assert not server.is_ready
         with await server.fork() as next_one:
             assert server.is_ready
+            os.kill(server.pid, signal.SIGSTOP)
+            monkeypatch.setattr(fork_server, "FORK_WITHIN_S", 0.05)
+            with pytest.raises(TimeoutError, match="the fork server made no worker within"):
+                await server.fork()
+            assert server.pid is None
     assert await left.worker.wait() is None
-    assert await next_one.worker.wait() == 0
+    assert await next_one.worker.wait() is None
     server.close()

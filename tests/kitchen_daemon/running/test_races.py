@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+import time
 
 import pytest
 
 from kitchen_core.home import Home
 from kitchen_core.needs import Placement
+from kitchen_core.store import Store, StoreBusy
+from kitchen_core.store.database import Database
 from kitchen_core.telemetry.schema import PausedFor, RunStatus
+from kitchen_daemon.models import WaitCode
 from kitchen_daemon.process import ProcessIdentity
 from kitchen_daemon.running import dispatch
 from kitchen_daemon.running.asking import CantBeAsked
 from kitchen_daemon.running.dispatch import Dispatcher
 from tests.kitchen_core.store.support import SUBMISSION, fresh_store
-from tests.kitchen_daemon.running.simulated import Kitchen, simulate
+from tests.kitchen_daemon.running.simulated import Kitchen, SimulatedForkServer, simulate
 
 
 @pytest.fixture
@@ -86,6 +90,51 @@ def test_a_run_that_has_stopped_while_it_was_looked_into_is_resumed(play):
         assert kitchen.run("a").status is RunStatus.COMPLETED
 
     play(story)
+
+
+def test_a_store_that_is_busy_holds_everything_up_and_loses_nothing(play):
+    async def story(kitchen):
+        store = kitchen.store
+        store.db = Database(store.db.path, patience_s=0.01)
+        await running(kitchen, max_retries=1)
+        with Store.open(store.home) as other, other.db.write(durable=False):
+            kitchen.workers.workers[kitchen.run("a").id].kill()
+            with pytest.raises(StoreBusy, match="let it go on or kill it"):
+                kitchen.dispatcher.asking.cancel(kitchen.run("a"))
+            await asyncio.sleep(30)
+            assert kitchen.run("a").status is RunStatus.RUNNING
+        kitchen.submit("b")
+        await kitchen.until_over()
+        assert kitchen.stretches("a")[1] == (31, 131)
+        assert kitchen.run("b").status is RunStatus.COMPLETED
+
+    play(story)
+
+
+def test_workers_that_can_not_be_made_are_tried_now_and_then(play, monkeypatch):
+    asked: list[float] = []
+    at_s = 0.0
+
+    async def until_ready(self: SimulatedForkServer) -> None:
+        asked.append(time.time())
+
+    monkeypatch.setattr(SimulatedForkServer, "until_ready", until_ready)
+    monkeypatch.setattr(SimulatedForkServer, "is_ready", property(lambda self: at_s >= 60))
+
+    async def story(kitchen):
+        nonlocal at_s
+        for name in "ab":
+            kitchen.submit(name)
+        await asyncio.sleep(60)
+        assert 10 <= len(asked) <= 13
+        why = kitchen.dispatcher.why_of(kitchen.run("a").id)
+        assert why.code is WaitCode.STARTING
+        assert why.text.startswith("no workers can be made; ")
+        at_s = 60
+        await kitchen.until_over()
+        assert kitchen.dispatcher.why_of(kitchen.run("a").id) is None
+
+    play(story, slots=2)
 
 
 @pytest.fixture
