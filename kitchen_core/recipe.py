@@ -111,11 +111,23 @@ def _imported(path: Path, files: RecipeFiles) -> ModuleType:
         raise RecipeError(f"{error.filename}:{error.lineno}: syntax error: {error.msg}") from None
     except ValidationError as error:
         place = _place(error, files.recipe)
-        raise RecipeError(f"{place}: {error.title}: {explain(error)}") from None
+        raise RecipeError(
+            f"{place}: {error.title}: {explain(error, _config_named(error.title))}"
+        ) from None
     except Exception as error:  # whatever the user's code raises is theirs to read
         place = _place(error, files.recipe)
         raise RecipeError(f"{place}: {type(error).__name__}: {error}") from None
     return module
+
+
+def _config_named(name: str) -> type[RunConfig] | None:
+    """The kind of config that pydantic's error names: it does not tell which class that is, and the class knows
+    which settings there are.
+    """
+    kinds = [RunConfig]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    return next((kind for kind in reversed(kinds) if kind.__name__ == name), None)
 
 
 def _place(error: Exception, path: Path) -> str:

@@ -120,9 +120,8 @@ class Serving:
     def _keep_in_group(self, run: Waiting, *, counts: bool = False) -> None:
         """Keep a place in its group for a run. counts: it has kept something besides that others might have had."""
         self._ahead.groups.keep(run.group, run.name)
-        if (
-            self._now.groups.keep(run.group, run.name) or counts
-        ):  # else it is as if it were not there
+        is_limited = self._now.groups.keep(run.group, run.name)
+        if counts or is_limited:  # else it is as if it were not there
             self.before.append(run)
 
     def _keep_clear(self, run: Waiting) -> bool:

@@ -149,6 +149,10 @@ BROKEN = {
         GOOD.replace('{"max_steps": 9}', '{"max_stps": 9}'),
         "preset big: unknown setting",
     ),
+    "slip of the pen": (
+        GOOD.replace("max_steps=3", "max_stps=3"),
+        r"SupervisedConfig: unknown setting 'max_stps'; did you mean 'max_steps'\?",
+    ),
     "bad value": (
         GOOD.replace("max_steps=3", "max_steps=0"),
         r"mine\.py:4: SupervisedConfig: max_steps: given 0, expected 1 or more",

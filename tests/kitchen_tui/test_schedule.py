@@ -23,7 +23,7 @@ from kitchen_daemon.models import (
 )
 from kitchen_tui.cli.views.axis import Axis
 from kitchen_tui.cli.views.night import bars, night_page
-from kitchen_tui.cli.views.schedules import clocked
+from kitchen_tui.cli.views.schedules import clocked, schedules_list, windows_table
 from tests.kitchen_tui.conftest import Command
 from tests.kitchen_tui.queued import drawn
 from tests.kitchen_tui.support import Refusal, StubDaemon, run_info
@@ -181,6 +181,19 @@ def test_what_there_is_is_listed_without_a_word_more(
     assert command(*words).out == command(*words, "list").out
     assert len(json.loads(command(*words, "--json").out)) == 1
     assert command(*words, "remove").code == 2
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_hours_that_are_many_go_on_below(width: int) -> None:
+    work = window(name="work", hours="mon-fri 20:00-07:30; sat,sun 00:00-24:00", at_close="finish")
+    lines = drawn(windows_table([work, window(changes_at=EVENING + 1000 * 86400)], width), width)
+    assert max(map(len, lines)) <= width
+    more = ["at", "closing", "runs"] if width >= 80 else []
+    assert lines[0].split() == ["window", "hours", "now", *more]
+    nightly = schedule(name="report", when="mon-fri 06:30", next_at=EVENING + 1000 * 86400)
+    lines += drawn(schedules_list([nightly], width), width)
+    assert max(map(len, lines)) <= width
+    assert "…" not in "".join(lines)
 
 
 def test_a_schedule_is_shown_whole(command: Command, stub: StubDaemon) -> None:

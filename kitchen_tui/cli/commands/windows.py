@@ -83,7 +83,8 @@ def list_windows(as_json: AsJson = False) -> None:
     elif found:
         from kitchen_tui.cli.views.schedules import windows_table
 
-        screen().print(windows_table(found))
+        console = screen()
+        console.print(windows_table(found, console.width))
     else:
         say("No windows yet. Add one: kitchen schedule window add nights 22:00-06:00")
 

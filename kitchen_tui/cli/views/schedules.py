@@ -8,11 +8,11 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from rich.console import Group
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from kitchen_daemon.models import ScheduleInfo, WindowInfo
-from kitchen_tui.cli.views.style import NARROW, facts, heading, plain_table, shown
+from kitchen_tui.cli.views.style import facts, heading, plain_table, shown
 from kitchen_tui.format import NOTHING, ahead, date, moment, one_line
 
 _MISSED = {
@@ -21,6 +21,8 @@ _MISSED = {
     "skip": "no run for those that were missed",
 }
 MOST_OF_A_NAME = 24
+WITH_ALL = 80
+"""From so many characters on all that is known of them has a column."""
 
 
 def due(schedule: ScheduleInfo) -> str:
@@ -42,10 +44,14 @@ def opening(window: WindowInfo) -> str:
 
 def schedules_list(schedules: Sequence[ScheduleInfo], width: int) -> Group:
     """Schedules, a line each, then why a last firing made no run."""
-    table = plain_table("schedule", "when", *(["recipe"] if width >= NARROW else []), "due")
+    with_recipe = width >= WITH_ALL
+    table = plain_table("schedule", "when", *(["recipe"] if with_recipe else []), "due")
+    table.columns[
+        1
+    ].no_wrap = False  # times that are long go on below, so that all else stays whole
     for schedule in schedules:
         names = [one_line(schedule.name, MOST_OF_A_NAME), clocked(schedule.when, schedule.timezone)]
-        recipe = [schedule.recipe] if width >= NARROW else []
+        recipe = [schedule.recipe] if with_recipe else []
         table.add_row(*names, *recipe, Text(due(schedule), style=_style(schedule)))
     failed = (schedule for schedule in schedules if schedule.last_error)
     lines = (f"{schedule.name} made no run: {schedule.last_error}" for schedule in failed)
@@ -61,16 +67,24 @@ def schedule_page(schedule: ScheduleInfo) -> Group:
     return Group(title, facts(_facts(schedule)), *more)
 
 
-def windows_table(windows: Sequence[WindowInfo]) -> Table:
-    """Windows, a line each."""
-    table = plain_table("window", "hours", "now", "at closing", "runs")
+def windows_table(windows: Sequence[WindowInfo], width: int) -> Table:
+    """Windows, a line each; the narrower, the fewer columns."""
+    headers = ["window", "hours", "now", "at closing", "runs"]
+    table = plain_table(*headers[: None if width >= WITH_ALL else 3])
+    _go_on_below(table.columns[1])
     for window in windows:
         style = "green" if window.is_open else "dim"
         hours = clocked(window.hours, window.timezone)
         runs = str(len(window.runs) or "")
         name = one_line(window.name, MOST_OF_A_NAME)
-        table.add_row(name, hours, Text(opening(window), style), window.at_close, runs)
+        cells = [name, hours, Text(opening(window), style), window.at_close, runs]
+        table.add_row(*cells[: len(table.columns)])
     return table
+
+
+def _go_on_below(column: Column) -> None:
+    """Times that are long take several lines, so that all else stays whole."""
+    column.no_wrap, column.overflow = False, "fold"
 
 
 def _facts(schedule: ScheduleInfo) -> Iterator[tuple[str, str | Text]]:

@@ -148,7 +148,7 @@ def test_many_small_ones_go_aside_for_a_large_one() -> None:
 def test_nobody_goes_aside_for_a_run_whose_place_in_the_group_is_kept_for_another() -> None:
     """The one before it waits for a CPU slot that is kept already, and has nothing but its place in the group."""
     waiting = [
-        waits("first", priority=5, rank=1.0),
+        waits("first", cpu(8), priority=5, rank=1.0),
         waits("second", priority=5, rank=2.0, group="sweep"),
         urgent(needs=gpu(8), rank=3.0, group="sweep"),
     ]

@@ -42,5 +42,6 @@ def speed_of(method: Method, device: Device) -> Speed:
         )
         return Speed(flops, 5e11, 3e-4, 1.5e-4, 2e-3, (f"time: assumes {of}",))
     flops = CORE_FLOPS * (1 + MORE_THREADS * (method.threads - 1))
-    note = f"time: assumes {flops / 1e9:.0f} GFLOP/s of {method.threads} CPU threads"
+    note = f"time: assumes {flops / 1e9:.0f} GFLOP/s of {method.threads} CPU thread"
+    note += "" if method.threads == 1 else "s"
     return Speed(flops, 8e9, 5e-4, 1.5e-4, 3e-3, (note,))
