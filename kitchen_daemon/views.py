@@ -16,6 +16,7 @@ from kitchen_daemon.models import (
     ProgressInfo,
     QuoteInfo,
     RunInfo,
+    WaitCode,
 )
 from kitchen_daemon.queueing.decisions import Why
 
@@ -45,7 +46,12 @@ def run_infos(
 
 
 def _waits(run: RunRecord, why: Why | None) -> dict[str, Any]:
-    return {"reason": why.text, "code": why.code} if why is not None and run.waits else {}
+    """Why it waits. Whether somebody holds it the store knows, the last look perhaps not yet or still."""
+    if run.is_held:
+        return {"code": WaitCode.HELD}
+    if why is None or not run.waits or why.code is WaitCode.HELD:
+        return {}
+    return {"reason": why.text, "code": why.code}
 
 
 def _quote_info(quote: QuoteRecord | None) -> QuoteInfo | None:

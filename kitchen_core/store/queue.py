@@ -18,7 +18,7 @@ SELECT run.id, name, recipe, status, reason, priority, rank, queue_group, is_hel
   needs, progress_step, coalesce(total_steps, quote.steps), quote.seconds
 FROM run LEFT JOIN quote ON quote.run_id = run.id WHERE {WAITS} {IN_ORDER}
 """
-_QUEUED = f"SELECT id FROM run WHERE status = 'queued' {IN_ORDER}"
+_QUEUED = f"SELECT id FROM run WHERE status = 'queued' {IN_ORDER} LIMIT ?"
 _PARENTS = f"""
 WITH waiting AS (SELECT id, after, after_any FROM run WHERE {WAITS})
 SELECT waiting.id, parent.id, parent.name, parent.status, 1
@@ -94,9 +94,13 @@ class Queue:
         """What waits, in order: by priority, then by rank. Some may have a worker that is about to begin."""
         return [WaitingRow._make(row) for row in self.db.tuples(_WAITING)]
 
-    def queued_ids(self) -> list[str]:
-        """What is queued, in order."""
-        return [row["id"] for row in self.db.rows(_QUEUED)]
+    def queued_ids(self, limit: int | None = None) -> list[str]:
+        """What is queued, in order: the first `limit`, or all."""
+        return [row["id"] for row in self.db.rows(_QUEUED, (-1 if limit is None else limit,))]
+
+    def count_queued(self) -> int:
+        """How many are queued."""
+        return self.db.rows("SELECT count(*) FROM run WHERE status = 'queued'")[0][0]
 
     def parents_of_waiting(self) -> list[ParentRow]:
         """The runs that those which wait come after."""

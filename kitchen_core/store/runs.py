@@ -37,6 +37,7 @@ _JSON_COLUMNS = (
     "error",
 )
 _NEWEST_FIRST = "ORDER BY created_at DESC, rowid DESC"
+_OLDER = "(created_at, rowid) < (SELECT created_at, rowid FROM run WHERE id = ?)"
 _BY_ID = "SELECT * FROM run WHERE id = ?"
 _BY_NAME = f"SELECT * FROM run WHERE name = ? {_NEWEST_FIRST} LIMIT 1"
 _NEXT_RANK_S = 1e-3
@@ -103,13 +104,19 @@ class Runs:
         recipe: str | None = None,
         limit: int | None = None,
         name: str | None = None,
+        before: str | None = None,
     ) -> list[RunRecord]:
-        """Runs, newest first."""
+        """Runs, newest first. before: only those that come after the run with this id in that order."""
         asked = {"status": status, "recipe": recipe, "name": name}
         wanted = {column: value for column, value in asked.items() if value is not None}
-        where = " AND ".join(f"{column} = ?" for column in wanted) or "1"
+        conditions = [f"{column} = ?" for column in wanted]
+        values = list(wanted.values())
+        if before is not None:
+            conditions.append(_OLDER)
+            values.append(before)
+        where = " AND ".join(conditions) or "1"
         sql = f"SELECT * FROM run WHERE {where} {_NEWEST_FIRST} LIMIT ?"
-        rows = self.db.rows(sql, [*wanted.values(), -1 if limit is None else limit])
+        rows = self.db.rows(sql, [*values, -1 if limit is None else limit])
         return [_record(row) for row in rows]
 
     def newest_run(self, recipe: str, unlike: Collection[RunStatus]) -> RunRecord | None:

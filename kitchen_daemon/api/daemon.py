@@ -14,6 +14,8 @@ from kitchen_daemon.doctor import examine
 from kitchen_daemon.models import Check, DaemonStatus, RecipeDetail, RecipeSummary
 from kitchen_daemon.secrets import redactor
 
+FIRST_QUEUED = 20
+
 
 def daemon_routes(app: FastAPI, kitchen: Kitchen) -> None:
     """Add them."""
@@ -29,7 +31,8 @@ def daemon_routes(app: FastAPI, kitchen: Kitchen) -> None:
             started_at=kitchen.started_at,
             standby_ready=kitchen.dispatcher.standby_ready,
             running=kitchen.dispatcher.running,
-            queued=kitchen.store.queued_ids(),
+            queued=kitchen.store.queued_ids(FIRST_QUEUED),
+            queued_count=kitchen.store.count_queued(),
             schema_version=str(schema_version(kitchen.home.database)),
         )
 

@@ -27,8 +27,7 @@ def queue_routes(app: FastAPI, kitchen: Kitchen) -> None:
         await dispatcher.caught_up()
         return queue_info(kitchen.store, dispatcher, group, limit)
 
-    async def run_now(run_id: str) -> RunInfo:
-        await dispatcher.caught_up()
+    def run_now(run_id: str) -> RunInfo:
         return kitchen.run_info(kitchen.store.get_run(run_id))
 
     @app.get("/queue")
@@ -61,25 +60,25 @@ def queue_routes(app: FastAPI, kitchen: Kitchen) -> None:
         """Keep a waiting run from starting."""
         found = kitchen.store.find_run(run)
         asking.hold(found)
-        return await run_now(found.id)
+        return run_now(found.id)
 
     @app.post("/runs/{run}/release")
     async def release(run: str) -> RunInfo:
         """Let a held run go."""
         found = kitchen.store.find_run(run)
         asking.release(found)
-        return await run_now(found.id)
+        return run_now(found.id)
 
     @app.post("/runs/{run}/move")
     async def move(run: str, asked: Move) -> RunInfo:
         """Give a waiting run another place."""
         found = kitchen.store.find_run(run)
         asking.move(found, asked.to, asked.run)
-        return await run_now(found.id)
+        return run_now(found.id)
 
     @app.patch("/runs/{run}/queue")
     async def change(run: str, asked: RunChange) -> RunInfo:
         """Give a waiting run another priority or group."""
         found = kitchen.store.find_run(run)
         asking.change(found, asked)
-        return await run_now(found.id)
+        return run_now(found.id)

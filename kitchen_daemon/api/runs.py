@@ -11,6 +11,7 @@ from kitchen_core.telemetry.schema import Event, EventKind, RunStatus
 from kitchen_daemon.api.kitchen import Kitchen
 from kitchen_daemon.logs import last_lines
 from kitchen_daemon.models import (
+    MOST_RUNS,
     ArtifactInfo,
     Launch,
     Lineage,
@@ -70,11 +71,12 @@ def reading_routes(app: FastAPI, kitchen: Kitchen) -> None:
     def runs(
         status: RunStatus | None = None,
         recipe: str | None = None,
-        limit: Annotated[int | None, Query(ge=0)] = None,
+        limit: Annotated[int, Query(ge=0, le=MOST_RUNS)] = MOST_RUNS,
+        before: str | None = None,
     ) -> list[RunInfo]:
-        """Runs, newest first."""
-        found = store.list_runs(status=status, recipe=recipe, limit=limit)
-        return kitchen.run_infos(found)
+        """Runs, newest first; those that follow the run `before` in that order."""
+        after = None if before is None else store.find_run(before).id
+        return kitchen.run_infos(store.list_runs(status, recipe, limit, before=after))
 
     @app.get("/runs/{run}")
     def show(run: str) -> RunInfo:

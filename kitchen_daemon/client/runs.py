@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 
 from kitchen_core.telemetry.schema import Event, EventKind
 from kitchen_daemon.client.connection import Connection, given, segment
-from kitchen_daemon.models import ArtifactInfo, Lineage, RunInfo
+from kitchen_daemon.models import MOST_RUNS, ArtifactInfo, Lineage, RunInfo
 
 
 class RunCalls(Connection):
@@ -15,9 +16,25 @@ class RunCalls(Connection):
     def runs(
         self, *, status: str | None = None, recipe: str | None = None, limit: int | None = None
     ) -> list[RunInfo]:
-        """Runs, newest first."""
-        params = {"status": status, "recipe": recipe, "limit": limit}
-        return self._many(RunInfo, "GET", "/runs", params=given(params))
+        """Runs, newest first, at most `limit`."""
+        portions = self.runs_in_portions(status=status, recipe=recipe, limit=limit)
+        return [run for portion in portions for run in portion]
+
+    def runs_in_portions(
+        self, *, status: str | None = None, recipe: str | None = None, limit: int | None = None
+    ) -> Iterator[list[RunInfo]]:
+        """The same, as many at a time as one answer holds."""
+        left, before = math.inf if limit is None else limit, None
+        while left > 0:
+            asked = {"limit": int(min(left, MOST_RUNS)), "before": before}
+            params = given({"status": status, "recipe": recipe, **asked})
+            found = self._many(RunInfo, "GET", "/runs", params=params)
+            if not found or found[-1].id == before:  # a daemon of an older version begins anew
+                return
+            yield found
+            before, left = found[-1].id, left - len(found)
+            if len(found) < asked["limit"]:
+                return
 
     def run(self, run: str) -> RunInfo:
         """One run."""

@@ -39,6 +39,7 @@ from kitchen_daemon.models.rendering import (
 )
 from kitchen_daemon.models.runs import (
     FROM_NOW,
+    MOST_RUNS,
     ArtifactInfo,
     ProgressInfo,
     RunInfo,
@@ -66,6 +67,7 @@ from kitchen_daemon.models.transfers import (
 __all__ = [
     "FROM_NOW",
     "GOOD",
+    "MOST_RUNS",
     "AdapterInfo",
     "AdaptersInfo",
     "ArtifactInfo",

@@ -6,7 +6,9 @@ from kitchen_daemon.models.base import Model
 
 
 class DaemonStatus(Model):
-    """The daemon, at a glance."""
+    """The daemon, at a glance. queued: the ids of the first of what is queued, in order. queued_count: of all;
+    None from an older daemon, which names all.
+    """
 
     version: str
     pid: int
@@ -17,6 +19,7 @@ class DaemonStatus(Model):
     running: list[str]
     queued: list[str]
     schema_version: str
+    queued_count: int | None = None
 
 
 class Check(Model):

@@ -10,6 +10,9 @@ from kitchen_daemon.models.base import Model
 from kitchen_daemon.models.queue import WaitCode
 from kitchen_daemon.models.quotes import QuoteInfo
 
+MOST_RUNS = 500
+"""So many runs are told of in one answer at most; who wants more asks for those before the last of them."""
+
 
 class ProgressInfo(Model):
     """Steps done, steps in all, seconds left."""

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from kitchen_tui.cli.errors import OutputClosed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from rich.console import Console
 
 
@@ -31,6 +33,19 @@ def emit_json(value: Any, *, indent: bool = True) -> None:
 
     wide = indent and sys.stdout.isatty()
     emit(to_json(value, by_alias=True, indent=2 if wide else None).decode())
+
+
+def emit_json_list(portions: Iterable[list[Any]]) -> None:
+    """The same of one long list, a portion at a time."""
+    from pydantic_core import to_json
+
+    indent = 2 if sys.stdout.isatty() else None
+    end = "["
+    for portion in portions:
+        items = to_json(portion, by_alias=True, indent=indent).decode()[1:-1].strip("\n")
+        emit(f"{end}\n{items}" if indent else f"{end}{items}")
+        end = ","
+    emit("[]" if end == "[" else "]")
 
 
 def screen(*, stderr: bool = False) -> Console:

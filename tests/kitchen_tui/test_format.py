@@ -1,5 +1,8 @@
+import json
+
 import pytest
 
+from kitchen_tui.cli.output import emit_json_list
 from kitchen_tui.format import duration, number, one_line, signed, size, with_error
 
 
@@ -69,3 +72,13 @@ def test_what_can_be_above_or_below_zero_has_a_sign(value, text):
 )
 def test_a_value_is_written_to_the_second_digit_of_its_error(value, error, text):
     assert with_error(value, error) == text
+
+
+@pytest.mark.parametrize("portions", [[], [[{"a": 1}]], [[{"a": "]"}, {"b": []}], [{"c": "["}]]])
+@pytest.mark.parametrize("at_a_terminal", [True, False])
+def test_a_long_list_is_one_json_whatever_its_portions(
+    capsys, monkeypatch, portions, at_a_terminal
+):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: at_a_terminal)
+    emit_json_list(portions)
+    assert json.loads(capsys.readouterr().out) == [item for portion in portions for item in portion]

@@ -47,7 +47,7 @@ def down() -> None:
     if status.running:
         say(f"These runs go on: {_some(status.running)}")
     if status.queued:
-        say(f"These wait until it is up again: {_some(status.queued)}")
+        say(f"These wait until it is up again: {_some(status.queued, status.queued_count)}")
 
 
 def status(as_json: AsJson = False) -> None:
@@ -91,9 +91,9 @@ def doctor(probe: Probe = False, as_json: AsJson = False) -> None:
         raise typer.Exit(Exit.RUN_FAILED)
 
 
-def _some(runs: list[str]) -> str:
-    """The first of the runs, and how many more there are."""
-    more = len(runs) - MOST_NAMED
+def _some(runs: list[str], count: int | None = None) -> str:
+    """The first of the runs, and how many more there are. count: of all, where these are not all."""
+    more = (len(runs) if count is None else count) - MOST_NAMED
     named = ", ".join(runs[:MOST_NAMED]) or "nothing"
     return f"{named} and {more:,} more" if more > 0 else named
 
@@ -119,4 +119,4 @@ def _by_names(queue: QueueInfo) -> Iterator[tuple[str, str]]:
 
 def _by_ids(status: DaemonStatus) -> Iterator[tuple[str, str]]:
     yield "running", _some(status.running)
-    yield "queued", _some(status.queued)
+    yield "queued", _some(status.queued, status.queued_count)

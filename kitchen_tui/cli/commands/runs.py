@@ -10,9 +10,11 @@ from kitchen_tui.cli import completion
 from kitchen_tui.cli.arguments import AsJson, RunName
 from kitchen_tui.cli.daemon import connected
 from kitchen_tui.cli.errors import Failure
-from kitchen_tui.cli.output import emit_json, say, screen
+from kitchen_tui.cli.output import emit_json, emit_json_list, say, screen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from kitchen_daemon.client import Client
     from kitchen_daemon.models import RunInfo
 
@@ -36,18 +38,23 @@ def runs(
     """List runs, newest first."""
     with connected() as client:
         _check_status(status)
-        found = client.runs(status=status, recipe=recipe, limit=limit or None)
-    if as_json:
-        emit_json(found)
-    elif found:
-        from kitchen_tui.cli.views.runs import runs_table
+        portions = client.runs_in_portions(status=status, recipe=recipe, limit=limit or None)
+        if as_json:
+            emit_json_list(portions)
+        elif not _print_runs(portions):
+            first = "No runs yet. Start one: kitchen run sl_basic --watch"
+            say("No such runs." if status or recipe else first)
 
-        console = screen()
+
+def _print_runs(portions: Iterable[list[RunInfo]]) -> bool:
+    """A table of each portion. Whether there were any."""
+    from kitchen_tui.cli.views.runs import runs_table
+
+    console, any_runs = screen(), False
+    for found in portions:
         console.print(runs_table(found, console.width))
-    elif status or recipe:
-        say("No such runs.")
-    else:
-        say("No runs yet. Start one: kitchen run sl_basic --watch")
+        any_runs = True
+    return any_runs
 
 
 def show(run: RunName, as_json: AsJson = False) -> None:

@@ -107,6 +107,8 @@ def test_the_newest_run_of_a_recipe_leaves_out_what_ended_badly(store: Store) ->
         ({"status": RunStatus.QUEUED}, "ix_run_status"),
         ({"recipe": "a"}, "ix_run_recipe"),
         ({"name": "a"}, "ix_run_name"),
+        ({"before": "1qnc"}, "ix_run_created_at"),
+        ({"recipe": "a", "before": "1qnc"}, "ix_run_recipe"),
     ],
 )
 def test_lists_are_read_off_an_index_in_their_order(
@@ -127,6 +129,9 @@ def test_lists_are_newest_first_and_filter(store: Store) -> None:
     assert [run.id for run in store.list_runs()] == ids[::-1]
     assert [run.name for run in store.list_runs(recipe="a")] == ["a2", "a1"]
     assert [run.name for run in store.list_runs(limit=2)] == ["a2", "b1"]
+    assert [run.name for run in store.list_runs(before=ids[2])] == ["b1", "a1"]
+    assert [run.name for run in store.list_runs(recipe="a", before=ids[2])] == ["a1"]
+    assert store.list_runs(before=ids[0]) == []
     assert [run.name for run in store.list_runs(status=RunStatus.QUEUED, recipe="a")] == ["a2"]
     assert [run.id for run in store.list_runs(name="b1")] == [ids[1]]
 

@@ -78,7 +78,8 @@ def test_the_order_is_changed_by_hand(two):
     assert two.client.change(c.id, priority=3).priority == 3
     queue = two.client.queue(limit=2)
     assert ([run.name for run in queue.waiting], queue.waiting_count) == (["c", "d"], 4)
-    assert two.client.release(b.id).status == "queued"
+    released = two.client.release(b.id)
+    assert (released.status, released.code) in [("queued", None), ("queued", "queue_paused")]
     with pytest.raises(Refused, match="nobody holds run"):
         two.client.release(b.id)
     with pytest.raises(Refused, match="there is no group 'nigth'"):
@@ -159,6 +160,24 @@ def test_a_launch_says_when_it_may_run(two):
             launch(two, **asked)
     for run in (after, held, at):
         two.client.cancel(run.id)
+
+
+def test_runs_come_in_portions_and_the_status_names_the_first(two, monkeypatch):
+    every = two.client.runs()
+    monkeypatch.setattr("kitchen_daemon.client.runs.MOST_RUNS", 2)
+    assert [run.id for run in two.client.runs()] == [run.id for run in every]
+    portions = list(two.client.runs_in_portions(limit=3))
+    assert [[run.id for run in portion] for portion in portions] == [
+        [run.id for run in every[:2]],
+        [every[2].id],
+    ]
+    two.client.pause_queue()
+    waiting = [launch(two, name=f"w{i}").id for i in range(22)]
+    status = two.client.status()
+    assert (status.queued, status.queued_count) == (waiting[:20], 22)
+    for run_id in waiting:
+        two.client.cancel(run_id)
+    two.client.resume_queue()
 
 
 def test_whatever_was_said_before_the_daemon_was_killed_holds_when_it_is_back(two, undisturbed):
