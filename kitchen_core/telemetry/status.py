@@ -10,7 +10,13 @@ from kitchen_core.telemetry.schema import EventKind, RunStatus
 TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = MappingProxyType(
     {
         RunStatus.QUEUED: frozenset(
-            {RunStatus.HELD, RunStatus.RUNNING, RunStatus.FAILED, RunStatus.CANCELLED}
+            {
+                RunStatus.HELD,
+                RunStatus.RUNNING,
+                RunStatus.FAILED,
+                RunStatus.CANCELLED,
+                RunStatus.INTERRUPTED,
+            }
         ),
         RunStatus.HELD: frozenset({RunStatus.QUEUED, RunStatus.CANCELLED}),
         RunStatus.RUNNING: frozenset(
@@ -29,8 +35,8 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = MappingProxyType(
         RunStatus.COMPLETED: frozenset(),
     }
 )
-"""Failed and cancelled runs go back to the queue by `resume`; `retry` makes a new run and is no
-transition.
+"""A queued run is interrupted where its worker dies before it has begun. Failed and cancelled runs go back to the
+queue by `resume`; `retry` makes a new run and is no transition.
 """
 
 STATUS_EVENTS: Mapping[RunStatus, EventKind] = MappingProxyType(

@@ -49,6 +49,9 @@ def _what_becomes_of(
             return [_interrupted(f"{how}{_limit(run)}; go on with: kitchen resume {run.id}")]
         case RunStatus.INTERRUPTED, _ if run.retries < run.max_retries:
             return [_retried(store, run, "its worker was asked to end")]
+        case RunStatus.QUEUED, None if exit_code is not None and run.retries < run.max_retries:
+            early = f"{how} before the run began"
+            return [_interrupted(early), _retried(store, run, early)]
         case RunStatus.QUEUED, None if exit_code is not None:
             return [StatusChange(RunStatus.FAILED, error=_died_early(home, run, how))]
     return []

@@ -137,6 +137,25 @@ def test_workers_that_can_not_be_made_are_tried_now_and_then(play, monkeypatch):
     play(story, slots=2)
 
 
+def test_a_worker_that_dies_before_its_run_has_begun_is_an_interruption_too(play, monkeypatch):
+    async def story(kitchen):
+        async def never(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        with monkeypatch.context() as patched:
+            patched.setattr(SimulatedForkServer, "_work", never)
+            run = kitchen.submit("a", max_retries=1)
+            await kitchen.until(lambda: run.id in kitchen.workers.workers)
+        kitchen.workers.workers[run.id].kill()
+        await kitchen.until_over()
+        a = kitchen.run("a")
+        assert (a.status, a.attempt, a.retries) == (RunStatus.COMPLETED, 2, 1)
+        kinds = [kind for _, kind, _ in kitchen.history()]
+        assert kinds == ["queued", "interrupted", "queued", "running", "completed"]
+
+    play(story)
+
+
 @pytest.fixture
 def hung():
     """A process that takes no SIGTERM."""
