@@ -79,13 +79,10 @@ class ForkServer:
     async def fork(self) -> WaitingWorker:
         """A new worker. Raises OSError where it or the fork server died, or took too long."""
         try:
-            async with asyncio.timeout(FORK_WITHIN_S):
-                return await self.start().fork()
+            return await self.start().fork()
         except TimeoutError:
-            self.close()  # one that hangs makes no workers; the next may
-            raise TimeoutError(
-                f"the fork server made no worker within {FORK_WITHIN_S:.0f} s"
-            ) from None
+            self.close()  # it makes no workers; the next may
+            raise
 
     def close(self) -> None:
         """End the process; workers that have a run go on."""
@@ -137,7 +134,7 @@ class _Process:
         try:
             with theirs:
                 socket.send_fds(self._control, [b"%d" % self._forks], [theirs.fileno()])
-            pid = await asyncio.get_running_loop().sock_recv(ours, LONGEST)
+            pid = await _pid_from(ours)
             if not pid:
                 raise ConnectionResetError("a worker died while it started; see the daemon's log")
             return WaitingWorker(Worker(ProcessIdentity.of(int(pid)), exit_code), ours)
@@ -159,6 +156,7 @@ class _Process:
 
     def end(self) -> None:
         self._listening.cancel()
+        asyncio.get_running_loop().remove_reader(self._control)  # the next file may have its number
         self._child.kill()
         self._child.wait()
         self._control.close()
@@ -171,3 +169,12 @@ class _Process:
         for exit_code in self._exit_codes.values():
             exit_code.set_result(None)
         self._exit_codes.clear()
+
+
+async def _pid_from(worker: socket.socket) -> bytes:
+    """What a worker says first; nothing where it died. Raises TimeoutError."""
+    try:
+        async with asyncio.timeout(FORK_WITHIN_S):
+            return await asyncio.get_running_loop().sock_recv(worker, LONGEST)
+    except TimeoutError:
+        raise TimeoutError(f"the fork server made no worker within {FORK_WITHIN_S:.0f} s") from None
