@@ -52,6 +52,14 @@ another daemon in the other process.
 """
 
 
+def pytest_configure() -> None:
+    """Programs that tests start can be told to stop by Ctrl-C, though a shell that runs the tests in the background
+    has it ignored.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     """A test that hangs fails where it hangs, and keeps no other from being told."""

@@ -103,7 +103,7 @@ def test_who_stops_waiting_is_told_that_the_daemon_goes_on(stub, home):
     process = kitchen(home, "upload", "first", "me/mine")
     assert asked.wait(30)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=60)
     ended.set()
     assert (process.returncode, out) == (Exit.INTERRUPTED, "")
     assert "the daemon goes on with the upload" in err

@@ -8,6 +8,7 @@ import pytest
 from kitchen_core.telemetry.schema import EventKind, PausedFor, RunStatus
 from kitchen_daemon.models import DaemonStatus, WaitCode
 from kitchen_tui.cli import watching
+from kitchen_tui.cli.output import emit
 from tests.kitchen_tui.support import (
     RUN_ID,
     Cut,
@@ -144,7 +145,7 @@ def test_ctrl_c_leaves_the_run_going(watched):
     assert process.stdout
     assert process.stdout.readline() == "queued\n"
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=60)
     hold.set()
     assert process.returncode == 130
     assert f"kitchen watch {RUN_ID}" in err
@@ -185,17 +186,23 @@ def test_an_interruption_with_a_retry_left_is_watched_through(watched, command):
 
 def test_why_a_run_waits_is_said_whenever_it_changes(watched, command, monkeypatch):
     monkeypatch.setattr(watching, "WAIT_SECONDS", 0.01)
-    hold = Signal()
-    facts = {"status": RunStatus.QUEUED, "code": WaitCode.DEVICE}
-    reasons = iter(["all GPUs are taken"] * 3 + ["opens at 22:00"] * 3)
+    lines, hold = [], Signal()
+
+    def emitted(line):
+        lines.append(line)
+        emit(line)
 
     def answer(_):
-        reason = next(reasons, None)
-        if reason is None:
+        if "queued" not in lines:
+            return run_info(status=RunStatus.QUEUED)
+        if "waits: opens at 22:00" in lines:
             hold.set()
             return run_info()
-        return run_info(**facts, reason=reason)
+        is_told = "waits: all GPUs are taken" in lines
+        reason = "opens at 22:00" if is_told else "all GPUs are taken"
+        return run_info(status=RunStatus.QUEUED, code=WaitCode.DEVICE, reason=reason)
 
+    monkeypatch.setattr(watching, "emit", emitted)
     watched.answers[f"GET /runs/{RUN_ID}"] = answer
     watched.streams = [[*history()[:2], hold, *history()[2:]]]
     said = command("watch", RUN_ID)

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import contextmanager
 
 import pytest
 
@@ -24,16 +25,26 @@ def home(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def two(home):
-    """A daemon that lets two runs go at a time."""
+def of_the_module(home):
     with running_daemon(home, cpu_slots=2) as running:
         yield running
 
 
+@pytest.fixture
+def two(of_the_module):
+    """A daemon that lets two runs go at a time. What a test that fails leaves in its queue is not the next one's."""
+    yield of_the_module
+    client = of_the_module.client
+    client.resume_queue()
+    for run in client.runs():
+        if not run.status.is_final:
+            client.cancel(run.id)
+
+
 @pytest.fixture(scope="module")
-def undisturbed(two):
+def undisturbed(of_the_module):
     """The hash of what the run makes that nobody disturbs."""
-    return final_sha256(two.completed(launch(two).id))
+    return final_sha256(of_the_module.completed(launch(of_the_module).id))
 
 
 def launch(daemon, **asked):
@@ -46,6 +57,19 @@ def worker_of(daemon, run_id):
         return next(a.pid for a in store.open_attempts() if a.run_id == run_id)
 
 
+@contextmanager
+def standing_still(daemon, *runs):
+    """Workers that do nothing for a block: their runs are still where they were when what is said in it is heard."""
+    workers = [worker_of(daemon, run.id) for run in runs]
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+
+
 def kinds(daemon, run_id):
     told = daemon.client.events(run_id)
     return [e.kind for e in told if e.kind in ("run.paused", "run.interrupted", "run.queued")]
@@ -55,13 +79,13 @@ def test_two_runs_go_at_a_time_and_a_third_waits(two, undisturbed):
     runs = [launch(two, name=name) for name in ("one", "two", "three")]
     two.until(runs[0].id, reached_step(1))
     two.until(runs[1].id, reached_step(1))
-    queue = two.client.queue()
+    with standing_still(two, *runs[:2]):
+        queue, third = two.client.queue(), two.client.run(runs[2].id)
     assert {run.name for run in queue.running} == {"one", "two"}
     assert [run.placement.slots for run in queue.running] == [1, 1]
     (waiting,) = queue.waiting
     assert (waiting.name, waiting.code, waiting.place) == ("three", "device", 1)
     assert waiting.reason
-    third = two.client.run(runs[2].id)
     assert (third.status, third.code, third.reason) == ("queued", "device", waiting.reason)
     assert [final_sha256(two.completed(run.id)) for run in runs] == [undisturbed] * 3
 
@@ -96,8 +120,9 @@ def test_a_group_runs_one_after_the_other(two):
     first = launch(two, group="night", overrides={"max_steps": 20})
     second = launch(two, group="night", overrides={"max_steps": 1})
     two.until(first.id, reached_step(1))
-    assert two.client.run(second.id).code == "group_full"
-    (night,) = [group for group in two.client.queue().groups if group.name == "night"]
+    with standing_still(two, first):
+        assert two.client.run(second.id).code == "group_full"
+        (night,) = [group for group in two.client.queue().groups if group.name == "night"]
     assert (night.most_running, night.running, night.waiting) == (1, 1, 1)
     two.completed(second.id)
     assert two.client.run(first.id).status == "completed"
@@ -106,7 +131,8 @@ def test_a_group_runs_one_after_the_other(two):
 def test_a_pause_of_the_queue_ends_with_the_same_bytes(two, undisturbed):
     run = launch(two)
     two.until(run.id, reached_step(15))
-    assert two.client.pause_queue().is_paused
+    with standing_still(two, run):
+        assert two.client.pause_queue().is_paused
     paused = two.until(run.id, happened("run.paused"))[-1].event
     assert paused.metadata["paused_for"] == "queue"
     shown = two.client.run(run.id)
@@ -122,7 +148,8 @@ def test_one_of_higher_priority_sets_another_aside_and_both_end_with_the_same_by
     low = [launch(two) for _ in range(2)]
     for run in low:
         two.until(run.id, reached_step(10))
-    urgent = launch(two, priority=10, preempt=True)
+    with standing_still(two, *low):
+        urgent = launch(two, priority=10, preempt=True)
     done = two.completed(urgent.id)
     set_aside = [run for run in low if "run.paused" in kinds(two, run.id)]
     assert len(set_aside) == 1
