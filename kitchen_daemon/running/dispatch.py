@@ -16,24 +16,21 @@ from functools import partial
 from typing import TypeVar
 
 from kitchen_core.home import Home
-from kitchen_core.store.errors import StoreBusy, StoreError
-from kitchen_core.store.records import EVERY_GROUP, AttemptRecord, RunRecord
+from kitchen_core.store.records import AttemptRecord
 from kitchen_core.store.store import Store
-from kitchen_core.telemetry.schema import RunStatus
 from kitchen_daemon.machine.driver import driver
 from kitchen_daemon.machine.state import machine_state
 from kitchen_daemon.machine.tenants import Tenant
 from kitchen_daemon.models import WaitCode
 from kitchen_daemon.process import ProcessIdentity, boot_id
-from kitchen_daemon.queueing.decisions import Start, Why
+from kitchen_daemon.queueing.decisions import Why
 from kitchen_daemon.queueing.states import Machine, QueueState
-from kitchen_daemon.reserve import keep_reserve
 from kitchen_daemon.running.asking import KILL_AFTER_S, Asking
 from kitchen_daemon.running.crew import RETRY_SECONDS, AtWork, Crew, Present
-from kitchen_daemon.running.fork_server import ForkServer, WaitingWorker
-from kitchen_daemon.running.lease import Lease
+from kitchen_daemon.running.fork_server import ForkServer
 from kitchen_daemon.running.looking import Look, ReadMachine, ReadWindows, look, read_state
 from kitchen_daemon.running.settling import settle
+from kitchen_daemon.running.starting import Starting
 from kitchen_daemon.running.waits import held_anew, not_held_any_more
 from kitchen_daemon.running.workers import Worker
 from kitchen_daemon.scheduling.hours import window_states
@@ -81,9 +78,7 @@ class Dispatcher:
         self._seen: Look | None = None
         self._wakes = self._wakes_seen = 0
         self._catching_up: list[tuple[int, asyncio.Future[None]]] = []
-        self._not_started: dict[str, Why] = {}
-        self._making_ready: asyncio.Task[None] | None = None
-        self._workers_failed = False
+        self._starting = Starting(home, store, self._crew, self._fork_server, self.wake)
         self.asking = Asking(store, self._crew, self.wake)
 
     @property
@@ -136,7 +131,7 @@ class Dispatcher:
         if self._crew.of(run_id) is not None:
             return None
         whys = {} if self._seen is None else self._seen.decision.whys
-        return self._not_started.get(run_id) or whys.get(run_id)
+        return self._starting.whys.get(run_id) or whys.get(run_id)
 
     def adopt(self) -> None:
         """Take over the workers that an earlier daemon left: those that have a run, those that died unseen, whose
@@ -175,7 +170,7 @@ class Dispatcher:
         for aside in seen.decision.go_aside:
             if self._store.set_aside(aside.run_id, aside.why):
                 self.asking.tell(aside.run_id)
-        await self._start_all(seen.decision.starts)
+        await self._starting.start_all(seen.decision.starts)
         await self._in_thread(partial(_settle_waits, self._store, seen))
 
     async def _look(self) -> Look:
@@ -191,69 +186,6 @@ class Dispatcher:
             elif not looked.done():
                 looked.set_result(None)
         return seen
-
-    async def _start_all(self, starts: Sequence[Start]) -> None:
-        self._not_started = {}
-        for start in starts:
-            if not self._fork_server.is_ready:
-                self._wait_for_workers(start)
-                continue
-            try:
-                with await self._fork_server.fork() as waiting:
-                    self._lease(start, waiting)
-            except (OSError, StoreError) as error:
-                logger.error("run %s could not be given to a worker: %s", start.run_id, error)
-                reason = f"no worker could be made for it: {error}; trying again"
-                self._not_started[start.run_id] = Why(WaitCode.STARTING, reason)
-                self._later(RETRY_SECONDS)
-                if isinstance(error, StoreBusy):  # so it is for the others, and requests wait too
-                    break
-
-    def _wait_for_workers(self, start: Start) -> None:
-        reason = "workers are being made ready"
-        if self._workers_failed:
-            reason = f"no workers can be made; {self._home.daemon_log} says why; trying again"
-        self._not_started[start.run_id] = Why(WaitCode.STARTING, reason)
-        if self._making_ready is None or self._making_ready.done():
-            self._making_ready = asyncio.ensure_future(self._wake_when_ready())
-
-    async def _wake_when_ready(self) -> None:
-        await self._fork_server.until_ready()
-        self._workers_failed = not self._fork_server.is_ready
-        if self._workers_failed:
-            await asyncio.sleep(RETRY_SECONDS)
-        self.wake()
-
-    def _lease(self, start: Start, waiting: WaitingWorker) -> None:
-        keep_reserve(self._home)
-        run = self._store.get_run(start.run_id)
-        if not self._may_start(run):  # somebody has asked something since the queue was looked at
-            self.wake()
-            return
-        if run.status is not RunStatus.QUEUED:
-            self._store.transition(run.id, RunStatus.QUEUED, reason="goes on")
-            self.wake()  # those that come after it were told that it is paused
-        identity = waiting.worker.identity
-        log = self._home.attempt_log(run.id, run.attempt + 1)
-        log.parent.mkdir(parents=True, exist_ok=True)
-        number = self._store.begin_attempt(
-            run.id, identity.pid, identity.started_at, identity.boot_id, log, start.placement
-        )
-        self._crew.take_on(AtWork(run.id, number, waiting.worker, start.placement, time.time()))
-        place = start.placement
-        waiting.lease(
-            Lease(
-                home=self._home.root,
-                run_id=run.id,
-                attempt=number,
-                devices=",".join(place.gpus),
-                memory_bytes=place.memory_bytes if place.gpus and place.shares else None,
-            )
-        )
-
-    def _may_start(self, run: RunRecord) -> bool:
-        paused = {group.name for group in self._store.groups() if group.is_paused}
-        return run.waits and not run.is_held and not paused & {run.queue_group, EVERY_GROUP}
 
     def _settle(self, member: AtWork, exit_code: int | None) -> None:
         settle(self._home, self._store, member.run_id, member.attempt, exit_code)
