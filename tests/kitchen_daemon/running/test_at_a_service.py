@@ -87,15 +87,17 @@ class Kitchen:
 
 
 class Noticed(logging.Handler):
-    """Hears that a run takes a notice of its adapters."""
+    """Hears that a run takes a notice of its adapters which says this."""
 
-    def __init__(self) -> None:
+    def __init__(self, says: str) -> None:
         super().__init__()
+        self._says = says
         self.heard = threading.Event()
         self._logger = logging.getLogger("kitchen_daemon.running.noticing")
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.heard.set()
+        if self._says in record.getMessage():
+            self.heard.set()
 
     def __enter__(self) -> None:
         self._logger.addHandler(self)
@@ -141,7 +143,7 @@ def test_a_run_whose_service_forgets_everything_learns_the_same(kitchen, recipe)
 
 def test_a_pause_of_the_service_is_told_while_the_run_waits(kitchen, monkeypatch):
     monkeypatch.setattr("kitchen_core.adapters.tinker.notices.PAUSE_TOLD_AFTER_S", 0.0)
-    faults, noticed = kitchen.double.faults, Noticed()
+    faults, noticed = kitchen.double.faults, Noticed("is paused")
     first = faults.slow("/optim_step")
 
     def pause() -> None:
