@@ -8,8 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+import psutil
 
 from kitchen_core.home import Home
 from kitchen_core.telemetry.schema import RunStatus
@@ -84,6 +86,31 @@ class Daemon:
 
         with Store.open(self.home.root) as store:
             return [attempt.pid for attempt in store.open_attempts()]
+
+    def worker_of(self, run: str) -> int:
+        """The process of a run's open attempt."""
+        from kitchen_core.store import Store
+
+        with Store.open(self.home.root) as store:
+            return next(attempt.pid for attempt in store.open_attempts() if attempt.run_id == run)
+
+    def stop_worker(self, run: str) -> int:
+        """Let a run's worker stand still until SIGCONT, but not while it writes, which would hold up everybody."""
+        from kitchen_core.store.database import Database, StoreBusy
+
+        pid = self.worker_of(run)
+        database = Database(self.home.database, patience_s=0.5)
+        try:
+            while True:
+                os.kill(pid, signal.SIGSTOP)
+                deadline = time.monotonic() + START_SECONDS
+                while psutil.Process(pid).status() != psutil.STATUS_STOPPED:
+                    assert time.monotonic() < deadline, f"process {pid} does not stop"
+                with suppress(StoreBusy), database.write(durable=False):
+                    return pid
+                os.kill(pid, signal.SIGCONT)
+        finally:
+            database.close()
 
     def launch(self, **overrides: object) -> RunInfo:
         """Queue sl_basic with QUICK and these overrides on top."""

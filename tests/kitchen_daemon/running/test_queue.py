@@ -52,17 +52,10 @@ def launch(daemon, **asked):
     return daemon.client.launch(Launch(recipe="sl_basic", overrides=overrides, **asked))
 
 
-def worker_of(daemon, run_id):
-    with Store.open(daemon.home.root) as store:
-        return next(a.pid for a in store.open_attempts() if a.run_id == run_id)
-
-
 @contextmanager
 def standing_still(daemon, *runs):
     """Workers that do nothing for a block: their runs are still where they were when what is said in it is heard."""
-    workers = [worker_of(daemon, run.id) for run in runs]
-    for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
+    workers = [daemon.stop_worker(run.id) for run in runs]
     try:
         yield
     finally:
@@ -160,7 +153,7 @@ def test_one_of_higher_priority_sets_another_aside_and_both_end_with_the_same_by
 def test_a_killed_run_goes_on_by_itself_to_the_same_bytes(two, undisturbed):
     run = launch(two, retries=1)
     two.until(run.id, reached_step(25))
-    os.kill(worker_of(two, run.id), signal.SIGKILL)
+    os.kill(two.worker_of(run.id), signal.SIGKILL)
     done = two.completed(run.id)
     assert (final_sha256(done), done.attempt, done.retries) == (undisturbed, 2, 1)
     assert kinds(two, run.id) == ["run.queued", "run.interrupted", "run.queued"]
@@ -211,8 +204,7 @@ def test_whatever_was_said_before_the_daemon_was_killed_holds_when_it_is_back(tw
     asked, killed = launch(two), launch(two, retries=1)
     for run in (asked, killed):
         two.until(run.id, reached_step(15))
-    workers = {run.id: worker_of(two, run.id) for run in (asked, killed)}
-    os.kill(workers[asked.id], signal.SIGSTOP)
+    workers = {run.id: two.stop_worker(run.id) for run in (asked, killed)}
     two.client.pause_queue(let_finish=True)
     two.kill()
     os.kill(workers[killed.id], signal.SIGKILL)

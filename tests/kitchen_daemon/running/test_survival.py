@@ -10,7 +10,6 @@ from contextlib import suppress
 
 import pytest
 
-from kitchen_core.store import Store
 from kitchen_daemon.client import Refused
 from tests.kitchen_daemon.support import (
     COMMAND,
@@ -20,11 +19,6 @@ from tests.kitchen_daemon.support import (
     reached_step,
     running_daemon,
 )
-
-
-def worker_of(daemon, run_id):
-    with Store.open(daemon.home.root) as store:
-        return next(a.pid for a in store.open_attempts() if a.run_id == run_id)
 
 
 def test_a_run_outlives_its_daemon_and_a_follower_misses_nothing(own_daemon, undisturbed):
@@ -44,7 +38,7 @@ def test_a_run_outlives_its_daemon_and_a_follower_misses_nothing(own_daemon, und
 def test_a_run_that_ends_while_no_daemon_lives_is_found_ended(own_daemon, undisturbed):
     run = own_daemon.launch()
     own_daemon.until(run.id, reached_step(40))
-    pid = worker_of(own_daemon, run.id)
+    pid = own_daemon.worker_of(run.id)
     own_daemon.kill()
     pidfd = os.pidfd_open(pid)
     try:
@@ -62,7 +56,7 @@ def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_to_the_same_byte
 ):
     run = daemon.launch()
     daemon.until(run.id, reached_step(35))
-    os.kill(worker_of(daemon, run.id), signal.SIGKILL)
+    os.kill(daemon.worker_of(run.id), signal.SIGKILL)
     interrupted = daemon.settled(run.id)
     assert interrupted.status == "interrupted"
     assert "SIGKILL" in interrupted.reason
@@ -80,7 +74,7 @@ def test_a_killed_worker_leaves_an_interrupted_run_that_resumes_to_the_same_byte
 def test_a_worker_killed_before_its_first_checkpoint_starts_over(daemon, undisturbed):
     run = daemon.launch()
     daemon.until(run.id, reached_step(2))
-    os.kill(worker_of(daemon, run.id), signal.SIGKILL)
+    os.kill(daemon.worker_of(run.id), signal.SIGKILL)
     cursor = daemon.until(run.id, happened("run.interrupted"))[-1].cursor
     daemon.client.resume(run.id)
     daemon.until(run.id, is_at_rest, cursor=cursor)
@@ -90,8 +84,7 @@ def test_a_worker_killed_before_its_first_checkpoint_starts_over(daemon, undistu
 def test_a_stopped_worker_that_was_replaced_can_write_nothing(daemon, undisturbed):
     run = daemon.launch()
     daemon.until(run.id, reached_step(25))
-    stopped = worker_of(daemon, run.id)
-    os.kill(stopped, signal.SIGSTOP)
+    stopped = daemon.stop_worker(run.id)
     with pytest.raises(ValueError, match="replace it"):
         daemon.client.resume(run.id)
     daemon.client.resume(run.id, replace=True)
@@ -154,7 +147,7 @@ def test_a_daemon_whose_home_was_deleted_ends(own_daemon):
 def test_a_locked_store_delays_the_end_of_a_run_and_does_not_lose_it(daemon):
     run = daemon.launch(max_steps=200)
     daemon.until(run.id, reached_step(3))
-    pid = worker_of(daemon, run.id)
+    pid = daemon.worker_of(run.id)
     locking = sqlite3.connect(daemon.home.database, isolation_level=None)
     locking.execute("BEGIN IMMEDIATE")
     os.kill(pid, signal.SIGKILL)
