@@ -46,6 +46,8 @@ LOOK_EVERY_S = 3.0
 """While something waits for what others may free at any time."""
 ANSWER_WITHIN_S = 2.0
 """A request waits no longer for a look at the queue."""
+WAITED_FOR = 1000
+"""With more waiting runs than this, answers are by the last look, some tenths of a second old."""
 A_COMMIT = 200
 """So many changes of status, for a commit holds up whoever else writes."""
 
@@ -112,8 +114,12 @@ class Dispatcher:
         self._wake.set()
 
     async def caught_up(self) -> None:
-        """Return when the queue has been looked at since the last `wake`, or can't be for the moment."""
-        if self._wakes_seen >= self._wakes and self._seen is not None:
+        """Return when the queue has been looked at since the last `wake`, or can't be for the moment. Where very many
+        wait a look takes long: the last one will do.
+        """
+        if self._seen is not None and (
+            self._wakes_seen >= self._wakes or len(self._seen.rows) > WAITED_FOR
+        ):
             return
         looked = asyncio.get_running_loop().create_future()
         self._catching_up.append((self._wakes, looked))
