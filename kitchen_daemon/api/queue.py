@@ -1,7 +1,7 @@
 """The routes of the queue. They touch the dispatcher, so they run on its event loop.
 
-They answer when the queue has been looked at since anything was asked of it, so that everybody is shown what he has
-made of it.
+Those that show the queue answer when it has been looked at since anything was asked of it, so that everybody is shown
+what he has made of it; where very many wait, by the last look.
 """
 
 from __future__ import annotations

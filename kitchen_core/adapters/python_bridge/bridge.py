@@ -69,34 +69,39 @@ class ProcessBridge:
 
     async def _submitted(self, function: str, texts: Sequence[str]) -> list[Future[worker.Outcome]]:
         """Each call's future, done. Those that no process has begun, because all were gone, are tried once
-        more.
+        more, unless the bridge was closed meanwhile: that, too, may look as if all were gone.
         """
-        futures = await self._attempted(function, texts)
+        stops = self._pool.stops
+        futures = await self._attempted(function, texts, stops)
+        if self._pool.stops != stops:
+            return futures
         left = [i for i, future in enumerate(futures) if _was_not_begun(future)]
-        again = await self._attempted(function, [texts[i] for i in left])
+        again = await self._attempted(function, [texts[i] for i in left], stops)
         for i, future in zip(left, again, strict=True):
             futures[i] = future
         return futures
 
-    async def _attempted(self, function: str, texts: Sequence[str]) -> list[Future[worker.Outcome]]:
+    async def _attempted(
+        self, function: str, texts: Sequence[str], stops: int
+    ) -> list[Future[worker.Outcome]]:
         if texts and not self._pool.ready:
-            await asyncio.to_thread(self._pool.start)
+            await asyncio.to_thread(self._pool.start, stops)
         futures = [self._pool.submit(function, text) for text in texts]
         waits = [asyncio.wrap_future(future) for future in futures]
         try:
-            await self._all_done(waits)
+            await self._all_done(waits, stops)
         finally:
             for wait in waits:  # those not done, because whoever asked was cancelled, are killed
                 if not wait.cancel():
                     wait.exception()  # seen: it is read from the future itself
         return futures
 
-    async def _all_done(self, waits: Sequence[asyncio.Future[worker.Outcome]]) -> None:
+    async def _all_done(self, waits: Sequence[asyncio.Future[worker.Outcome]], stops: int) -> None:
         left = set(waits)
         while left:
             _, left = await asyncio.wait(left, timeout=_LOOK_EVERY_S)
             if left and not self._pool.ready:  # nobody is there to answer: starting anew fails them
-                await asyncio.to_thread(self._pool.start)
+                await asyncio.to_thread(self._pool.start, stops)
 
     def _result(self, function: str, future: Future[worker.Outcome]) -> Any:
         try:

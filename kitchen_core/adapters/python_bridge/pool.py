@@ -26,6 +26,8 @@ class WorkerPool:
     """
 
     def __init__(self, places: Mapping[str, str], limits: Limits) -> None:
+        self.stops = 0
+        """How often it was stopped: who has waited since before knows by it that nobody wants the answer."""
         self._places = dict(places)
         self._limits = limits
         self._lock = threading.Lock()
@@ -37,10 +39,12 @@ class WorkerPool:
         """Whether there are processes."""
         return self._pool is not None and self._pool.active
 
-    def start(self) -> None:
-        """Have processes; what waits for some that are gone fails. Takes a second the first time."""
+    def start(self, stops: int) -> None:
+        """Have processes, unless it was stopped more often than that; what waits for some that are gone fails. Takes a
+        second the first time.
+        """
         with self._lock:
-            if not self.ready:
+            if self.stops == stops and not self.ready:
                 self._end(BrokenProcessPool("its processes are gone"))
                 self._pool = self._new()
 
@@ -61,6 +65,7 @@ class WorkerPool:
     def stop(self) -> None:
         """End the processes and fail what waits for them. `start` may follow."""
         with self._lock:
+            self.stops += 1
             self._end(RuntimeError("the bridge was closed"))
 
     def _scheduled(self, function: str, arguments: str) -> Future[worker.Outcome]:

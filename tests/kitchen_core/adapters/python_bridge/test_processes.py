@@ -10,9 +10,11 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 
 import psutil
 import pytest
+from pebble import ProcessPool
 
 from kitchen_core.adapters.python_bridge.bridge import ProcessBridge
 from kitchen_core.adapters.python_bridge.limits import Limits
@@ -93,6 +95,23 @@ async def test_closing_ends_the_calls_that_wait():
         await asyncio.sleep(0)
         await bridge.close()
         results = await calls
+    assert [type(each) for each in results] == [Unavailable, Unavailable]
+
+
+async def test_closing_ends_them_also_where_the_pool_breaks_as_it_is_stopped(monkeypatch):
+    def broken(pool: ProcessPool) -> None:  # as its own thread does where it meets a closed channel
+        pool._pool_manager.handle_broken_pool(BrokenProcessPool("its channel is closed"))
+        stop(pool)
+
+    stop = ProcessPool.stop
+    monkeypatch.setattr(ProcessPool, "stop", broken)
+    async with bridge_with() as bridge:
+        await bridge.call("add", 1, 2)
+        calls = asyncio.create_task(bridge.map("hang", [(), ()]))
+        await asyncio.sleep(0)
+        await bridge.close()
+        results = await calls
+        assert workers() == []
     assert [type(each) for each in results] == [Unavailable, Unavailable]
 
 
